@@ -1,0 +1,1 @@
+"""The protocols and ports through which sessions reach vendors, transports and user code."""

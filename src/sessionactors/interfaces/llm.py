@@ -1,0 +1,98 @@
+"""Language models: chat context in, text deltas and tool calls out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import ClassVar, Self
+
+from sessionactors.model.chat import ChatContext
+from sessionactors.model.tools import ToolChoice, ToolDefinition
+
+from .home import Home
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionToolCall:
+    """A complete tool call that the model asks for."""
+
+    call_id: str
+    name: str
+    arguments: str
+    """JSON object as text."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionUsage:
+    """Tokens of one request."""
+
+    completion_tokens: int
+    prompt_tokens: int
+    prompt_cached_tokens: int = 0
+
+    @property
+    def total_tokens(self) -> int:
+        """Prompt and completion together."""
+        return self.completion_tokens + self.prompt_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class ChatChunk:
+    """A piece of a reply: text, complete tool calls, or the usage at the end."""
+
+    content: str = ""
+    tool_calls: tuple[FunctionToolCall, ...] = ()
+    usage: CompletionUsage | None = None
+    request_id: str = ""
+
+
+class LLMStream:
+    """The chunks of one request: an async iterator that is also an async context manager."""
+
+    def __init__(self, chunks: AsyncGenerator[ChatChunk, None]) -> None:
+        self._chunks = chunks
+
+    def __aiter__(self) -> AsyncIterator[ChatChunk]:
+        return self
+
+    async def __anext__(self) -> ChatChunk:
+        return await anext(self._chunks)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Stop the request and free its connection."""
+        await self._chunks.aclose()
+
+
+class LLM(ABC):
+    """A chat model. One object may serve many sessions at once."""
+
+    home: ClassVar[Home] = Home.ACTOR
+    label: str = "llm"
+    model: str = ""
+
+    @abstractmethod
+    def chat(
+        self,
+        *,
+        chat_ctx: ChatContext,
+        tools: Sequence[ToolDefinition] = (),
+        tool_choice: ToolChoice = "auto",
+    ) -> LLMStream:
+        """Start one request. Nothing is sent before the first chunk is awaited.
+
+        Raises:
+            APIError: while iterating, when the request fails; nothing is retried here, the session owns retries.
+        """
+
+    async def aclose(self) -> None:
+        """Release connections. Safe to call twice."""

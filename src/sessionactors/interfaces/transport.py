@@ -1,0 +1,67 @@
+"""A way into and out of a room: participants, their audio and text, and the place where the agent is heard."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from .audio_io import AudioSink, AudioSource
+from .home import Home
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptSegment:
+    """A piece of transcript for people to read."""
+
+    participant: str
+    """Who speaks: a participant's identity, or ``"agent"``."""
+    segment: str
+    """Pieces with the same id belong together."""
+    text: str
+    """Agent: the text to append. Users: the whole text of the segment so far."""
+    final: bool
+
+
+class TransportEvents(Protocol):
+    """What a transport tells the session. Thread-safe; no call blocks."""
+
+    def participant_joined(self, identity: str, audio: AudioSource | None) -> None:
+        """A participant is there, with audio unless it has none."""
+
+    def participant_left(self, identity: str, reason: str) -> None:
+        """A participant is gone."""
+
+    def text_received(self, identity: str, text: str) -> None:
+        """A participant typed something."""
+
+    def closed(self, reason: str) -> None:
+        """The link to the room is gone for good."""
+
+
+class Transport(ABC):
+    """One room's link. Made for one session; not reusable."""
+
+    home: ClassVar[Home] = Home.ACTOR
+    label: str = "transport"
+
+    @abstractmethod
+    async def connect(self, events: TransportEvents) -> None:
+        """Join the room; report participants (also those already there) through ``events``.
+
+        Raises:
+            APIConnectionError: the room cannot be reached.
+        """
+
+    @property
+    @abstractmethod
+    def audio_sink(self) -> AudioSink | None:
+        """Where the agent's voice goes; None for a transport without audio. Valid after :meth:`connect`."""
+
+    @abstractmethod
+    def publish_transcript(self, segment: TranscriptSegment) -> None:
+        """Show a transcript. Returns at once."""
+
+    @abstractmethod
+    async def aclose(self) -> None:
+        """Leave the room. Safe to call twice."""

@@ -1,0 +1,61 @@
+"""Text to speech: text in, audio out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterable, AsyncIterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from sessionactors.model.audio import AudioFrame
+
+from .home import Home
+
+
+@dataclass(frozen=True, slots=True)
+class WordTiming:
+    """Where a piece of the text is in the audio of a synthesis."""
+
+    text_end: int
+    """Index into the text pushed so far: this word and all before it end here (code points, exclusive)."""
+    end_time: float
+    """Seconds from the start of the synthesised audio at which the word has been spoken."""
+
+
+@dataclass(frozen=True, slots=True)
+class SynthesizedAudio:
+    """Audio for the text, with the words that end inside it when the voice can tell."""
+
+    frame: AudioFrame
+    timings: tuple[WordTiming, ...] = ()
+
+
+class TTS(ABC):
+    """A voice. One object may serve many sessions at once."""
+
+    home: ClassVar[Home] = Home.ACTOR
+    label: str = "tts"
+
+    @property
+    @abstractmethod
+    def sample_rate(self) -> int:
+        """Hertz of the mono audio it yields."""
+
+    @property
+    def aligned_transcript(self) -> bool:
+        """Whether :attr:`SynthesizedAudio.timings` are given for every word."""
+        return False
+
+    @abstractmethod
+    def synthesize(self, text: AsyncIterable[str]) -> AsyncIterator[SynthesizedAudio]:
+        """Audio for one stretch of speech whose text arrives in sentence-sized pieces.
+
+        Pieces are concatenated as they are (they carry their own spaces). Closing the iterator aborts the synthesis.
+        Must not block the loop it runs on.
+
+        Raises:
+            APIError: the voice failed; the session asks again for the text whose audio it has not got.
+        """
+
+    async def aclose(self) -> None:
+        """Release what the voice holds. Safe to call twice."""

@@ -1,0 +1,82 @@
+"""Errors that providers raise and sessions report.
+
+::
+
+    SessionActorsError
+    ├── APIError                    a provider request failed
+    │   ├── APIStatusError          the provider answered with an error status
+    │   ├── APIConnectionError      the provider could not be reached
+    │   └── APITimeoutError         the provider did not answer, or stopped answering, in time
+    ├── OptionError                 an option is unknown, out of range or contradicts another
+    ├── SessionStateError           the call does not fit the state of the session
+    ├── AudioFormatError            audio that cannot be read
+    └── ToolDefinitionError         a function cannot become a tool
+"""
+
+from __future__ import annotations
+
+
+class SessionActorsError(Exception):
+    """Base of all errors that sessionactors raises on purpose."""
+
+
+class APIError(SessionActorsError):
+    """Raised when a provider request failed.
+
+    Args:
+        message: what happened, for people.
+        body: what the provider answered, if anything.
+        retryable: whether the same request may succeed later.
+    """
+
+    def __init__(self, message: str, *, body: object | None = None, retryable: bool = True) -> None:
+        super().__init__(message)
+        self.message = message
+        self.body = body
+        self.retryable = retryable
+
+
+class APIStatusError(APIError):
+    """Raised when a provider answered with an error status.
+
+    Client errors (4xx) are final, except 408 (timeout), 429 (rate limit) and 499 (closed by the client).
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status_code: int,
+        request_id: str | None = None,
+        body: object | None = None,
+        retryable: bool | None = None,
+    ) -> None:
+        if retryable is None:
+            retryable = not 400 <= status_code < 500 or status_code in (408, 429, 499)
+        super().__init__(message, body=body, retryable=retryable)
+        self.status_code = status_code
+        self.request_id = request_id
+
+
+class APIConnectionError(APIError):
+    """Raised when a provider could not be reached or the connection broke."""
+
+
+class APITimeoutError(APIError):
+    """Raised when a provider did not start, or stopped progressing, within its deadline."""
+
+
+class OptionError(SessionActorsError, ValueError):
+    """Raised when an option is unknown, out of range, or contradicts another one."""
+
+
+class SessionStateError(SessionActorsError, RuntimeError):
+    """Raised when a call does not fit the state of the session (not started, closing, closed, other agent)."""
+
+
+class AudioFormatError(SessionActorsError, ValueError):
+    """Raised when audio is empty, truncated, or in a format that cannot be read."""
+
+
+class ToolDefinitionError(SessionActorsError, TypeError):
+    """Raised when a function cannot become a tool: unsupported parameter kinds or types."""
