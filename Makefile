@@ -1,0 +1,137 @@
+# Set-up, tests and checks. Needs make and Python 3.11 to 3.13; everything else comes from the lock files.
+#
+#   make demo      a spoken conversation, offline; writes demo-out/
+#   make test      the suite with branch coverage
+#   make check     lint, format, types, levels, promises, docs
+#   make mutants   removes each guard and shows that its test fails
+#   make bench     kernel benchmark
+#   make help      all targets
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+
+VENV ?= .venv
+OUT ?= demo-out
+ARGS ?=
+UV_VERSION := 0.13.9
+BIN := $(VENV)/bin
+
+# The first interpreter that is new enough, has wheels for every extra and can make an environment. Override: make PYTHON=...
+PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13; do \
+	$$python -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' >/dev/null 2>&1 \
+	&& { command -v $$python; break; }; done)
+
+DEMO := $(VENV)/.ready-demo
+DEV := $(VENV)/.ready-dev
+
+# $(call install,<environment>,<arguments>): uv where it works, else pip; both check the hashes of the lock.
+install = { test -x $(BIN)/uv && $(BIN)/uv pip install --quiet --python $(1)/bin/python $(2); } \
+	|| { echo "make: installing with pip instead of uv" >&2; $(1)/bin/python -m pip install --quiet $(2); }
+
+# A stamp is written last, so an interrupted or failed set-up is simply done again.
+define set_up
+	@rm -f $@
+	@if [ -d $(VENV) ] && ! $(BIN)/python -m pip --version >/dev/null 2>&1; then rm -rf $(VENV); fi
+	@if [ ! -d $(VENV) ]; then \
+		if [ -z "$(PYTHON)" ]; then \
+			echo "make: no Python 3.11, 3.12 or 3.13 with venv and ensurepip found (Debian: apt-get install python3-venv)." >&2; \
+			echo "make: name one: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 1; fi; \
+		echo "make: new environment $(VENV) with $(PYTHON)"; \
+		"$(PYTHON)" -m venv $(VENV) || { rm -rf $(VENV); echo "make: $(PYTHON) could not make $(VENV)." >&2; exit 1; }; fi
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv==$(UV_VERSION) || echo "make: uv could not be installed" >&2
+	@echo "make: installing $(1)"
+	@{ $(call install,$(VENV),-r $(1)); } && { $(call install,$(VENV),--no-deps -e .); } || { \
+		echo "make: set-up failed: $(1) could not be installed into $(VENV) (the cause is above; is the package index reachable?)." >&2; \
+		echo "make: nothing is marked as ready; the same command tries again, 'make clean-venv' starts over." >&2; exit 1; }
+	@$(BIN)/python --version > $@
+endef
+
+$(DEMO): requirements-demo.lock pyproject.toml
+	$(call set_up,requirements-demo.lock)
+
+$(DEV): requirements.lock pyproject.toml
+	$(call set_up,requirements.lock)
+
+.PHONY: help
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+
+.PHONY: setup
+setup: $(DEV) ## environment with all extras and the development tools
+
+.PHONY: demo
+demo: $(DEMO) ## a spoken conversation, offline; writes $(OUT)/
+	$(BIN)/sessionactors demo --out $(OUT) $(ARGS)
+
+.PHONY: test
+test: $(DEV) ## the suite with branch coverage; ARGS="-k name -x" narrows it
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest $(ARGS)
+	$(if $(ARGS),,$(BIN)/python tests/coverage_gate.py)
+
+.PHONY: mutants
+mutants: $(DEV) ## removes each guard by a patch and shows that its named test fails
+	$(BIN)/python tests/mutants/run.py $(ARGS)
+
+.PHONY: bench
+bench: $(DEV) ## kernel benchmark against Pykka threads and asyncio queues
+	$(BIN)/python benchmarks/kernel.py $(ARGS)
+
+.PHONY: check
+check: lint types levels promises docs ## everything below, without the tests
+
+.PHONY: lint
+lint: $(DEV) ## ruff: rules and format
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+.PHONY: types
+types: $(DEV) ## mypy, strict
+	$(BIN)/mypy
+
+.PHONY: levels
+levels: $(DEV) ## import-linter: imports go only downward
+	$(BIN)/lint-imports
+
+.PHONY: promises
+promises: $(DEV) ## the table of promises names the tests that exist
+	$(BIN)/python docs/promise_table.py
+
+.PHONY: docs
+docs: $(DEV) ## the site, into site/
+	$(BIN)/mkdocs build --strict --quiet
+
+.PHONY: format
+format: $(DEV) ## ruff: fix and format
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+.PHONY: smoke
+smoke: $(DEV) ## the built wheel, with no extra, imports and answers in an environment of its own
+	@work=$$(mktemp -d) && trap 'rm -rf "$$work"' EXIT && set -e && \
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir "$$work" . && \
+	$(BIN)/python -m venv "$$work/venv" && \
+	{ $(call install,"$$work/venv","$$work"/*.whl); } && \
+	cd "$$work" && venv/bin/python -I -W error -c 'import sessionactors' && venv/bin/sessionactors --help >/dev/null && \
+	echo "make: the wheel imports and answers without extras"
+
+COMPILE = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+
+.PHONY: lock
+lock: ## pins everything anew: requirements.lock, and its part for the demo
+	@test -x $(BIN)/uv || { "$(PYTHON)" -m venv $(VENV) && $(BIN)/python -m pip install --quiet uv==$(UV_VERSION); }
+	$(COMPILE) --upgrade --all-extras --group dev --output-file requirements.lock
+	$(COMPILE) --upgrade --constraint requirements.lock --extra offline --extra offline-tts-gpl --extra uvloop \
+		--output-file requirements-demo.lock
+
+.PHONY: clean
+clean: ## what builds, tests and the demo wrote
+	rm -rf build dist site $(OUT) .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find src actors examples tests benchmarks docs -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: clean-venv
+clean-venv: ## the environment
+	rm -rf $(VENV)
