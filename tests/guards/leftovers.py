@@ -95,7 +95,8 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
         return
     found: list[str] = []
     if item.get_closest_marker("leaves_behind") is None:
-        kept = item.stash[_kept] | item.config.stash.get(_kept, set())
+        of_wider_scopes: Kept = item.config.stash.get(_kept, set())
+        kept = item.stash[_kept] | of_wider_scopes
         found += [f"task cancelled when its loop closed: {task}" for task in _cancelled_at_close]
         found += [f"task: {_task(task)}" for task in _tasks() if task not in kept]
         found += [f"thread: {_thread(thread)}" for thread in _still_there(lambda: _new(_threads(), kept))]
