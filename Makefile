@@ -101,7 +101,7 @@ promises: $(DEV) ## the table of promises names the tests that exist
 
 .PHONY: docs
 docs: $(DEV) ## the site, into site/
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 .PHONY: format
 format: $(DEV) ## ruff: fix and format
