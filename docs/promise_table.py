@@ -19,7 +19,7 @@ ROW: Final = re.compile(r"^\| (?P<promise>P\d+) \| (?P<says>.+?) \| .*\|$", re.M
 TEST: Final = re.compile(r"test_p(\d\d)_\w+")
 
 
-def tests_by_promise(directory: Path) -> dict[str, list[str]]:
+def by_promise(directory: Path) -> dict[str, list[str]]:
     """`P5` to the names of its tests, sorted."""
     found: dict[str, set[str]] = defaultdict(set)
     for path in directory.rglob("test_*.py"):
@@ -45,7 +45,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", help="write the table instead of checking it")
     page = PAGE.read_text()
-    tests = tests_by_promise(ROOT / "tests")
+    tests = by_promise(ROOT / "tests")
     if unknown := set(tests) - {match["promise"] for match in ROW.finditer(page)}:
         print(f"{PAGE.name} has no row for {', '.join(sorted(unknown))}")
         return 1
