@@ -113,7 +113,8 @@ smoke: $(DEV) ## the built wheel, with no extra, imports and answers in an envir
 	@work=$$(mktemp -d) && trap 'rm -rf "$$work"' EXIT && set -e && \
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir "$$work" . && \
 	$(BIN)/python -m venv "$$work/venv" && \
-	{ $(call install,"$$work/venv","$$work"/*.whl); } && \
+	sed -n 's/ *\\$$//; /^[a-z]/p' requirements-demo.lock > "$$work/versions" && \
+	{ $(call install,"$$work/venv",--constraint "$$work/versions" "$$work"/*.whl); } && \
 	cd "$$work" && venv/bin/python -I -W error -c 'import sessionactors' && venv/bin/sessionactors --help >/dev/null && \
 	echo "make: the wheel imports and answers without extras"
 
