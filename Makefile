@@ -80,7 +80,8 @@ bench: $(DEV) ## kernel benchmark against Pykka threads and asyncio queues
 	$(BIN)/python benchmarks/kernel.py $(ARGS)
 
 .PHONY: check
-check: lint types levels promises docs ## everything below, without the tests
+check: $(DEV) ## all that is below up to docs; goes on after a failure, to tell them all
+	@$(MAKE) --no-print-directory --keep-going lint types levels promises docs
 
 .PHONY: lint
 lint: $(DEV) ## ruff: rules and format
