@@ -1,0 +1,201 @@
+"""The operations of an outbox, carried out when the handler has returned. Each takes the cell that asked for it."""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import structlog
+
+from .effect import Effect, Inlet, Run
+from .envelope import Envelope, Origin
+from .messages import Stop, Terminated
+from .obligation import Obligation
+from .policy import Overflow, policy_of
+
+if TYPE_CHECKING:
+    import pykka
+
+    from .cell import Cell
+    from .ref import Ref
+    from .reply import ReplyTo
+    from .scope import Scope
+
+log_handler = structlog.get_logger("sessionactors.actor")
+
+
+def tell(cell: Cell, ref: pykka.ActorRef[pykka.Actor], message: object, now: int) -> None:
+    """Deliver to one of our actors, or hand over to a stock Pykka actor."""
+    target = getattr(ref, "cell", None)
+    if target is None:
+        foreign_tell(cell, ref, message)
+        return
+    tree = cell.tree
+    envelope = Envelope(
+        message,
+        None,
+        cell.path,
+        target.tree.next_message_id(),
+        cell.cause_id,
+        cell.outbox.turn,
+        now,
+        policy_of(type(message)),
+        None,
+    )
+    if not target.deliver(envelope) and target.tree is tree:
+        cell.sender_overran(target, envelope)
+
+
+def foreign_tell(cell: Cell, ref: pykka.ActorRef[pykka.Actor], message: object) -> None:
+    """A stock Pykka actor has an unbounded inbox and cannot say no, except by being dead."""
+    import pykka
+
+    try:
+        ref.tell(message)
+    except pykka.ActorDeadError:
+        cell.system.dead_letters.add(cell.tree, cell.path, str(ref), message, "the Pykka actor is dead")
+
+
+def reply(cell: Cell, to: ReplyTo, value: object) -> None:
+    """Answer a kept ask."""
+    cell.forget_reply(to)
+    to.resolve(value)
+
+
+def unstash(cell: Cell) -> None:
+    """Bring stashed messages back."""
+    if cell.mailbox.unstash():
+        cell.wake()
+
+
+def timer(cell: Cell, key: str, due: int, message: object) -> None:
+    """Arm or re-arm a keyed timer."""
+    cell.arm_timer(key, due, message)
+
+
+def cancel_timer(cell: Cell, key: str) -> None:
+    """Disarm a keyed timer."""
+    cell.disarm_timer(key)
+
+
+def effect(
+    cell: Cell,
+    key: str,
+    run: Run[object],
+    done: Callable[[object], object] | None,
+    failed: Callable[[BaseException], object],
+    deadline: int | None,
+    window: int,
+    user_loop: bool,
+    inlet: int,
+    overflow: Overflow,
+) -> None:
+    """Start an effect on its home loop."""
+    system, tree = cell.system, cell.tree
+    running = cell.effects.get(key)
+    if running is not None:
+        cell.cancel_effect(key, report=False)
+    home = system.loop
+    context = contextvars.copy_context()
+    if user_loop and tree.user_loop is not None:
+        home = tree.user_loop
+        if tree.user_context is not None:
+            context = tree.user_context.copy()
+    context.run(
+        structlog.contextvars.bind_contextvars, room=tree.name, actor=cell.path, message_id=cell.cause_id
+    )
+    started = Effect(
+        cell,
+        key,
+        run,
+        done=done,
+        failed=failed,
+        deadline=deadline,
+        window=window,
+        home=home,
+        context=context,
+        inlet=Inlet(inlet, overflow),
+        cause=cell.cause_id,
+        turn=cell.outbox.turn,
+    )
+    cell.effects[key] = started
+    started.start()
+
+
+def feed(cell: Cell, key: str, item: object) -> None:
+    """Hand an item to a running effect."""
+    running = cell.effects.get(key)
+    if running is None:
+        cell.unfed += 1
+    else:
+        running.feed(item)
+
+
+def end_inlet(cell: Cell, key: str) -> None:
+    """No more items for an effect."""
+    running = cell.effects.get(key)
+    if running is not None:
+        running.end_inlet()
+
+
+def cancel_effect(cell: Cell, key: str, report: bool) -> None:
+    """Stop an effect."""
+    cell.cancel_effect(key, report=report)
+
+
+def port(cell: Cell, call: Callable[..., object], arguments: tuple[object, ...]) -> None:
+    """Call a port."""
+    call(*arguments)
+
+
+def spawn(cell: Cell, child: Cell) -> None:
+    """Bring a prepared child to life."""
+    cell.children[child.name] = child
+    child.start()
+
+
+def stop(cell: Cell, ref: Ref[object], reason: str) -> None:
+    """End an actor."""
+    ref.cell.deliver_system(Stop(reason))
+
+
+def watch(cell: Cell, ref: Ref[object], tell_me: Callable[[Terminated], object]) -> None:
+    """Be told of an actor's end."""
+    ref.cell.add_watcher(cell, tell_me)
+
+
+def told_of_end(watcher: Cell, message: object, sender: str, now: int) -> None:
+    """Deliver the news of an actor's end to one watcher."""
+    envelope = Envelope(
+        message, None, sender, watcher.tree.next_message_id(), 0, "", now, policy_of(type(message)), Origin()
+    )
+    watcher.deliver(envelope)
+
+
+def open_scope(cell: Cell, scope: Scope) -> None:
+    """List a scope as open."""
+    cell.tree.open_scopes[scope.path] = scope
+
+
+def close_scope(cell: Cell, scope: Scope) -> None:
+    """Fence everything inside a scope."""
+    scope._close()
+    cell.tree.scope_closed(scope)
+
+
+def oblige(cell: Cell, key: str, waits_for: str, deadline: int) -> None:
+    """Open an obligation."""
+    now = cell.system.clock.now()
+    cell.tree.oblige(Obligation(key, cell.path, waits_for, now, deadline))
+
+
+def discharge(cell: Cell, key: str) -> None:
+    """Close an obligation."""
+    cell.tree.discharge(key)
+
+
+def log(cell: Cell, event: str, fields: dict[str, object]) -> None:
+    """Write a line on behalf of the handler."""
+    level = str(fields.pop("level", "info"))
+    getattr(log_handler, level)(event, room=cell.tree.name, actor=cell.path, message_id=cell.cause_id, **fields)

@@ -1,0 +1,149 @@
+"""Who runs next: the contract of a dispatcher, and the one that serves all actors on one event loop.
+
+Two ready queues for the whole process: every actor with waiting control comes before any actor with waiting data, of
+whatever room. Data is served in batches per actor, and a batch ends as soon as control is ready. After a slice of work
+the loop gets its turn, so that sockets and timers are never starved.
+
+The seam for other orders is :meth:`LoopDispatcher.next_control` and :meth:`LoopDispatcher.next_data`; nothing else
+decides order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from .policy import Lane
+
+if TYPE_CHECKING:
+    from .cell import Cell
+
+BATCH = 16
+"""Data messages of one actor in a row."""
+SLICE = 256
+"""Messages before the event loop gets its turn."""
+
+
+class Dispatcher(Protocol):
+    """Runs actors. All methods but :meth:`post` are called on the actor loop."""
+
+    def ready_control(self, cell: Cell) -> None:
+        """The cell has system or control messages and is not queued for control yet."""
+
+    def ready_data(self, cell: Cell) -> None:
+        """The cell has data messages and is not queued for data yet."""
+
+    def post(self, call: Callable[[], None]) -> None:
+        """From any thread: run ``call`` on the actor loop before the next message."""
+
+    def idle(self) -> bool:
+        """Whether nothing is ready."""
+
+    def close(self) -> None:
+        """Run nothing more."""
+
+
+class LoopDispatcher:
+    """Runs all actors on one asyncio loop, one message at a time."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._control: deque[Cell] = deque()
+        self._data: deque[Cell] = deque()
+        self._posted: deque[Callable[[], None]] = deque()
+        self._scheduled = False
+        self._signalled = False
+        self._closed = False
+
+    def ready_control(self, cell: Cell) -> None:
+        """Queue a cell for control."""
+        self._control.append(cell)
+        if not self._scheduled:
+            self._schedule()
+
+    def ready_data(self, cell: Cell) -> None:
+        """Queue a cell for data."""
+        self._data.append(cell)
+        if not self._scheduled:
+            self._schedule()
+
+    def _schedule(self) -> None:
+        self._scheduled = True
+        self._loop.call_soon(self._run)
+
+    def post(self, call: Callable[[], None]) -> None:
+        """From any thread. Calls of one thread run in order; a burst wakes the loop once."""
+        self._posted.append(call)
+        if not self._signalled:
+            self._signalled = True
+            self._loop.call_soon_threadsafe(self._run_posted)
+
+    def _run_posted(self) -> None:
+        self._signalled = False
+        posted = self._posted
+        while posted:
+            posted.popleft()()
+
+    def next_control(self) -> Cell:
+        """The cell whose control message is handled next."""
+        return self._control.popleft()
+
+    def next_data(self) -> Cell:
+        """The cell whose data messages are handled next."""
+        return self._data.popleft()
+
+    def batch(self) -> int:
+        """How many data messages of one actor may be handled in a row."""
+        return BATCH
+
+    def idle(self) -> bool:
+        """Whether nothing is ready."""
+        return not self._control and not self._data and not self._posted
+
+    def close(self) -> None:
+        """Run nothing more."""
+        self._closed = True
+        self._control.clear()
+        self._data.clear()
+
+    def _run(self) -> None:
+        control, data, posted = self._control, self._data, self._posted
+        left = SLICE
+        try:
+            while left > 0 and not self._closed:
+                if posted:
+                    self._run_posted()
+                if control:
+                    left -= self._serve_control(self.next_control())
+                elif data:
+                    left -= self._serve_data(self.next_data())
+                else:
+                    break
+        finally:
+            self._scheduled = False
+            if (control or data) and not self._closed:
+                self._schedule()
+
+    def _serve_control(self, cell: Cell) -> int:
+        cell.ready_control = False
+        if not cell.process_system():
+            cell.process(Lane.CONTROL)
+        mailbox = cell.mailbox
+        if not cell.ready_control and (mailbox.system or (mailbox.control and not cell.held)):
+            cell.ready_control = True
+            self._control.append(cell)
+        return 1
+
+    def _serve_data(self, cell: Cell) -> int:
+        cell.ready_data = False
+        control, posted = self._control, self._posted
+        served = 0
+        batch = self.batch()
+        while served < batch and not control and not posted and cell.process(Lane.DATA):
+            served += 1
+        if cell.mailbox.data and not cell.held and not cell.ready_data:
+            cell.ready_data = True
+            self._data.append(cell)
+        return served or 1

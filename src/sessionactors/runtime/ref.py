@@ -1,0 +1,186 @@
+"""The typed handle of an actor: what others use to tell it things. Pykka's ref, with our envelope and our future."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Generic, Literal, NoReturn, TypeVar, cast, overload
+
+import pykka
+
+from .envelope import EDGE, Envelope, Origin
+from .errors import AskCycle, BlockingAskOnLoop, MailboxFull, OutsideHandler
+from .future import KernelFuture
+from .messages import Resume, Step, Stop, Suspend, SystemMessage
+from .policy import policy_of
+
+if TYPE_CHECKING:
+    from .cell import Cell
+
+M_contra = TypeVar("M_contra", contravariant=True)
+
+DEFAULT_ASK_TIMEOUT = 5.0
+"""Seconds, as in Erlang's gen_server; stock Pykka waits for ever."""
+
+
+class Ref(pykka.ActorRef["Cell"], Generic[M_contra]):
+    """A ref to an actor that accepts messages of type ``M``. Two refs to one actor are equal."""
+
+    cell: Cell
+    path: str
+    """Where the actor lives, such as ``room-42/stt``."""
+
+    def __init__(self, cell: Cell) -> None:
+        # Not super().__init__(): Pykka keeps a weak reference only, and the system owns our cells.
+        self.cell = cell
+        self.path = cell.path
+        self.actor_class = type(cell)
+        self.actor_urn = cell.actor_urn
+        self.actor_inbox = cell.actor_inbox
+        self.actor_stopped = cell.actor_stopped
+
+    def __repr__(self) -> str:
+        return f"<Ref {self.path}>"
+
+    def __str__(self) -> str:
+        return self.path
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Ref) and other.cell is self.cell
+
+    def __hash__(self) -> int:
+        return id(self.cell)
+
+    def is_alive(self) -> bool:
+        """Whether the actor still takes messages."""
+        return not self.cell.stopping
+
+    def tell(self, message: M_contra) -> None:
+        """Send a message from outside the actors, from any thread. Handlers use ``out.tell``.
+
+        Raises:
+            pykka.ActorDeadError: the actor has ended.
+            MailboxFull: its lane is full (overflow policy ``REFUSE``).
+            OutsideHandler: called inside a handler, where it would escape the commit.
+        """
+        cell = self.cell
+        system = cell.system
+        if cell.stopping:
+            system.dead_letters.add(cell.tree, EDGE, self.path, message, "the actor has ended")
+            raise pykka.ActorDeadError(f"{self.path} has ended: {cell.end_reason or 'stopped'}")
+        if threading.get_ident() == system.loop_thread:
+            if system.handling is not None:
+                raise OutsideHandler(
+                    f"ref.tell() inside the handler of {system.handling.path}: use out.tell(), so that the message is "
+                    "sent only if the handler succeeds"
+                )
+            if not cell.deliver(self._envelope(message, None, None)) and not cell.stopping:
+                raise self._full()
+            return
+        policy = policy_of(type(message))
+        if not policy.special and cell.mailbox.waiting(policy.lane) >= cell.bound(policy.lane):
+            with system.edge_lock:  # refused here, so that the caller hears of it; counted as the mailbox counts
+                cell.refused_at_edge += 1
+            raise self._full()
+        system.call(lambda: cell.deliver(self._envelope(message, None, None)))
+
+    @overload
+    def ask(self, message: M_contra, *, block: Literal[False], timeout: float | None = ...) -> KernelFuture: ...
+    @overload
+    def ask(self, message: M_contra, *, block: Literal[True] = ..., timeout: float | None = ...) -> object: ...
+    @overload
+    def ask(self, message: M_contra, *, block: bool = ..., timeout: float | None = ...) -> object: ...
+    def ask(
+        self, message: M_contra, *, block: bool = True, timeout: float | None = DEFAULT_ASK_TIMEOUT
+    ) -> object | KernelFuture:
+        """Send a message and get what its handler gives to ``out.reply`` (None if it gives nothing).
+
+        Args:
+            message: the question.
+            block: wait on this thread; False returns a future that can be awaited on any loop.
+            timeout: seconds until :class:`AskTimeout`; an ask that expired in the mailbox is not handled. None: for ever.
+
+        Raises:
+            BlockingAskOnLoop: ``block=True`` on the actor loop.
+            AskCycle: the asker waits, through other asks, for itself.
+            AskTimeout: no reply in time; says where the message is and what the actor is doing.
+            pykka.ActorDeadError: the actor ended before it replied.
+        """
+        cell = self.cell
+        system = cell.system
+        chain = system.ask_chain()
+        if self.path in chain:
+            raise AskCycle(" -> ".join((*chain, self.path)) + ": each waits for the next")
+        if block and threading.get_ident() == system.loop_thread:
+            raise BlockingAskOnLoop(
+                f"a blocking ask of {self.path} on the actor loop waits for itself: "
+                "use `await ref.ask(..., block=False)`, or tell it and handle the answer as a message"
+            )
+        future = KernelFuture()
+        future.answering_thread = system.answering_thread
+        future.timeout = timeout
+        if cell.stopping:
+            future.fail(pykka.ActorDeadError(f"{self.path} has ended: {cell.end_reason or 'stopped'}"))
+        else:
+            deadline = None if timeout is None else system.clock.now() + round(timeout * 1e9)
+            origin = Origin(deadline=deadline, ask_chain=chain) if deadline is not None or chain else None
+            envelope = self._envelope(message, future, origin)
+            future.explain = lambda waited: cell.explain_wait(envelope, waited)
+            system.call(lambda: cell.deliver(envelope))
+        return future.get() if block else future
+
+    def _envelope(self, message: object, reply_to: KernelFuture | None, origin: Origin | None) -> Envelope:
+        system = self.cell.system
+        sender, cause, turn = system.edge_context()
+        return Envelope(
+            message,
+            reply_to,
+            sender,
+            self.cell.tree.next_message_id(),
+            cause,
+            turn,
+            system.clock.now(),
+            policy_of(type(message)),
+            origin,
+        )
+
+    def _full(self) -> MailboxFull:
+        bounds = self.cell.mailbox.bounds
+        return MailboxFull(
+            f"the mailbox of {self.path} is full ({bounds.data} data, {bounds.control} control): "
+            "it is slower than its senders; inspect() shows what it is doing"
+        )
+
+    @overload  # type: ignore[override]
+    def stop(self, *, block: Literal[True] = ..., timeout: float | None = ...) -> bool: ...
+    @overload
+    def stop(self, *, block: Literal[False], timeout: float | None = ...) -> KernelFuture: ...
+    def stop(self, *, block: bool = True, timeout: float | None = None) -> bool | KernelFuture:
+        """End the actor ahead of its backlog. True (or a future of it) if it was alive, False if it had ended."""
+        future = self._control(Stop)
+        if block:
+            return cast("bool", future.get(timeout=timeout))
+        return future
+
+    def suspend(self) -> KernelFuture:
+        """Hold all its messages, control included; inspection, step, resume and stop still work."""
+        return self._control(Suspend)
+
+    def step(self) -> KernelFuture:
+        """Let a suspended actor handle exactly one message; the future gives False if none waits."""
+        return self._control(Step)
+
+    def resume(self) -> KernelFuture:
+        """Let a suspended actor go on."""
+        return self._control(Resume)
+
+    def _control(self, kind: type[Stop | Suspend | Step | Resume]) -> KernelFuture:
+        system = self.cell.system
+        future = KernelFuture()
+        future.answering_thread = system.answering_thread
+        message: SystemMessage = kind(reply_to=future)
+        system.call(lambda: self.cell.deliver_system(message))
+        return future
+
+    def proxy(self) -> NoReturn:
+        """Not available: our actors have messages, not methods."""
+        raise TypeError(f"{self.path} has typed messages and no methods to proxy: use tell() or ask()")

@@ -1,0 +1,156 @@
+"""Taps: watch deliveries as they end. A tap has its own bounded, drop-oldest queue, so it cannot slow what it watches."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .cell import Cell
+    from .envelope import Envelope
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One delivery that ended. Times are kernel clock nanoseconds."""
+
+    id: int
+    cause: int
+    room: str
+    turn: str
+    sender: str
+    target: str
+    message: object
+    sent_at: int
+    began_at: int
+    ended_at: int
+    outcome: str
+    """``handled``, ``failed`` or ``fenced``."""
+
+
+class Tap(AsyncIterator[Delivery]):
+    """An observer of deliveries: iterate it on any loop, or read :meth:`drain` from any thread. Close it after use."""
+
+    def __init__(
+        self,
+        taps: Taps,
+        room: str | None,
+        types: Collection[type] | None,
+        capacity: int,
+    ) -> None:
+        self._taps = taps
+        self.room = room
+        self.types = frozenset(types) if types is not None else None
+        self._queue: deque[Delivery] = deque(maxlen=capacity)
+        self._capacity = capacity
+        self._waiter: tuple[asyncio.AbstractEventLoop, asyncio.Future[None]] | None = None
+        self._lock = threading.Lock()
+        self.dropped = 0
+        """Deliveries this tap was too slow for."""
+        self.closed = False
+
+    def offer(self, delivery: Delivery) -> None:
+        """On the actor loop: queue a delivery."""
+        with self._lock:
+            if len(self._queue) == self._capacity:
+                self.dropped += 1
+            self._queue.append(delivery)
+            waiter = self._waiter
+            self._waiter = None
+        self._wake(waiter)
+
+    @staticmethod
+    def _wake(waiter: tuple[asyncio.AbstractEventLoop, asyncio.Future[None]] | None) -> None:
+        if waiter is None:
+            return
+        loop, future = waiter
+
+        def settle() -> None:
+            if not future.done():
+                future.set_result(None)
+
+        try:
+            loop.call_soon_threadsafe(settle)
+        except RuntimeError:  # the observer's loop is closed
+            return
+
+    def drain(self) -> list[Delivery]:
+        """All that waits, oldest first."""
+        with self._lock:
+            waiting = list(self._queue)
+            self._queue.clear()
+        return waiting
+
+    async def __anext__(self) -> Delivery:
+        while True:
+            with self._lock:
+                if self._queue:
+                    return self._queue.popleft()
+                if self.closed:
+                    raise StopAsyncIteration
+                loop = asyncio.get_running_loop()
+                future: asyncio.Future[None] = loop.create_future()
+                self._waiter = (loop, future)
+            await future
+
+    def close(self) -> None:
+        """Watch no more; iteration ends after what is queued."""
+        with self._lock:
+            self.closed = True
+            waiter, self._waiter = self._waiter, None
+        self._taps.remove(self)
+        self._wake(waiter)
+
+
+class Taps:
+    """The taps of one actor system."""
+
+    def __init__(self) -> None:
+        self.active: tuple[Tap, ...] = ()
+        """Read at every message: an empty tuple costs one truth test."""
+        self._listeners: dict[Callable[[Delivery], None], Tap] = {}
+
+    def open(self, room: str | None, types: Collection[type] | None, capacity: int) -> Tap:
+        """Add a tap."""
+        tap = Tap(self, room, types, capacity)
+        self.active = (*self.active, tap)
+        return tap
+
+    def remove(self, tap: Tap) -> None:
+        """Forget a tap."""
+        self.active = tuple(other for other in self.active if other is not tap)
+
+    def publish(self, cell: Cell, envelope: Envelope, began: int, ended: int, outcome: str) -> None:
+        """Offer a delivery to the taps that want it."""
+        delivery: Delivery | None = None
+        kind = type(envelope.message)
+        for tap in self.active:
+            if tap.room is not None and tap.room != cell.tree.name:
+                continue
+            if tap.types is not None and kind not in tap.types:
+                continue
+            if delivery is None:
+                delivery = Delivery(
+                    envelope.id,
+                    envelope.cause,
+                    cell.tree.name,
+                    envelope.turn,
+                    envelope.sender,
+                    cell.path,
+                    envelope.message,
+                    envelope.at,
+                    began,
+                    ended,
+                    outcome,
+                )
+            tap.offer(delivery)
+
+    def close_room(self, room: str) -> None:
+        """End the taps of a room that has ended."""
+        for tap in self.active:
+            if tap.room == room:
+                tap.close()

@@ -1,0 +1,123 @@
+"""A room's tree of actors, and what the kernel keeps for the room as a whole: ids, seed, scopes, obligations, sums."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import random
+from itertools import count
+from typing import TYPE_CHECKING
+
+from .accounts import Accounts
+from .clock import NS
+from .obligation import Obligation, ObligationExpired
+from .scope import Scope
+
+if TYPE_CHECKING:
+    from .cell import Cell
+    from .system import ActorSystem
+    from .ticker import Alarm
+
+
+class Tree:
+    """One root actor and everything below it."""
+
+    def __init__(
+        self,
+        system: ActorSystem,
+        name: str,
+        *,
+        seed: int,
+        user_loop: asyncio.AbstractEventLoop | None,
+        user_context: contextvars.Context | None,
+    ) -> None:
+        self.system = system
+        self.name = name
+        self.user_loop = user_loop
+        self.user_context = user_context
+        self.random = random.Random(f"{seed}:{name}")
+        self.next_message_id = count(1).__next__
+        self._counters: dict[str, count[int]] = {}
+        self.root: Cell | None = None
+        self.cells: dict[str, Cell] = {}
+        self.ended: list[tuple[str, str | None]] = []
+        """Actors that have ended while the tree was closing: path, and why one was abandoned."""
+        self.ended_accounts = Accounts()
+        """Sums of the actors that have ended."""
+        self.open_scopes: dict[str, Scope] = {}
+        self.closed_scopes = 0
+        self.obligations: dict[str, Obligation] = {}
+        self._alarms: dict[str, Alarm] = {}
+        self.dead_letters = 0
+        self.undeliverable = 0
+        """Messages to actors that had ended: received by no mailbox."""
+        self.closing = False
+
+    def new_id(self, kind: str) -> str:
+        """``kind-1``, ``kind-2``, ..."""
+        counter = self._counters.get(kind)
+        if counter is None:
+            counter = self._counters[kind] = count(1)
+        return f"{kind}-{next(counter)}"
+
+    def scope_closed(self, scope: Scope) -> None:
+        """Forget a closed scope and those inside it."""
+        self.closed_scopes += 1
+        for path, other in list(self.open_scopes.items()):
+            if other.is_within(scope):
+                del self.open_scopes[path]
+
+    def oblige(self, obligation: Obligation) -> None:
+        """Open an obligation and watch its deadline."""
+        self.discharge(obligation.key)
+        self.obligations[obligation.key] = obligation
+        self._alarms[obligation.key] = self.system.ticker.at(
+            obligation.deadline, lambda: self._expired(obligation)
+        )
+
+    def discharge(self, key: str) -> None:
+        """Close an obligation, if it is open."""
+        self.obligations.pop(key, None)
+        alarm = self._alarms.pop(key, None)
+        if alarm is not None:
+            alarm.cancel()
+
+    def _expired(self, obligation: Obligation) -> None:
+        from .commit import told_of_end
+
+        self._alarms.pop(obligation.key, None)
+        root = self.root
+        if root is None or root.stopping:
+            return
+        now = self.system.clock.now()
+        told_of_end(
+            root,
+            ObligationExpired(
+                obligation.key, obligation.owner, obligation.waits_for, (now - obligation.since) / NS
+            ),
+            obligation.owner,
+            now,
+        )
+
+    def cell_ended(self, cell: Cell) -> None:
+        """An actor has ended: keep its sums."""
+        if self.cells.get(cell.path) is cell:
+            del self.cells[cell.path]
+        self.ended_accounts.add(cell.mailbox.accounts)
+        if self.closing:
+            self.ended.append((cell.path, cell.abandoned))
+        for key, obligation in list(self.obligations.items()):
+            if obligation.owner == cell.path:
+                self.discharge(key)
+        if cell is self.root:
+            for key in list(self._alarms):
+                self.discharge(key)
+            self.open_scopes.clear()
+            self.system.tree_ended(self)
+
+    def accounts(self) -> Accounts:
+        """The sums over all actors, living and ended."""
+        total = self.ended_accounts.copy()
+        for cell in list(self.cells.values()):
+            total.add(cell.mailbox.accounts)
+        return total
