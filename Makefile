@@ -62,7 +62,7 @@ help: ## this list
 setup: $(DEV) ## environment with all extras and the development tools
 
 .PHONY: demo
-demo: $(DEMO) ## a spoken conversation, offline; writes $(OUT)/
+demo: $(DEMO) ## a spoken conversation, offline; writes demo-out/ (OUT=)
 	$(BIN)/sessionactors demo --out $(OUT) $(ARGS)
 
 .PHONY: test
