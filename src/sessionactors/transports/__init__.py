@@ -1,7 +1,8 @@
 """Ways in and out: where a session's participants are, and where its agent is heard.
 
 ``MemoryTransport`` for tests and embedding, ``FileTransport`` for recorded callers, ``ConsoleTransport`` for the
-terminal. ``PacedPlayout`` is the base of sinks that play against the clock. Each is imported when it is first asked for.
+terminal. ``PacedPlayout`` is the base of sinks that play against the clock. Each is imported when it is first asked
+for.
 """
 
 from __future__ import annotations

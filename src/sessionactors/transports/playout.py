@@ -1,8 +1,8 @@
 """A sink without a device: it plays segments against the loop's clock and knows to the sample what was played.
 
 Base of the sinks that capture the agent's voice (memory, file). Lives on one loop, the actor loop; only :meth:`mute`
-may come from elsewhere. It uses nothing of the loop but its clock and timers, so under a virtual-time loop a call of ten
-minutes takes as long as its callbacks.
+may come from elsewhere. It uses nothing of the loop but its clock and timers, so under a virtual-time loop a call of
+ten minutes takes as long as its callbacks.
 """
 
 from __future__ import annotations
