@@ -141,8 +141,8 @@ class FileTransport(Transport):
     Args:
         input_wav: integer PCM of 8 to 32 bit, mono or stereo, any rate.
         output_wav: where the recording goes; an existing file is replaced. None for no recording.
-        layout: ``"agent"`` for the agent alone; ``"stereo"`` for the caller left and the agent right, in the rate of the
-            input file (the agent's audio is resampled to it by the session).
+        layout: ``"agent"`` for the agent alone; ``"stereo"`` for the caller left and the agent right, in the rate
+            of the input file (the agent's audio is resampled to it by the session).
         participant: identity of the caller.
         sample_rate: Hertz > 0 of the agent's audio, unless ``layout`` is ``"stereo"``.
         frame_ms: length of the caller's frames, 10 to 100 ms.
