@@ -146,6 +146,7 @@ class DeviceSink(AudioSink):
         self._on_lost = on_lost
         self._muted = False
         self._closed = False
+        self._lost = False
         self._underflows = 0
         self._releasing: threading.Thread | None = None
         self._stream = _open(
@@ -177,7 +178,7 @@ class DeviceSink(AudioSink):
             if self._on_event is None:
                 raise SessionStateError(f"segment {segment!r} cannot begin: attach() to the sink first")
             self._queue.begin(segment)
-            if self._muted or self._closed:
+            if self._is_silent():
                 self._queue.clear_all()
             self._report()
 
@@ -248,7 +249,7 @@ class DeviceSink(AudioSink):
             self._report()
 
     def _is_silent(self) -> bool:
-        return self._muted or self._closed
+        return self._muted or self._closed or self._lost
 
     def _finish_all(self) -> None:
         with self._lock:
@@ -256,10 +257,9 @@ class DeviceSink(AudioSink):
             self._report()
 
     def _stream_finished(self) -> None:
-        if self._closed:
+        if self._closed or self._lost:
             return
-        with self._lock:
-            self._closed = True
+        self._lost = True
         self._finish_all()
         if self._on_lost is not None:
             self._on_lost("the speakers are gone")

@@ -41,9 +41,9 @@ class LineSplitter:
     def feed(self, chunk: bytes, *, final: bool = False) -> list[str]:
         """Return the lines that ``chunk`` completes; with ``final`` also one that has no end."""
         *lines, self._rest = (self._rest + self._decoder.decode(chunk, final)).split("\n")
-        if self._rest and (final or len(self._rest) >= MAX_LINE):
-            lines.append(self._rest)
-            self._rest = ""
+        whole = len(self._rest) if final else len(self._rest) // MAX_LINE * MAX_LINE
+        lines.append(self._rest[:whole])
+        self._rest = self._rest[whole:]
         return [part for line in lines for part in _cut(line.removesuffix("\r"))]
 
 
