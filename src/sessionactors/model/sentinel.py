@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, TypeVar, final
+from typing import Final, TypeAlias, TypeVar, final
 
 T = TypeVar("T")
 
@@ -21,7 +21,7 @@ class NotGiven:
 
 
 NOT_GIVEN: Final = NotGiven()
-NotGivenOr = T | NotGiven
+NotGivenOr: TypeAlias = T | NotGiven
 
 
 def given(value: T | NotGiven, default: T) -> T:

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 ToolChoice: TypeAlias = Literal["auto", "required", "none"]
 
-JsonValue: TypeAlias = "str | int | float | bool | None | list[JsonValue] | dict[str, JsonValue]"
+JsonValue: TypeAlias = "str | int | float | bool | list[JsonValue] | dict[str, JsonValue] | None"
 
 
 @dataclass(frozen=True, slots=True)

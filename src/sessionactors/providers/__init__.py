@@ -1,1 +1,1 @@
-"""providers."""
+"""Vendors: one package for each, imported only when used."""

@@ -1,1 +1,1 @@
-"""service."""
+"""Rooms in a service."""

@@ -1,1 +1,1 @@
-"""session."""
+"""What users write against: sessions, agents, tools, handles, events."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import selectors
 import threading
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from typing import TypeVar
 
 from sessionactors.runtime.clock import NS, nanoseconds
@@ -55,7 +55,7 @@ class _JumpingSelector(selectors.BaseSelector):
     def modify(self, fileobj: int, events: int, data: object = None) -> selectors.SelectorKey:  # type: ignore[override]
         return self._real.modify(fileobj, events, data)
 
-    def get_map(self) -> Mapping[object, selectors.SelectorKey]:  # type: ignore[override]
+    def get_map(self) -> object:  # type: ignore[override]
         return self._real.get_map()
 
     def close(self) -> None:

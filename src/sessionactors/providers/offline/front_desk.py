@@ -78,8 +78,16 @@ FRONT_DESK: Final = IntentTable(
                 "Coffee and tea are on the house until ten in the evening."
             ),
         ),
-        Intent(name="thanks", examples=("thank you", "thank you very much"), reply="You are welcome. Anything else?"),
-        Intent(name="goodbye", examples=("goodbye", "goodbye and thank you"), reply="Goodbye. See you soon."),
+        Intent(
+            name="thanks",
+            examples=("thank you", "thank you very much", "many thanks"),
+            reply="You are welcome. Anything else?",
+        ),
+        Intent(
+            name="goodbye",
+            examples=("goodbye", "goodbye then", "bye bye", "see you later"),
+            reply="Goodbye. See you soon.",
+        ),
     ),
     slots={
         "number": Slot(

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
+from .dither import Dither
 from .recognizer_wire import (
     DictationConfig,
     GrammarConfig,
@@ -57,9 +58,11 @@ class GrammarDecoder:
         self._decoder.add_jsgf_string(_SEARCH, jsgf)
         self._decoder.activate_search(_SEARCH)
         self._fresh_cmn: str = self._decoder.get_cmn()
+        self._dither = Dither()
 
     def renew(self) -> None:
         """Forget the channel of the last stream."""
+        self._dither.restart()
         self._decoder.set_cmn(self._fresh_cmn)
         self._decoder.start_stream()
 
@@ -68,7 +71,7 @@ class GrammarDecoder:
 
     def feed(self, pcm: bytes) -> None:
         if pcm:
-            self._decoder.process_raw(pcm)
+            self._decoder.process_raw(self._dither(pcm))
 
     def words(self) -> Words:
         if self._decoder.hyp() is None:

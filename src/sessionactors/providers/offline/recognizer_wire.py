@@ -85,6 +85,8 @@ class Heard:
     """Words, lower case; empty when nothing was recognised or it was rejected."""
     score: float | None = None
     """How well the words fit the sound, per frame, in the units of :class:`~.utterance.Words`. None without words."""
+    before: str = ""
+    """Words reported with the utterance before, of which these are the continuation (the user paused in a phrase)."""
     flushed: bool = False
     """Whether this is the answer to a FLUSH or DICTATE (an utterance that ran too long ends without one)."""
     silence: float = 0.0

@@ -203,7 +203,7 @@ class UtteranceStream:
         found = self._new_words(self.search.words())
         if found.words and found.score >= self.min_score and found.words != self._shown:
             self._shown = found.words
-            self.on_interim(Heard(" ".join(found.words), score=found.score))
+            self.on_interim(Heard(" ".join(found.words), score=found.score, before=self._before(found)))
 
     def _drop(self) -> None:
         """Forget an utterance in which nothing was said; its end may be the beginning of the next."""
@@ -221,19 +221,28 @@ class UtteranceStream:
         whole = self.search.end()
         found = whole if whole.words and whole.score >= self.min_score else partial
         new = self._new_words(found)
-        carried, self._carry = self._carry, None
-        if not new.words or found.score < self.min_score:
-            self.on_final(Heard("", score=_finite(found.score), flushed=flushed, silence=self._skipped), audio)
-            return
-        if found is partial:
-            # Not yet a whole phrase: keep it, the rest may follow after a pause.
-            joined = (carried.audio if carried is not None else b"") + audio
-            if len(joined) <= self.max_utterance * _BYTES_PER_SECOND:
-                self._carry = Carry(joined, found.words)
-        self.on_final(
-            Heard(" ".join(new.words), score=found.score, flushed=flushed, silence=self._skipped),
-            b"",
-        )
+        skipped, self._skipped = self._skipped, 0.0
+        if new.words and found.score >= self.min_score:
+            heard = Heard(" ".join(new.words), found.score, self._before(new), flushed, skipped)
+            self._carry = self._carry_of(partial, audio) if found is partial else None
+            self.on_final(heard, b"")
+        else:
+            self._carry = None
+            score = found.score if math.isfinite(found.score) else None
+            self.on_final(Heard("", score, flushed=flushed, silence=skipped), audio)
+
+    def _carry_of(self, partial: Words, audio: bytes) -> Carry | None:
+        """What is kept of an utterance that ended inside a phrase."""
+        joined = (self._carry.audio if self._carry is not None else b"") + audio
+        if len(joined) > self.max_utterance * _BYTES_PER_SECOND:
+            return None
+        return Carry(joined, partial.words)
+
+    def _before(self, new: Words) -> str:
+        """The words that ``new`` continues."""
+        if self._carry is None or new.words[: len(self._carry.words)] == self._carry.words:
+            return ""
+        return " ".join(self._carry.words)
 
     def _new_words(self, found: Words) -> Words:
         """What was not reported with the first half already."""
@@ -245,10 +254,6 @@ class UtteranceStream:
         # Hearing the rest changed the mind about the first half: report all of it. The text then repeats some words,
         # and the whole phrase is at its end, where the matcher looks.
         return found if len(found.words) > told else NO_WORDS
-
-
-def _finite(score: float) -> float | None:
-    return score if math.isfinite(score) else None
 
 
 def words_of(segments: Iterator[tuple[str, int, int, float]]) -> Words:

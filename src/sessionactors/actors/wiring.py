@@ -1,0 +1,75 @@
+"""Who is who in one session: the refs that its actors tell to, and the ports and options they share.
+
+The supervisor fills it while it starts the actors; after that it does not change, but for ears that come and go.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sessionactors.interfaces.llm import LLM
+from sessionactors.interfaces.stt import STT
+from sessionactors.interfaces.transport import Transport
+from sessionactors.interfaces.tts import TTS
+from sessionactors.interfaces.turn_detector import TurnDetector
+from sessionactors.interfaces.user_code import UserAgent
+from sessionactors.interfaces.vad import VAD
+from sessionactors.model.options import SessionOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sessionactors.model.events import SessionEvent
+    from sessionactors.runtime import Ref
+
+    from .agent import AgentMessage
+    from .floor import FloorMessage
+    from .history import HistoryMessage
+    from .llm import LLMMessage
+    from .output import OutputMessage
+    from .room import RoomMessage
+    from .supervisor import SupervisorMessage
+    from .tools import ToolsMessage
+    from .tts import TTSMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Components:
+    """What the session was given: providers, link, agent, options, and where its events go."""
+
+    options: SessionOptions
+    agent: UserAgent
+    emit: Callable[[SessionEvent], None]
+    """Raises an event on the user's loop; returns at once."""
+    llm: LLM | None = None
+    stt: STT | None = None
+    tts: TTS | None = None
+    vad: VAD | None = None
+    turn_detector: TurnDetector | None = None
+    transport: Transport | None = None
+    text_input: bool = True
+    audio_input: bool = True
+    audio_output: bool = True
+    transcription_output: bool = True
+
+
+@dataclass(slots=True)
+class Wiring:
+    """Refs by role. Read them when a message is handled, not before."""
+
+    components: Components
+    supervisor: Ref[SupervisorMessage] = field(init=False)
+    history: Ref[HistoryMessage] = field(init=False)
+    llm: Ref[LLMMessage] = field(init=False)
+    tools: Ref[ToolsMessage] = field(init=False)
+    tts: Ref[TTSMessage] = field(init=False)
+    output: Ref[OutputMessage] = field(init=False)
+    floor: Ref[FloorMessage] = field(init=False)
+    agent: Ref[AgentMessage] = field(init=False)
+    room: Ref[RoomMessage] | None = None
+
+    @property
+    def options(self) -> SessionOptions:
+        """The session's options."""
+        return self.components.options

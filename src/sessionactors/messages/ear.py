@@ -1,0 +1,148 @@
+"""From a participant's audio source to the turn: ``input`` -> ``vad`` and ``stt`` -> ``turn``."""
+
+from __future__ import annotations
+
+from sessionactors.interfaces.audio_io import AudioSource
+from sessionactors.interfaces.stt import SpeechEvent
+from sessionactors.interfaces.vad import VADEvent
+from sessionactors.model.audio import AudioFrame
+from sessionactors.runtime import Lane, Overflow, Scope, message
+
+HALF_A_SECOND = 50
+"""Frames of 10 ms: what may wait before the oldest give way."""
+
+
+@message()
+class AttachSource:
+    """Listen to this source from now on (None: to nothing)."""
+
+    source: AudioSource | None
+
+
+@message(overflow=Overflow.DROP_OLDEST, limit=HALF_A_SECOND)
+class FrameCaptured:
+    """A frame as the source delivered it."""
+
+    frame: AudioFrame
+
+
+@message()
+class SourceEnded:
+    """The source will deliver nothing more."""
+
+
+@message(lane=Lane.CONTROL, overflow=Overflow.CONFLATE)
+class SetInputEnabled:
+    """Open or close the ear: frames of a closed ear are counted and dropped."""
+
+    enabled: bool
+
+
+@message(overflow=Overflow.DROP_OLDEST, limit=HALF_A_SECOND)
+class AudioHeard:
+    """A mono frame at the rate that the receiver wants."""
+
+    frame: AudioFrame
+
+
+@message()
+class UtteranceEnded:
+    """The voice fell silent: recognise what is open now."""
+
+
+@message()
+class SpeechStarted:
+    """The user began to speak."""
+
+    at: int
+    """When the voice set in (before it was noticed)."""
+
+
+@message(overflow=Overflow.CONFLATE)
+class SpeechContinues:
+    """The user is still in a stretch of speech. Only the newest matters."""
+
+    duration: float
+    """Seconds of speech so far."""
+    silence: float
+    """Seconds since the voice was last heard."""
+
+
+@message()
+class SpeechEnded:
+    """The user fell silent."""
+
+    at: int
+    """When the voice ended (before it was noticed)."""
+
+
+@message(overflow=Overflow.CONFLATE, fenced=True)
+class InterimTranscript:
+    """What the user seems to say so far. Only the newest matters."""
+
+    text: str
+    scope: Scope
+    """The recognition stream."""
+
+
+@message()
+class FinalTranscript:
+    """What the user said; accounted for until it is committed, merged or discarded."""
+
+    id: str
+    text: str
+    language: str
+    confidence: float | None
+    complete: bool | None
+    """Whether it is a complete utterance, if the recogniser can tell."""
+
+
+@message(fenced=True)
+class DetectorSaid:
+    """``vad``, to itself: an event of the running detector stream."""
+
+    event: VADEvent
+    scope: Scope
+
+
+@message()
+class DetectorEnded:
+    """``vad``, to itself: the detector stream ended or failed."""
+
+    stream: str
+    error: BaseException | None
+
+
+@message(fenced=True)
+class RecognizerSaid:
+    """``stt``, to itself: an event of the running recognition stream."""
+
+    event: SpeechEvent
+    scope: Scope
+
+
+@message()
+class RecognizerEnded:
+    """``stt``, to itself: the recognition stream ended or failed."""
+
+    stream: str
+    error: BaseException | None
+
+
+@message()
+class StreamRetry:
+    """``vad`` and ``stt``, to themselves: open the next stream now."""
+
+
+@message()
+class EndpointingElapsed:
+    """``turn``, to itself: the user has been silent long enough."""
+
+
+@message()
+class EndOfTurnPredicted:
+    """``turn``, to itself: the detector's opinion on the transcript it was asked about."""
+
+    transcript: str
+    probability: float | None
+    """0..1; None when the detector failed."""

@@ -1,0 +1,103 @@
+"""Requests to the model: a speech asks ``llm``, which answers with deltas, calls and one end."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from sessionactors.interfaces.llm import ChatChunk, CompletionUsage, FunctionToolCall
+from sessionactors.model.chat import ChatItem
+from sessionactors.model.tools import ToolChoice, ToolDefinition
+from sessionactors.runtime import Lane, Overflow, Ref, Scope, message
+
+
+@message(fenced=True)
+class TextDelta:
+    """The reply grows."""
+
+    request: str
+    text: str
+    scope: Scope
+
+
+@message(fenced=True)
+class ToolCallsRequested:
+    """The model wants tools to run."""
+
+    request: str
+    calls: tuple[FunctionToolCall, ...]
+    scope: Scope
+
+
+@message()
+class GenerationDone:
+    """The request has ended well."""
+
+    request: str
+    usage: CompletionUsage | None
+    ttft: float
+    """Seconds from the request to the first delta."""
+    duration: float
+
+
+@message()
+class GenerationFailed:
+    """The request has failed for good, retries included."""
+
+    request: str
+    error: BaseException
+
+
+LLMAnswer: TypeAlias = TextDelta | ToolCallsRequested | GenerationDone | GenerationFailed
+
+
+@message(fenced=True)
+class GenerateText:
+    """Ask the model. Every request that is handled ends in one :class:`GenerationDone` or :class:`GenerationFailed`."""
+
+    request: str
+    chat_items: tuple[ChatItem, ...]
+    tools: tuple[ToolDefinition, ...]
+    tool_choice: ToolChoice
+    reply_to: Ref[LLMAnswer]
+    speech: str
+    scope: Scope
+
+
+@message(lane=Lane.CONTROL, overflow=Overflow.CONFLATE, key=lambda order: order.request)
+class CancelGeneration:
+    """Stop a request; it answers nothing more."""
+
+    request: str
+
+
+@message()
+class ChunkArrived:
+    """``llm``, to itself: a chunk of a running attempt."""
+
+    request: str
+    attempt: int
+    chunk: ChatChunk
+
+
+@message()
+class AttemptEnded:
+    """``llm``, to itself: an attempt ended, well or not."""
+
+    request: str
+    attempt: int
+    error: BaseException | None
+
+
+@message()
+class AttemptDue:
+    """``llm``, to itself: try the request again."""
+
+    request: str
+
+
+@message()
+class AttemptStalled:
+    """``llm``, to itself: the provider did not start, or stopped progressing, in time."""
+
+    request: str
+    attempt: int

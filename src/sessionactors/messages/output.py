@@ -1,0 +1,92 @@
+"""Playout: a speech opens segments at ``output``; ``output`` reports what was heard."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from sessionactors.interfaces.audio_io import AudioSink, SinkEvent
+from sessionactors.runtime import Lane, Overflow, Ref, Scope, message
+
+
+@message()
+class PlayoutStarted:
+    """The first of a segment reached the listener: sound, or text when there is no sound."""
+
+    segment: str
+    at: int
+
+
+@message()
+class PlayoutFinished:
+    """A segment is over; exactly once for each :class:`PlaySegment`."""
+
+    segment: str
+    heard: str
+    """The text that was heard: all of it, or the prefix up to the cut."""
+    position: float
+    """Seconds played."""
+    interrupted: bool
+    at: int
+    error: BaseException | None = None
+    """What went wrong, if it could not be played."""
+
+
+PlayoutReport: TypeAlias = PlayoutStarted | PlayoutFinished
+
+
+@message()
+class PlaySegment:
+    """Play a segment when the ones before it are done. It accounts: answered also when its scope is closed."""
+
+    segment: str
+    speech: str
+    with_audio: bool
+    reply_to: Ref[PlayoutReport]
+    scope: Scope
+
+
+@message(fenced=True)
+class SegmentText:
+    """More text of a segment, to be shown and to be credited when heard. Speech to ``output``."""
+
+    segment: str
+    text: str
+    scope: Scope
+
+
+@message(fenced=True)
+class SegmentTextEnded:
+    """The text of a segment is complete. Speech to ``output``."""
+
+    segment: str
+    scope: Scope
+
+
+@message()
+class AttachSink:
+    """Play through this sink from now on (None: there is no sound)."""
+
+    sink: AudioSink | None
+
+
+@message()
+class SinkReported:
+    """The sink, from any thread: started, progressed or finished."""
+
+    sink: AudioSink
+    event: SinkEvent
+
+
+@message(lane=Lane.CONTROL, overflow=Overflow.CONFLATE)
+class SetOutputEnabled:
+    """Let audio or transcript out, or not. From the session."""
+
+    audio: bool
+    transcription: bool
+
+
+@message()
+class PlayoutOverdue:
+    """``output``, to itself: the sink reports nothing although it should."""
+
+    segment: str

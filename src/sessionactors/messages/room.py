@@ -1,0 +1,64 @@
+"""The link to the room: between the transport, ``room`` and ``supervisor``."""
+
+from __future__ import annotations
+
+from sessionactors.interfaces.audio_io import AudioSink, AudioSource
+from sessionactors.interfaces.transport import TranscriptSegment
+from sessionactors.runtime import Overflow, message
+
+
+@message()
+class RoomConnected:
+    """The transport is linked."""
+
+    sink: AudioSink | None
+
+
+@message()
+class RoomConnectFailed:
+    """The transport could not be linked."""
+
+    error: BaseException
+
+
+@message()
+class RoomClosed:
+    """The link is gone for good."""
+
+    reason: str
+
+
+@message()
+class ParticipantJoined:
+    """Somebody is there."""
+
+    identity: str
+    source: AudioSource | None
+
+
+@message()
+class ParticipantLeft:
+    """Somebody is gone."""
+
+    identity: str
+    reason: str
+
+
+@message()
+class TextReceived:
+    """A participant typed something."""
+
+    identity: str
+    text: str
+
+
+@message(overflow=Overflow.DROP_OLDEST, limit=256)
+class PublishTranscript:
+    """Show a transcript in the room."""
+
+    segment: TranscriptSegment
+
+
+@message()
+class TransportLeft:
+    """``room``, to itself: the transport has been closed."""

@@ -1,0 +1,87 @@
+"""Lifecycle, commands from the session's user, and public facts."""
+
+from __future__ import annotations
+
+from sessionactors.model.events import CloseReason, SessionEvent
+from sessionactors.model.speech import SpeechSpec
+from sessionactors.runtime import Lane, Overflow, message
+
+
+@message()
+class SpeakRequested:
+    """``say`` or ``generate_reply`` was called. Session to ``agent``."""
+
+    spec: SpeechSpec
+    user_input: str | None = None
+    """Text that the reply answers: enters the history as the user's message when the reply is scheduled."""
+
+
+@message(lane=Lane.CONTROL, overflow=Overflow.CONFLATE)
+class CloseSession:
+    """End the session. To ``supervisor``."""
+
+    reason: CloseReason
+    deadline: float
+    """Seconds for all of it."""
+    error: BaseException | None = None
+
+
+@message()
+class Publish:
+    """Raise a public event, in the order of these messages. To ``supervisor``."""
+
+    event: SessionEvent
+
+
+@message()
+class ReplyScheduled:
+    """A reply is on its way. ``floor`` to ``supervisor``."""
+
+    speech: str
+
+
+@message()
+class SpeechAudible:
+    """A speech is being heard. ``floor`` to ``supervisor``."""
+
+    speech: str
+    at: int
+
+
+@message()
+class SpeechQuiet:
+    """A speech is not heard any more. ``floor`` to ``supervisor``."""
+
+    speech: str
+    at: int
+    working: bool
+    """It goes on out of hearing: tools run, or another step follows."""
+
+
+@message()
+class ComponentFailed:
+    """A provider failed for good. To ``supervisor``, which counts and may close."""
+
+    component: str
+    """``stt``, ``llm``, ``tts`` or ``vad``."""
+    error: BaseException
+
+
+@message()
+class Recovered:
+    """A provider works again: its count of failures starts anew. To ``supervisor``."""
+
+    component: str
+
+
+@message()
+class ActorEnded:
+    """``supervisor``, to itself: one of its children ended for good."""
+
+    path: str
+    error: BaseException | None
+
+
+@message()
+class FinishClose:
+    """``supervisor``, to itself: the time to end gently is over, or everything has ended."""

@@ -1,0 +1,100 @@
+"""Synthesis: a speech gives text to ``tts``; the audio goes to ``output``, by credit."""
+
+from __future__ import annotations
+
+from sessionactors.interfaces.tts import SynthesizedAudio, WordTiming
+from sessionactors.model.audio import AudioFrame
+from sessionactors.runtime import Lane, Overflow, Scope, message
+
+
+@message(fenced=True)
+class SpeakText:
+    """More text of a segment. Speech to ``tts``."""
+
+    segment: str
+    speech: str
+    text: str
+    scope: Scope
+
+
+@message(fenced=True)
+class EndOfText:
+    """The text of a segment is complete. Speech to ``tts``."""
+
+    segment: str
+    scope: Scope
+
+
+@message(lane=Lane.CONTROL, overflow=Overflow.CONFLATE, key=lambda order: order.segment)
+class CancelSynthesis:
+    """Stop a segment; nothing more comes of it. To ``tts``."""
+
+    segment: str
+
+
+@message(lane=Lane.CONTROL, overflow=Overflow.CONFLATE, key=lambda credit: credit.segment)
+class AudioCredit:
+    """So much audio of a segment may be handed over, counted from its start. ``output`` to ``tts``."""
+
+    segment: str
+    seconds: float
+
+
+@message(fenced=True)
+class SegmentAudio:
+    """Audio of a segment. ``tts`` to ``output``."""
+
+    segment: str
+    frame: AudioFrame
+    timings: tuple[WordTiming, ...]
+    scope: Scope
+
+
+@message(fenced=True)
+class SegmentAudioEnded:
+    """The audio of a segment is complete. ``tts`` to ``output``."""
+
+    segment: str
+    scope: Scope
+
+
+@message()
+class SynthesisFailed:
+    """A segment cannot be synthesised, retries included. ``tts`` to its speech by way of ``output``."""
+
+    segment: str
+    error: BaseException
+
+
+@message(fenced=True)
+class AudioSynthesized:
+    """``tts``, to itself: audio of the running attempt."""
+
+    segment: str
+    attempt: int
+    audio: SynthesizedAudio
+    scope: Scope
+
+
+@message()
+class SynthesisEnded:
+    """``tts``, to itself: the attempt ended, well or not."""
+
+    segment: str
+    attempt: int
+    error: BaseException | None
+
+
+@message()
+class SynthesisStalled:
+    """``tts``, to itself: no audio in time although text and credit are there."""
+
+    segment: str
+    attempt: int
+
+
+@message()
+class SynthesisDue:
+    """``tts``, to itself: try the rest of a segment again."""
+
+    segment: str

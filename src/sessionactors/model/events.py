@@ -1,0 +1,207 @@
+"""Public events: what a session tells its user, with the payloads that LiveKit's users know.
+
+``created_at`` is seconds since the epoch, on a clock that does not jump.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Literal, TypeAlias
+
+from .chat import AgentHandoff, ChatMessage, FunctionCall, FunctionCallOutput
+from .metrics import SessionMetrics
+
+AgentState: TypeAlias = Literal["initializing", "idle", "listening", "thinking", "speaking"]
+UserState: TypeAlias = Literal["speaking", "listening", "away"]
+
+
+class CloseReason(Enum):
+    """Why a session ended."""
+
+    ERROR = "error"
+    JOB_SHUTDOWN = "job_shutdown"
+    PARTICIPANT_DISCONNECTED = "participant_disconnected"
+    USER_INITIATED = "user_initiated"
+    TASK_COMPLETED = "task_completed"
+
+
+@dataclass(frozen=True, slots=True)
+class AgentStateChangedEvent:
+    """The agent's public state changed."""
+
+    old_state: AgentState
+    new_state: AgentState
+    created_at: float
+    type: Literal["agent_state_changed"] = "agent_state_changed"
+
+
+@dataclass(frozen=True, slots=True)
+class UserStateChangedEvent:
+    """The user's public state changed; ``created_at`` is when the voice began or ended, not when it was noticed."""
+
+    old_state: UserState
+    new_state: UserState
+    created_at: float
+    type: Literal["user_state_changed"] = "user_state_changed"
+
+
+@dataclass(frozen=True, slots=True)
+class UserInputTranscribedEvent:
+    """The user was understood so far (interim) or for good (final)."""
+
+    transcript: str
+    is_final: bool
+    created_at: float
+    speaker_id: str | None = None
+    language: str | None = None
+    item_id: str | None = None
+    type: Literal["user_input_transcribed"] = "user_input_transcribed"
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationItemAddedEvent:
+    """A message or a handoff entered the history."""
+
+    item: ChatMessage | AgentHandoff
+    created_at: float
+    type: Literal["conversation_item_added"] = "conversation_item_added"
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionToolsExecutedEvent:
+    """The tools of one step have run."""
+
+    function_calls: tuple[FunctionCall, ...]
+    function_call_outputs: tuple[FunctionCallOutput, ...]
+    """Parallel to the calls."""
+    created_at: float
+    type: Literal["function_tools_executed"] = "function_tools_executed"
+
+    def zipped(self) -> list[tuple[FunctionCall, FunctionCallOutput]]:
+        """Pairs of call and output."""
+        return list(zip(self.function_calls, self.function_call_outputs, strict=True))
+
+    @property
+    def has_tool_reply(self) -> bool:
+        """Whether a reply follows."""
+        return any(output.reply_required for output in self.function_call_outputs)
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechCreatedEvent:
+    """A speech was scheduled. The handle is filled in by the session."""
+
+    speech_id: str
+    source: Literal["say", "generate_reply"]
+    user_initiated: bool
+    created_at: float
+    speech_handle: object = None
+    type: Literal["speech_created"] = "speech_created"
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsCollectedEvent:
+    """Figures of one request, turn or stretch."""
+
+    metrics: SessionMetrics
+    created_at: float
+    type: Literal["metrics_collected"] = "metrics_collected"
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorEvent:
+    """A component failed, or the runtime had to step in."""
+
+    error: BaseException
+    source: str
+    """``stt``, ``llm``, ``tts``, ``vad``, ``tool`` or an actor's path."""
+    recoverable: bool
+    created_at: float
+    type: Literal["error"] = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class CloseEvent:
+    """The session has ended; the last event, exactly once."""
+
+    reason: CloseReason
+    created_at: float
+    error: BaseException | None = None
+    type: Literal["close"] = "close"
+
+
+# What only the session itself listens to: it keeps handles and mirror in step with the actors.
+
+
+@dataclass(frozen=True, slots=True)
+class SessionReady:
+    """The session listens."""
+
+    type: Literal["_ready"] = "_ready"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFailedToStart:
+    """The session could not start; nothing of it is left."""
+
+    error: BaseException
+    type: Literal["_failed_to_start"] = "_failed_to_start"
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechScheduledNote:
+    """A speech waits for the floor, or has it."""
+
+    speech_id: str
+    current: bool
+    type: Literal["_speech_scheduled"] = "_speech_scheduled"
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechItemNote:
+    """A speech produced an item of the history."""
+
+    speech_id: str
+    item: ChatMessage | FunctionCall | FunctionCallOutput
+    type: Literal["_speech_item"] = "_speech_item"
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechInterruptedNote:
+    """A speech was cut off."""
+
+    speech_id: str
+    type: Literal["_speech_interrupted"] = "_speech_interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechFinishedNote:
+    """A speech is over."""
+
+    speech_id: str
+    interrupted: bool
+    error: BaseException | None
+    type: Literal["_speech_finished"] = "_speech_finished"
+
+
+PublicEvent: TypeAlias = (
+    AgentStateChangedEvent
+    | UserStateChangedEvent
+    | UserInputTranscribedEvent
+    | ConversationItemAddedEvent
+    | FunctionToolsExecutedEvent
+    | SpeechCreatedEvent
+    | MetricsCollectedEvent
+    | ErrorEvent
+    | CloseEvent
+)
+SessionNote: TypeAlias = (
+    SessionReady
+    | SessionFailedToStart
+    | SpeechScheduledNote
+    | SpeechItemNote
+    | SpeechInterruptedNote
+    | SpeechFinishedNote
+)
+SessionEvent: TypeAlias = PublicEvent | SessionNote
