@@ -254,21 +254,22 @@ def truncated(path: Path) -> Path:
     return path
 
 
-def endless(path: Path) -> Path:
-    """As written to a pipe: the length was not known."""
+def patched(path: Path, offset: int, value: bytes) -> Path:
+    """A good file but for one field of its header."""
     wav(path, bytes(3200))
     data = bytearray(path.read_bytes())
-    data[40:44] = struct.pack("<I", 0xFFFFFFFE)
+    data[offset : offset + len(value)] = value
     path.write_bytes(data)
     return path
+
+
+def endless(path: Path) -> Path:
+    """As written to a pipe: the length was not known."""
+    return patched(path, 40, struct.pack("<I", 0xFFFFFFFE))
 
 
 def floats(path: Path) -> Path:
-    wav(path, bytes(3200))
-    data = bytearray(path.read_bytes())
-    data[20:22] = struct.pack("<H", 3)
-    path.write_bytes(data)
-    return path
+    return patched(path, 20, struct.pack("<H", 3))
 
 
 def of_bytes(content: bytes) -> Callable[[Path], Path]:
@@ -290,6 +291,8 @@ def of_bytes(content: bytes) -> Callable[[Path], Path]:
         (endless, "truncated"),
         (floats, "not a WAV file of integer PCM: unknown format: 3.*ffmpeg"),
         (lambda path: wav(path, bytes(60), channels=6), "6 channels, mono or stereo"),
+        (lambda path: patched(path, 24, struct.pack("<I", 0)), "declares 0 Hz"),
+        (lambda path: patched(path, 34, struct.pack("<H", 40)), "40 bit samples, 8 to 32 expected"),
     ],
 )
 @in_virtual_time

@@ -97,6 +97,16 @@ async def test_a_stream_without_a_descriptor_is_read_too() -> None:
         assert typist.lines == ["größer", "zwei"]
 
 
+async def test_a_stream_that_fails_ends_the_input_with_its_reason() -> None:
+    class Broken(io.StringIO):
+        def readline(self, _size: int | None = -1) -> str:  # type: ignore[override]
+            raise OSError(5, "Input/output error")
+
+    async with reading(Broken()) as typist:
+        await typist.until(lambda: bool(typist.reasons))
+        assert typist.reasons == ["input failed: [Errno 5] Input/output error"]
+
+
 async def test_a_terminal_is_read_without_touching_its_mode_and_left_without_a_key() -> None:
     master, slave = pty.openpty()
     with os.fdopen(slave) as stream:

@@ -373,6 +373,32 @@ def test_mute_after_the_loop_is_gone_is_quiet() -> None:
     sink.mute()
 
 
+def test_uvloop_plays_in_real_time_and_its_coarse_clock_does_not_spin() -> None:
+    uvloop = pytest.importorskip("uvloop", reason="uvloop is an extra")
+    ticks = 0
+
+    class Counted(PacedPlayout):
+        def _tick(self) -> None:
+            nonlocal ticks
+            ticks += 1
+            super()._tick()
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        finished: asyncio.Future[PlaybackFinished] = loop.create_future()
+        sink = Counted(sample_rate=RATE)
+        sink.attach(lambda event: finished.set_result(event) if isinstance(event, PlaybackFinished) else None)
+        sink.begin("a")
+        for _ in range(11):
+            sink.write("a", ramp(333))
+        sink.end("a")
+        assert await asyncio.wait_for(finished, 2) == PlaybackFinished("a", 3663 / RATE, interrupted=False)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(scenario())
+    assert ticks < 20
+
+
 async def test_a_real_loop_plays_in_real_time() -> None:
     loop = asyncio.get_running_loop()
     sink = Captured()

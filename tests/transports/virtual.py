@@ -1,6 +1,6 @@
 """A loop whose clock jumps to the next timer when nothing else is to be done, for exact positions without waiting.
 
-Stands in for `sessionactors.testing.virtual_loop` until that is there.
+Unlike `sessionactors.testing.virtual_loop` it lets a coroutine wait for a thread for as long as that takes.
 """
 
 from __future__ import annotations
