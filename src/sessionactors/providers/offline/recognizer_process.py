@@ -64,7 +64,6 @@ class GrammarDecoder:
         """Forget the channel of the last stream."""
         self._dither.restart()
         self._decoder.set_cmn(self._fresh_cmn)
-        self._decoder.start_stream()
 
     def begin(self) -> None:
         self._decoder.start_utt()

@@ -194,7 +194,9 @@ class UtteranceStream:
             self._look()
         seconds = len(self._audio) / _BYTES_PER_SECOND
         wordless = not self._shown and (self._quiet >= WORDLESS_SILENCE or seconds >= WORDLESS_LIMIT)
-        if wordless:
+        if wordless and self._carry is not None:
+            self._restart_alone()
+        elif wordless:
             self._drop()
         elif seconds >= self.max_utterance:
             self._finish(flushed=False)
@@ -204,6 +206,15 @@ class UtteranceStream:
         if found.words and found.score >= self.min_score and found.words != self._shown:
             self._shown = found.words
             self.on_interim(Heard(" ".join(found.words), score=found.score, before=self._before(found)))
+
+    def _restart_alone(self) -> None:
+        """It was no continuation: forget the first half and decode this utterance by itself."""
+        assert self._audio is not None
+        self._carry = None
+        self.search.end()
+        self.search.begin()
+        self.search.feed(bytes(self._audio))
+        self._look()
 
     def _drop(self) -> None:
         """Forget an utterance in which nothing was said; its end may be the beginning of the next."""
@@ -217,9 +228,13 @@ class UtteranceStream:
     def _finish(self, *, flushed: bool) -> None:
         assert self._audio is not None
         audio, self._audio = bytes(self._audio), None
-        partial = self.search.words()
-        whole = self.search.end()
-        found = whole if whole.words and whole.score >= self.min_score else partial
+        partial, whole = self._ended_search()
+        if self._carry is not None and not whole.words:
+            # A caller who was asked again starts over; with the first half in front that is no phrase.
+            alone = self._decoded_alone(audio)
+            if alone.words:
+                self._carry, whole = None, alone
+        found = whole if whole.words else partial
         new = self._new_words(found)
         skipped, self._skipped = self._skipped, 0.0
         if new.words and found.score >= self.min_score:
@@ -230,6 +245,17 @@ class UtteranceStream:
             self._carry = None
             score = found.score if math.isfinite(found.score) else None
             self.on_final(Heard("", score, flushed=flushed, silence=skipped), audio)
+
+    def _ended_search(self) -> tuple[Words, Words]:
+        """The best hypothesis, and the best that is a whole phrase, or no words if that is implausible."""
+        partial = self.search.words()
+        whole = self.search.end()
+        return partial, whole if whole.score >= self.min_score else NO_WORDS
+
+    def _decoded_alone(self, audio: bytes) -> Words:
+        self.search.begin()
+        self.search.feed(audio)
+        return self._ended_search()[1]
 
     def _carry_of(self, partial: Words, audio: bytes) -> Carry | None:
         """What is kept of an utterance that ended inside a phrase."""
