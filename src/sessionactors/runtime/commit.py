@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from . import lifecycle, outside
 from .effect import Effect, Inlet, Run
 from .envelope import Envelope, Origin
 from .messages import Stop, Terminated
@@ -59,7 +60,7 @@ def foreign_tell(cell: Cell, ref: pykka.ActorRef[pykka.Actor], message: object) 
 
 def reply(cell: Cell, to: ReplyTo, value: object) -> None:
     """Answer a kept ask."""
-    cell.forget_reply(to)
+    outside.forget_reply(cell, to)
     to.resolve(value)
 
 
@@ -71,12 +72,12 @@ def unstash(cell: Cell) -> None:
 
 def timer(cell: Cell, key: str, due: int, message: object) -> None:
     """Arm or re-arm a keyed timer."""
-    cell.arm_timer(key, due, message)
+    outside.arm_timer(cell, key, due, message)
 
 
 def cancel_timer(cell: Cell, key: str) -> None:
     """Disarm a keyed timer."""
-    cell.disarm_timer(key)
+    outside.disarm_timer(cell, key)
 
 
 def effect(
@@ -95,16 +96,14 @@ def effect(
     system, tree = cell.system, cell.tree
     running = cell.effects.get(key)
     if running is not None:
-        cell.cancel_effect(key, report=False)
+        outside.cancel_effect(cell, key, report=False)
     home = system.loop
     context = contextvars.copy_context()
     if user_loop and tree.user_loop is not None:
         home = tree.user_loop
         if tree.user_context is not None:
             context = tree.user_context.copy()
-    context.run(
-        structlog.contextvars.bind_contextvars, room=tree.name, actor=cell.path, message_id=cell.cause_id
-    )
+    context.run(structlog.contextvars.bind_contextvars, room=tree.name, actor=cell.path, message_id=cell.cause_id)
     started = Effect(
         cell,
         key,
@@ -141,7 +140,7 @@ def end_inlet(cell: Cell, key: str) -> None:
 
 def cancel_effect(cell: Cell, key: str, report: bool) -> None:
     """Stop an effect."""
-    cell.cancel_effect(key, report=report)
+    outside.cancel_effect(cell, key, report=report)
 
 
 def port(cell: Cell, call: Callable[..., object], arguments: tuple[object, ...]) -> None:
@@ -152,7 +151,7 @@ def port(cell: Cell, call: Callable[..., object], arguments: tuple[object, ...])
 def spawn(cell: Cell, child: Cell) -> None:
     """Bring a prepared child to life."""
     cell.children[child.name] = child
-    child.start()
+    lifecycle.start(child)
 
 
 def stop(cell: Cell, ref: Ref[object], reason: str) -> None:
@@ -162,7 +161,7 @@ def stop(cell: Cell, ref: Ref[object], reason: str) -> None:
 
 def watch(cell: Cell, ref: Ref[object], tell_me: Callable[[Terminated], object]) -> None:
     """Be told of an actor's end."""
-    ref.cell.add_watcher(cell, tell_me)
+    lifecycle.add_watcher(ref.cell, cell, tell_me)
 
 
 def told_of_end(watcher: Cell, message: object, sender: str, now: int) -> None:

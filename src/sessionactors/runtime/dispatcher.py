@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from . import handling, lifecycle
 from .policy import Lane
 
 if TYPE_CHECKING:
@@ -128,8 +129,8 @@ class LoopDispatcher:
 
     def _serve_control(self, cell: Cell) -> int:
         cell.ready_control = False
-        if not cell.process_system():
-            cell.process(Lane.CONTROL)
+        if not lifecycle.serve_system(cell):
+            handling.process(cell, Lane.CONTROL)
         mailbox = cell.mailbox
         if not cell.ready_control and (mailbox.system or (mailbox.control and not cell.held)):
             cell.ready_control = True
@@ -141,7 +142,7 @@ class LoopDispatcher:
         control, posted = self._control, self._posted
         served = 0
         batch = self.batch()
-        while served < batch and not control and not posted and cell.process(Lane.DATA):
+        while served < batch and not control and not posted and handling.process(cell, Lane.DATA):
             served += 1
         if cell.mailbox.data and not cell.held and not cell.ready_data:
             cell.ready_data = True

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from . import outside
 from .errors import EffectCancelled, EffectDeadlineExceeded, SystemClosed
 from .policy import Overflow
 
@@ -219,7 +220,7 @@ class Effect:
             self.home.call_soon_threadsafe(call)
         except RuntimeError:
             error = SystemClosed(f"the loop on which {self.name} must run is closed")
-            system.call(lambda: self.owner.effect_ended(self, None, error))
+            system.call(lambda: outside.effect_ended(self.owner, self, None, error))
 
     # -- on the home loop --------------------------------------------------------------------------------------------
 
@@ -265,7 +266,7 @@ class Effect:
             waiter = self._waiters.popleft()
             if not waiter.done():
                 waiter.cancel()
-        self.owner.system.call(lambda: self.owner.effect_ended(self, value, error))
+        self.owner.system.call(lambda: outside.effect_ended(self.owner, self, value, error))
 
     async def send(self, message: object) -> None:
         """On the home loop: pass a message to the owner within the window."""
@@ -278,9 +279,9 @@ class Effect:
         self.in_flight += 1
         system = self.owner.system
         if system.on_loop(system.loop):
-            self.owner.effect_says(self, message)
+            outside.effect_says(self.owner, self, message)
         else:
-            system.call(lambda: self.owner.effect_says(self, message))
+            system.call(lambda: outside.effect_says(self.owner, self, message))
 
     def _release(self) -> None:
         self.in_flight -= 1

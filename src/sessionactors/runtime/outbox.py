@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import pykka
 
-from . import commit
+from . import commit, outside
 from .clock import NS, nanoseconds
 from .effect import EffectPort
 from .messages import Terminated
@@ -111,7 +111,7 @@ class Outbox(Generic[M]):
     def reply_later(self) -> ReplyTo:
         """Keep the right to answer the ask being handled; its asker waits, at most until its own timeout."""
         self.replies_later = True
-        return self._cell.keep_reply()
+        return outside.keep_reply(self._cell)
 
     def stash(self) -> None:
         """Keep the message being handled for later (bounded by the data lane's bound)."""

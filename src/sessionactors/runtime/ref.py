@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Generic, Literal, NoReturn, TypeVar, cast, ove
 
 import pykka
 
+from . import outside
 from .envelope import EDGE, Envelope, Origin
 from .errors import AskCycle, BlockingAskOnLoop, MailboxFull, OutsideHandler
 from .future import KernelFuture
@@ -124,7 +125,7 @@ class Ref(pykka.ActorRef["Cell"], Generic[M_contra]):
             deadline = None if timeout is None else system.clock.now() + round(timeout * 1e9)
             origin = Origin(deadline=deadline, ask_chain=chain) if deadline is not None or chain else None
             envelope = self._envelope(message, future, origin)
-            future.explain = lambda waited: cell.explain_wait(envelope, waited)
+            future.explain = lambda waited: outside.explain_wait(cell, envelope, waited)
             system.call(lambda: cell.deliver(envelope))
         return future.get() if block else future
 

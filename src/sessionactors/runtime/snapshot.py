@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .accounts import Accounts
-from .cell import Status
 from .clock import NS
 from .dead_letters import DeadLetter
 from .flight_recorder import Recorded
+from .held import Status
 from .obligation import Obligation
 from .policy import Lane
 
@@ -196,7 +196,9 @@ def _read(cell: Cell, now: int) -> ActorSnapshot:
     accounts = mailbox.accounts.copy()
     control_depth, data_depth = mailbox.waiting(Lane.CONTROL), mailbox.waiting(Lane.DATA)
     stashed = mailbox.stashed_count()
-    in_hand = 1 if current is not None and accounts.received > accounts.ended() + control_depth + data_depth + stashed else 0
+    in_hand = (
+        1 if current is not None and accounts.received > accounts.ended() + control_depth + data_depth + stashed else 0
+    )
     adds_up = accounts.received == accounts.ended() + control_depth + data_depth + stashed + in_hand
     error = cell.last_error
     return ActorSnapshot(

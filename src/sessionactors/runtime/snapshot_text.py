@@ -21,7 +21,9 @@ def render(snapshot: TreeSnapshot) -> str:
         lines.extend(_actor(actor))
     for obligation in snapshot.obligations:
         due = (obligation.deadline - snapshot.now) / 1e9
-        lines.append(f"  open: {obligation.key} of {obligation.owner} waits for {obligation.waits_for} (due in {due:.2f} s)")
+        lines.append(
+            f"  open: {obligation.key} of {obligation.owner} waits for {obligation.waits_for} (due in {due:.2f} s)"
+        )
     return "\n".join(lines)
 
 

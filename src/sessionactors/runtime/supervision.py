@@ -1,6 +1,7 @@
 """Supervision as data: what is restarted when a child fails, how often, and when the failure goes up.
 
-The strategies and the restart intensity are those of Erlang/OTP; backoff is exponential with seeded jitter.
+The strategies and the restart intensity are those of Erlang/OTP; backoff is exponential with seeded jitter. What these
+values lead to is in ``failure``.
 """
 
 from __future__ import annotations
@@ -8,17 +9,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
-
-import structlog
-
 from .clock import nanoseconds
-from .errors import RestartsExhausted
-
-if TYPE_CHECKING:
-    from .cell import Cell
-
-log = structlog.get_logger("sessionactors.runtime")
 
 
 class Strategy(Enum):
@@ -101,60 +92,3 @@ class RestartWindow:
             return 0
         self._moments.append(now)
         return len(self._moments)
-
-
-def on_failure(cell: Cell, error: BaseException) -> None:
-    """Decide what becomes of a cell whose handler (or hook, or port) raised, and of its siblings."""
-    parent = cell.parent
-    if parent is None or parent.stopping:
-        cell.begin_stop("failed", error)
-        return
-    spec = cell.spec
-    if spec.restart is Restart.TEMPORARY:
-        cell.begin_stop("failed", error)
-        return
-    supervision = parent.actor.supervision
-    now = cell.system.clock.now()
-    spent = spec.max_restarts is not None and cell.restarts >= spec.max_restarts
-    number = 0 if spent else parent.restart_window().grant(now)
-    if number == 0:
-        _give_up(parent, cell, error)
-        return
-    delay = nanoseconds(supervision.backoff.delay(number, cell.tree.random.random()))
-    for sibling in _affected(parent, cell, supervision.strategy):
-        if sibling is not cell and sibling.spec.restart is Restart.TEMPORARY:
-            sibling.begin_stop("sibling failed", None)
-        else:
-            sibling.restart(error, delay)
-
-
-def on_ended(cell: Cell) -> None:
-    """A cell has ended by itself: if it was significant, its parent ends too."""
-    parent = cell.parent
-    if parent is None or parent.stopping:
-        return
-    if cell.spec.significant:
-        parent.begin_stop(f"significant child {cell.name} ended", None)
-
-
-def _affected(parent: Cell, failed: Cell, strategy: Strategy) -> list[Cell]:
-    children = list(parent.children.values())
-    match strategy:
-        case Strategy.ONE_FOR_ONE:
-            return [failed]
-        case Strategy.REST_FOR_ONE:
-            return children[children.index(failed) :]
-        case Strategy.ONE_FOR_ALL:
-            return children
-
-
-def _give_up(parent: Cell, cell: Cell, error: BaseException) -> None:
-    exhausted = RestartsExhausted(f"{cell.path} failed again after {cell.restarts} restart(s): {error!r}")
-    exhausted.__cause__ = error
-    log.error(
-        "restarts_exhausted", room=cell.tree.name, actor=cell.path, message_id=0, restarts=cell.restarts, error=repr(error)
-    )
-    heard = parent.watches(cell)
-    cell.begin_stop("failed", exhausted)
-    if not heard:  # nobody upstairs handles the end of this child: the failure is the parent's own
-        on_failure(parent, exhausted)

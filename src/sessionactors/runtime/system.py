@@ -13,7 +13,7 @@ from typing import Literal, TypeVar
 import pykka
 import structlog
 
-from . import snapshot
+from . import lifecycle, snapshot
 from .actor import Actor
 from .cell import Cell
 from .clock import Clock, nanoseconds
@@ -272,7 +272,7 @@ class ActorSystem:
             root = Cell(self, tree, None, name, factory, ChildSpec(Restart.TEMPORARY))
             tree.root = root
             self.trees[name] = tree
-            root.start()
+            lifecycle.start(root)
             if root.stopping and root.end_error is not None:
                 raise root.end_error
             return root
@@ -333,10 +333,10 @@ class ActorSystem:
                 abandoned = {path: why for path, why in tree.ended if why is not None}
                 future.succeed(CloseReport(name, clean, abandoned, (self.clock.now() - began) / 1e9))
 
-            alarm = self.ticker.at(began + nanoseconds(deadline), root.abandon)
-            root.when_stopped(alarm.cancel)
-            root.when_stopped(ended)
-            root.begin_stop("closed", None)
+            alarm = self.ticker.at(began + nanoseconds(deadline), lambda: lifecycle.abandon(root))
+            lifecycle.when_stopped(root, alarm.cancel)
+            lifecycle.when_stopped(root, ended)
+            lifecycle.begin_stop(root, "closed", None)
 
         self.call(begin)
         return future
@@ -373,9 +373,7 @@ class ActorSystem:
         """
         return snapshot.take(self.tree(name))
 
-    def tap(
-        self, room: str | None = None, types: Collection[type] | None = None, capacity: int = 1024
-    ) -> Tap:
+    def tap(self, room: str | None = None, types: Collection[type] | None = None, capacity: int = 1024) -> Tap:
         """Watch deliveries of one room (None: all), of some message types (None: all). Close the tap after use."""
         return self.taps.open(room, types, capacity)
 

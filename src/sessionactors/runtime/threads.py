@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
+from . import handling, lifecycle
 from .errors import KernelError
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Threads:
         work = self._handlers.get(cell.path)
         if work is None:
             work = self._handlers[cell.path] = queue.SimpleQueue()
-            cell.when_stopped(lambda: self._retire(cell.path))
+            lifecycle.when_stopped(cell, lambda: self._retire(cell.path))
             threading.Thread(target=self._serve, args=(work,), name=f"actor {cell.path}", daemon=True).start()
         state = cell.state
         origin = envelope.origin
@@ -62,7 +63,7 @@ class Threads:
                 error = raised
             finally:
                 _local.ask_chain = ()
-            cell.system.call(lambda: cell.handled_on_thread(envelope, new_state, error))
+            cell.system.call(lambda: handling.handled_on_thread(cell, envelope, new_state, error))
 
         work.put(handle)
 

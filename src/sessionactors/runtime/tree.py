@@ -71,9 +71,7 @@ class Tree:
         """Open an obligation and watch its deadline."""
         self.discharge(obligation.key)
         self.obligations[obligation.key] = obligation
-        self._alarms[obligation.key] = self.system.ticker.at(
-            obligation.deadline, lambda: self._expired(obligation)
-        )
+        self._alarms[obligation.key] = self.system.ticker.at(obligation.deadline, lambda: self._expired(obligation))
 
     def discharge(self, key: str) -> None:
         """Close an obligation, if it is open."""
@@ -92,9 +90,7 @@ class Tree:
         now = self.system.clock.now()
         told_of_end(
             root,
-            ObligationExpired(
-                obligation.key, obligation.owner, obligation.waits_for, (now - obligation.since) / NS
-            ),
+            ObligationExpired(obligation.key, obligation.owner, obligation.waits_for, (now - obligation.since) / NS),
             obligation.owner,
             now,
         )

@@ -1,0 +1,20 @@
+"""Why an actor's messages are held, and the words for where it is in its life."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+SUSPENDED, RESTARTING, STOPPING, BUSY, STARTING = 1, 2, 4, 8, 16
+"""Reasons to hold an actor's messages, as bits. BUSY: its handler runs on its own thread."""
+
+
+class Status(Enum):
+    """Where an actor is in its life."""
+
+    STARTING = "starting"
+    IDLE = "idle"
+    RUNNING = "running"
+    SUSPENDED = "suspended"
+    RESTARTING = "restarting"
+    STOPPING = "stopping"
+    STOPPED = "stopped"

@@ -1,0 +1,246 @@
+"""The life of a cell: start, system messages, restart, end, and who is told of it.
+
+An actor ends at once for its senders; the end is over when its effects and children have ended too, or were abandoned.
+Called by ``failure``, ``commit`` and the actor system, on the actor loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pykka
+import structlog
+
+from . import commit, failure, handling, outside
+from .clock import NS
+from .held import BUSY, RESTARTING, STARTING, STOPPING, SUSPENDED
+from .messages import Kill, Resume, Step, Stop, Suspend, Terminated
+from .policy import Lane
+
+if TYPE_CHECKING:
+    from .cell import Cell
+
+log = structlog.get_logger("sessionactors.runtime")
+
+
+def start(cell: Cell) -> None:
+    """Begin to live: run ``started`` and then handle messages. A failure goes to the supervisor."""
+    cell.tree.cells[cell.path] = cell
+    error = handling.transact(cell, lambda: cell.actor.started(cell.actor.initial(), cell.outbox))
+    cell.held &= ~STARTING
+    if error is not None:
+        failure.on_failure(cell, error)
+    else:
+        cell.wake()
+
+
+def serve_system(cell: Cell) -> bool:
+    """Serve one system message; False if there is none."""
+    waiting = cell.mailbox.system
+    if not waiting:
+        return False
+    message = waiting.popleft()
+    match message:
+        case Stop():
+            if message.reply_to is not None:
+                cell.stop_requests.append(message)
+            begin_stop(cell, message.reason, None)
+        case Kill(error):
+            handling.note_failure(cell, error, "kill")
+            failure.on_failure(cell, error)
+        case Suspend():
+            cell.held |= SUSPENDED
+        case Resume():
+            cell.held &= ~SUSPENDED
+            cell.wake()
+        case Step():
+            stepped = step(cell)
+            if message.reply_to is not None:
+                message.reply_to.succeed(stepped)
+            return True
+    if message.reply_to is not None and not isinstance(message, Stop):
+        message.reply_to.succeed(True)
+    return True
+
+
+def step(cell: Cell) -> bool:
+    """Handle one message of a suspended actor; False if none waits."""
+    if cell.held != SUSPENDED:
+        return False
+    envelope = cell.mailbox.pop(Lane.CONTROL) or cell.mailbox.pop(Lane.DATA)
+    if envelope is None:
+        return False
+    handling.handle(cell, envelope)
+    return True
+
+
+def restart(cell: Cell, error: BaseException, delay: int) -> None:
+    """Replace actor (and state) after ``delay`` ns; the mailbox waits meanwhile."""
+    if cell.stopping:
+        return
+    cell.held |= RESTARTING
+    cell.restarts += 1
+    silence(cell)
+    cell.restart_error = error
+    if cell.restart_alarm is not None:
+        cell.restart_alarm.cancel()
+    log.warning(
+        "actor_restarting",
+        room=cell.tree.name,
+        actor=cell.path,
+        message_id=0,
+        restarts=cell.restarts,
+        delay=delay / NS,
+        error=repr(error),
+    )
+    cell.restart_alarm = cell.system.ticker.at(cell.system.clock.now() + delay, lambda: reincarnate(cell))
+
+
+def reincarnate(cell: Cell) -> None:
+    """The new incarnation: a new actor object, and a new state unless it is kept."""
+    if cell.stopping or not cell.held & RESTARTING:
+        return
+    if cell.children:  # their names must be free before the new incarnation starts its own
+        for child in list(cell.children.values()):
+            when_stopped(child, lambda: None if cell.children else reincarnate(cell))
+        return
+    error = cell.restart_error or RuntimeError("restarted")
+    cell.restart_error = None
+    kept = cell.state
+
+    def begin() -> object:
+        cell.actor = cell.factory()
+        state = kept if cell.spec.keep_state and kept is not None else cell.actor.initial()
+        return cell.actor.restarted(state, error, cell.outbox)
+
+    cell.mailbox.unstash()
+    failed = handling.transact(cell, begin)
+    cell.held &= ~RESTARTING
+    if failed is not None:
+        failure.on_failure(cell, failed)
+    else:
+        cell.wake()
+
+
+def silence(cell: Cell) -> None:
+    """Cancel timers and effects and stop children: nothing of this incarnation goes on."""
+    for key in list(cell.timers):
+        outside.disarm_timer(cell, key)
+    for key in list(cell.effects):
+        outside.cancel_effect(cell, key, report=False)
+    for child in reversed(list(cell.children.values())):
+        begin_stop(child, "parent ended", None)
+
+
+def begin_stop(cell: Cell, reason: str, error: BaseException | None) -> None:
+    """End now. It is over when the effects and children have ended too, or were abandoned."""
+    if cell.stopping:
+        return
+    failed_start = bool(cell.held & STARTING)
+    cell.held |= STOPPING
+    cell.end_reason, cell.end_error = reason, error
+    if cell.restart_alarm is not None:
+        cell.restart_alarm.cancel()
+    silence(cell)
+    if error is None and not failed_start:
+        handling.transact(cell, lambda: _farewell(cell))
+    for envelope in cell.mailbox.drain():
+        cell.dead_letter(envelope, "waiting when the actor ended")
+    for kept in cell.kept_replies:
+        kept.fail(pykka.ActorDeadError(f"{cell.path} ended before it replied: {reason}"))
+    cell.kept_replies.clear()
+    maybe_finish(cell)
+
+
+def _farewell(cell: Cell) -> object:
+    cell.actor.stopped(cell.state, cell.outbox)
+    return cell.state
+
+
+def maybe_finish(cell: Cell) -> None:
+    """Finish, if nothing of it is left."""
+    if not cell.stopped and not cell.children and not cell.effects and not cell.ending_effects:
+        if cell.held & BUSY:
+            return
+        finish(cell)
+
+
+def abandon(cell: Cell) -> None:
+    """Stop waiting for what does not end: the report names it."""
+    if cell.stopped:
+        return
+    stuck = [*cell.effects.values(), *cell.ending_effects]
+    now = cell.system.clock.now()
+    if cell.held & BUSY and cell.current is not None:
+        seconds = (now - cell.current_since) / NS
+        cell.abandoned = f"at message {type(cell.current.message).__name__} #{cell.current.id}, for {seconds:.2f} s"
+    elif stuck:
+        named = ", ".join(f"{effect.key} for {(now - effect.started_at) / NS:.2f} s" for effect in stuck)
+        cell.abandoned = f"in effect {named}"
+    elif cell.mailbox.system:
+        cell.abandoned = "before it could stop"
+    for effect in stuck:
+        effect.abandoned = True
+        cell.system.abandoned_effects.append(effect.name)
+    for child in list(cell.children.values()):
+        abandon(child)
+    if not cell.stopping:
+        begin_stop(cell, "abandoned", None)
+    finish(cell)
+
+
+def finish(cell: Cell) -> None:
+    """It has ended: tell all who wait for that."""
+    if cell.stopped:
+        return
+    cell.stopped = True
+    cell.actor_stopped.set()
+    cell.tree.cell_ended(cell)
+    terminated = Terminated(cell.path, cell.end_reason or "stopped", cell.end_error)
+    now = cell.system.clock.now()
+    for watcher, tell_me in cell.watchers:
+        commit.told_of_end(watcher, tell_me(terminated), cell.path, now)
+    cell.watchers.clear()
+    for message in cell.stop_requests:
+        if message.reply_to is not None:
+            message.reply_to.succeed(True)
+    if cell.mailbox.system:
+        for unserved in cell.mailbox.system:
+            if unserved.reply_to is not None:
+                unserved.reply_to.succeed(False)
+        cell.mailbox.system = None
+    cell.current = None
+    parent = cell.parent
+    if parent is not None:
+        if parent.children.get(cell.name) is cell:
+            del parent.children[cell.name]
+        if cell.end_reason not in ("parent ended", "abandoned"):
+            failure.on_ended(cell)
+        if parent.stopping:
+            maybe_finish(parent)
+    callbacks, cell.on_stopped = cell.on_stopped, []
+    for callback in callbacks:
+        callback()
+
+
+def add_watcher(cell: Cell, watcher: Cell, tell_me: Callable[[Terminated], object]) -> None:
+    """Tell ``watcher`` when this actor has ended, at once if it has."""
+    if cell.stopped:
+        terminated = Terminated(cell.path, cell.end_reason or "stopped", cell.end_error)
+        commit.told_of_end(watcher, tell_me(terminated), cell.path, cell.system.clock.now())
+    else:
+        cell.watchers.append((watcher, tell_me))
+
+
+def watches(cell: Cell, other: Cell) -> bool:
+    """Whether this actor wants to be told of the other's end."""
+    return any(watcher is cell for watcher, _ in other.watchers)
+
+
+def when_stopped(cell: Cell, callback: Callable[[], None]) -> None:
+    """Call back when this actor has ended (at once if it has)."""
+    if cell.stopped:
+        callback()
+    else:
+        cell.on_stopped.append(callback)
