@@ -49,9 +49,7 @@ class EnergyVAD(VAD):
         min_speech_duration: float = 0.05,
         min_silence_duration: float = 0.5,
     ) -> None:
-        self._rules = EdgeRules(
-            activation_threshold, deactivation_threshold, min_speech_duration, min_silence_duration
-        )
+        self._rules = EdgeRules(activation_threshold, deactivation_threshold, min_speech_duration, min_silence_duration)
         self._threshold_db = threshold_db
 
     @property

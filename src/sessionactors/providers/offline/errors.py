@@ -1,4 +1,4 @@
-"""What goes wrong only offline: a package that is not installed, a table that contradicts itself, a word nobody can say.
+"""What goes wrong only offline: a missing package, a table that contradicts itself, a word without pronunciation.
 
 ::
 
@@ -25,7 +25,7 @@ class MissingDependencyError(APIError):
 
 
 class IntentTableError(OptionError):
-    """Raised when an intent table contradicts itself: an unknown slot, an empty phrase, a word that cannot be spoken."""
+    """Raised when an intent table contradicts itself: an unknown slot, an empty phrase, a word with digits."""
 
 
 class MissingPronunciationError(IntentTableError):

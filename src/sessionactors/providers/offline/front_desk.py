@@ -11,7 +11,10 @@ from sessionactors.model.tools import JsonValue, ToolDefinition
 
 from .intents import Intent, IntentTable, IntentTool, Slot
 
-_NUMBERS: Final = "one two three four five six seven eight nine ten eleven twelve".split()
+_NUMBERS: Final = (
+    *("one", "two", "three", "four", "five", "six"),
+    *("seven", "eight", "nine", "ten", "eleven", "twelve"),
+)
 _EVENING: Final = {"five": 17, "six": 18, "seven": 19, "eight": 20, "nine": 21}
 
 
@@ -72,8 +75,8 @@ FRONT_DESK: Final = IntentTable(
             examples=("tell me about the menu", "what is for dinner"),
             reply=(
                 "Tonight we start with a tomato soup or a green salad with warm goat cheese. "
-                "For the main course there is grilled salmon with lemon potatoes, roast chicken with garden vegetables, "
-                "or a mushroom risotto for guests who do not eat meat. "
+                "For the main course there is grilled salmon with lemon potatoes, "
+                "roast chicken with garden vegetables, or a mushroom risotto for guests who do not eat meat. "
                 "For dessert we have apple pie, chocolate cake, and three kinds of ice cream. "
                 "Coffee and tea are on the house until ten in the evening."
             ),
@@ -99,7 +102,7 @@ FRONT_DESK: Final = IntentTable(
     fallback="I am sorry, I did not get that. You can ask about opening hours, the menu, a table, or an order.",
     greeting="Front desk, good evening. How can I help you?",
 )
-"""Opening hours, tables (tool ``book_table``), orders (tool ``order_status``), directions, the menu, thanks, goodbye."""
+"""Opening hours, tables (tool ``book_table``), orders (tool ``order_status``), directions, menu, thanks, goodbye."""
 
 BOOK_TABLE: Final = ToolDefinition(
     name="book_table",

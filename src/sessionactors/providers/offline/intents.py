@@ -31,8 +31,13 @@ from .phrases import (
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _FIELD = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _ARPABET = frozenset(
-    "AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH T TH UH UW V W Y Z ZH".split()
+    {
+        *("AA", "AE", "AH", "AO", "AW", "AY", "B", "CH", "D", "DH", "EH", "ER", "EY", "F", "G", "HH", "IH", "IY"),
+        *("JH", "K", "L", "M", "N", "NG", "OW", "OY", "P", "R", "S", "SH", "T", "TH", "UH", "UW", "V", "W", "Y"),
+        *("Z", "ZH"),
+    }
 )
+"""The phones of the CMU dictionary, without stress marks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,10 +217,7 @@ class IntentTable:
         walk = Walk(words, self._slot_words)
         # A list, not any(): every path must be walked to know whether one of them goes on.
         ends = [
-            span.end
-            for start in range(len(words))
-            for _, phrase in self.phrases
-            for span in walk.spans(phrase, start)
+            span.end for start in range(len(words)) for _, phrase in self.phrases for span in walk.spans(phrase, start)
         ]
         if len(words) in ends:
             return Completeness.MAY_GROW if walk.ran_out else Completeness.COMPLETE

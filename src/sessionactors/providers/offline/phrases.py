@@ -17,7 +17,9 @@ from typing import TypeAlias
 
 from .errors import IntentTableError
 
-_TOKEN = re.compile(r"\{(?P<slot>[a-z][a-z0-9_]*)\}|(?P<bracket>[\[\]])|(?P<word>[^\s\[\]{}]+)|(?P<space>\s+)|(?P<bad>.)")
+_TOKEN = re.compile(
+    r"\{(?P<slot>[a-z][a-z0-9_]*)\}|(?P<bracket>[\[\]])|(?P<word>[^\s\[\]{}]+)|(?P<space>\s+)|(?P<bad>.)"
+)
 _SPOKEN_WORD = re.compile(r"[a-z]+(?:'[a-z]+)*'?")
 _TEXT_WORD = re.compile(r"[a-z0-9]+(?:'[a-z]+)*")
 
@@ -102,6 +104,8 @@ def slot_names(phrase: Phrase) -> Iterator[str]:
                 yield name
             case Maybe(elements):
                 yield from slot_names(elements)
+            case str():
+                pass
 
 
 def phrase_words(phrase: Phrase) -> Iterator[str]:
@@ -112,6 +116,8 @@ def phrase_words(phrase: Phrase) -> Iterator[str]:
                 yield element
             case Maybe(elements):
                 yield from phrase_words(elements)
+            case SlotRef():
+                pass
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, BinaryIO
+from typing import IO, TYPE_CHECKING
 
 from .dither import Dither
 from .recognizer_wire import (
@@ -97,7 +97,7 @@ class WebRtcGate:
 class GrammarEngine:
     """Many streams, each with a decoder of its own."""
 
-    def __init__(self, config: GrammarConfig, send: BinaryIO) -> None:
+    def __init__(self, config: GrammarConfig, send: IO[bytes]) -> None:
         self._config = config
         self._send = send
         self._streams: dict[int, tuple[UtteranceStream, GrammarDecoder]] = {}
@@ -162,7 +162,7 @@ class DictationEngine:
     utterance costs 6 points of word error rate).
     """
 
-    def __init__(self, send: BinaryIO) -> None:
+    def __init__(self, send: IO[bytes]) -> None:
         import pocketsphinx
 
         pocketsphinx.set_loglevel("FATAL")
@@ -197,7 +197,7 @@ class DictationEngine:
         self._send.write(encode_json(Kind.FINAL, stream, Heard(text, flushed=True)))
 
 
-def serve(source: BinaryIO, send: BinaryIO) -> None:
+def serve(source: IO[bytes], send: IO[bytes]) -> None:
     """Answer messages until the source ends.
 
     An exception in one stream ends that stream with FAILED; the others go on.
@@ -212,13 +212,13 @@ def serve(source: BinaryIO, send: BinaryIO) -> None:
     for message in _messages(source):
         try:
             engine.handle(message)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it was ends one stream, and its owner is told
             engine.fail(message.stream)
             send.write(Message(Kind.FAILED, message.stream, _described(error)).encode())
         send.flush()
 
 
-def _messages(source: BinaryIO) -> Iterator[Message]:
+def _messages(source: IO[bytes]) -> Iterator[Message]:
     while (message := read_message(source)) is not None:
         yield message
 
@@ -239,7 +239,7 @@ def main() -> int:
             serve(source, send)
         except BrokenPipeError:
             return 0  # the owner is gone
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the owner is told, by name
             send.write(Message(Kind.FAILED, 0, _described(error)).encode())
             return 1
     return 0

@@ -10,7 +10,7 @@ import json
 import struct
 from dataclasses import asdict, dataclass
 from enum import IntEnum
-from typing import BinaryIO, Final
+from typing import IO, Final
 
 _HEADER: Final = struct.Struct("<BII")
 MAX_PAYLOAD: Final = 16 * 1024 * 1024
@@ -113,7 +113,7 @@ def decode_config(payload: bytes) -> GrammarConfig | DictationConfig:
     return GrammarConfig(**fields) if "jsgf" in fields else DictationConfig(**fields)
 
 
-def read_message(source: BinaryIO) -> Message | None:
+def read_message(source: IO[bytes]) -> Message | None:
     """The next message, waiting for it; None at the end of the stream.
 
     Args:

@@ -1,8 +1,8 @@
 """One recogniser process, seen from the owner: started, written to, read from, ended.
 
 Two threads do what may block: one starts the process and reads from it, one writes to it. Not asyncio's subprocesses:
-they belong to one loop and need a child watcher, while a recogniser serves the streams of any loop (an actor system of its
-own, uvloop, a test's). Nothing here waits; what the process says is handed to the loop of the stream it is for.
+they belong to one loop and need a child watcher, while a recogniser serves the streams of any loop (an actor system's,
+uvloop, a test's). Nothing here waits; what the process says is handed to the loop of the stream it is for.
 """
 
 from __future__ import annotations
@@ -16,9 +16,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Final
-
-import structlog
+from typing import IO, Final, cast
 
 import sessionactors
 from sessionactors.model.errors import APIConnectionError, APIError
@@ -33,10 +31,9 @@ from .recognizer_wire import (
     encode_json,
     read_message,
 )
+from .threads import call_on_loop, ended
 
 _MODULE: Final = "sessionactors.providers.offline.recognizer_process"
-_POLL: Final = 0.005
-"""Seconds between looks at a thread that is ending."""
 _WRITE_SIZE: Final = 1 << 16
 """Bytes written at once; the size of a pipe on Linux."""
 
@@ -44,8 +41,6 @@ Deliver = Callable[[Message | APIError], None]
 """Takes a message for a stream, or the error that ended it. Called on the stream's loop."""
 MakeConfig = Callable[[], GrammarConfig | DictationConfig]
 """Makes what the process is configured with; called in a thread, may read files."""
-
-log = structlog.get_logger(__name__)
 
 
 class RecognizerWorker:
@@ -157,61 +152,59 @@ class RecognizerWorker:
             grace: seconds >= 0 after which it is killed.
         """
         self.end()
-        deadline = asyncio.get_running_loop().time() + grace
-        killed = False
-        while not self.gone:
-            if not killed and asyncio.get_running_loop().time() >= deadline and self._process is not None:
+        try:
+            async with asyncio.timeout(grace):
+                await ended(self._reader)
+        except TimeoutError:
+            if self._process is not None:
                 self._process.kill()
-                killed = True
-            await asyncio.sleep(_POLL)
+            await ended(self._reader)
 
     def _run(self) -> None:
         """Body of the reader: the life of the process, from start to end."""
         try:
             config = encode_json(Kind.CONFIGURE, 0, self._make_config())
-            process = self._start()
+            self._process = process = self._start()
         except APIError as error:
             self._fail(error)
         except IntentTableError as error:
-            self._fail(_with_cause(APIError(str(error), retryable=False), error))
+            self._fail(_caused_by(error, APIError(str(error), retryable=False)))
         except OSError as error:
-            self._fail(_with_cause(APIConnectionError(f"the recogniser process could not be started: {error}"), error))
+            self._fail(_caused_by(error, APIConnectionError(f"the recogniser process could not be started: {error}")))
         except BaseException as error:
-            self._fail(_with_cause(APIError(f"the recogniser could not be configured: {error!r}", retryable=False), error))
+            self._fail(_caused_by(error, APIError(f"the recogniser has no configuration: {error!r}", retryable=False)))
             raise
         else:
-            self._read(process, config)
+            self._serve(process, config)
 
     def _start(self) -> subprocess.Popen[bytes]:
-        # -P: the working directory must not come first on the path, where a user's "wave.py" would shadow ours.
-        return subprocess.Popen(
+        # -P: the working directory must not come first on the path, where a user's "wave.py" would shadow the library.
+        return subprocess.Popen(  # noqa: S603 - our own module, by the interpreter that was given
             [self._python, "-P", "-m", _MODULE],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=_environment(),
-            bufsize=0,
         )
 
-    def _read(self, process: subprocess.Popen[bytes], config: bytes) -> None:
-        assert process.stdin is not None and process.stdout is not None
-        self._process = process
+    def _serve(self, process: subprocess.Popen[bytes], config: bytes) -> None:
+        """From the start of the process to its end."""
+        source, sink = cast("IO[bytes]", process.stdout), cast("IO[bytes]", process.stdin)
         writer = threading.Thread(
-            target=self._write, args=(process.stdin, config), name="sessionactors-recognizer-write", daemon=True
+            target=self._write, args=(sink, config), name="sessionactors-recognizer-write", daemon=True
         )
         writer.start()
-        ended = "it ended"
+        how = "it ended"
         try:
-            with os.fdopen(os.dup(process.stdout.fileno()), "rb") as source:
-                process.stdout.close()
+            with source:
                 while (message := read_message(source)) is not None:
                     self._received(message)
         except BrokenStream as error:
-            ended = str(error)
+            how = str(error)
         finally:
             self._outbox.put(None)
             code = _wait_or_kill(process)
             writer.join()
-            self._fail(self._ended(ended, code))
+            self._fail(self._ended(how, code))
 
     def _ended(self, how: str, code: int) -> APIError:
         if self._closing:
@@ -222,7 +215,8 @@ class RecognizerWorker:
         """Body of the writer: bytes to the process until told to stop or until it is gone."""
         try:
             with sink:
-                _write_all(sink, config)
+                sink.write(config)
+                sink.flush()
                 while (encoded := self._outbox.get()) is not None:
                     self._write_with_more(sink, encoded)
         except (BrokenPipeError, ConnectionResetError):
@@ -241,7 +235,8 @@ class RecognizerWorker:
                 break
             pieces.append(more)
             size += len(more)
-        _write_all(sink, b"".join(pieces))
+        sink.write(b"".join(pieces))
+        sink.flush()
         with self._lock:
             self._backlog -= size
 
@@ -259,21 +254,21 @@ class RecognizerWorker:
                 served = self._streams.get(message.stream)
             if served is not None:
                 loop, deliver = served
-                _on_loop(loop, deliver, message)
+                call_on_loop(loop, deliver, message)
 
     def _set_ready(self) -> None:
         with self._lock:
             self._ready = True
             waiting, self._started = self._started, []
         for loop, ready in waiting:
-            _on_loop(loop, _resolve, ready)
+            call_on_loop(loop, _resolve, ready)
 
     def _fail_stream(self, stream: int, error: APIError) -> None:
         with self._lock:
             served = self._streams.pop(stream, None)
         if served is not None:
             loop, deliver = served
-            _on_loop(loop, deliver, error)
+            call_on_loop(loop, deliver, error)
 
     def _fail(self, error: APIError) -> None:
         """Everything that waits for the process gets the error; the first one counts."""
@@ -284,17 +279,17 @@ class RecognizerWorker:
             waiting, self._started = self._started, []
             served, self._streams = self._streams, {}
         for loop, ready in waiting:
-            _on_loop(loop, _reject, ready, _copy_of(error))
+            call_on_loop(loop, _reject, ready, _copy_of(error))
         for loop, deliver in served.values():
-            _on_loop(loop, deliver, _copy_of(error))
+            call_on_loop(loop, deliver, _copy_of(error))
 
 
 def _copy_of(error: APIError) -> APIError:
     """One instance per raise: a shared one would collect the tracebacks of all streams."""
-    return _with_cause(copy.copy(error), error.__cause__)
+    return _caused_by(error.__cause__, copy.copy(error))
 
 
-def _with_cause(error: APIError, cause: BaseException | None) -> APIError:
+def _caused_by(cause: BaseException | None, error: APIError) -> APIError:
     error.__cause__ = cause
     return error
 
@@ -306,12 +301,6 @@ def _wait_or_kill(process: subprocess.Popen[bytes]) -> int:
     except subprocess.TimeoutExpired:
         process.kill()
         return process.wait()
-
-
-def _write_all(sink: IO[bytes], encoded: bytes) -> None:
-    waiting = memoryview(encoded)
-    while waiting:
-        waiting = waiting[sink.write(waiting) :]
 
 
 def _environment() -> dict[str, str]:
@@ -329,11 +318,3 @@ def _resolve(ready: asyncio.Future[None]) -> None:
 def _reject(ready: asyncio.Future[None], error: APIError) -> None:
     if not ready.done():
         ready.set_exception(error)
-
-
-def _on_loop(loop: asyncio.AbstractEventLoop, call: Callable[..., None], *args: object) -> None:
-    try:
-        loop.call_soon_threadsafe(call, *args)
-    except RuntimeError:
-        # The loop was closed with a stream still open: nobody is left to tell.
-        log.debug("recogniser message for a closed loop", message=repr(args[0])[:80])

