@@ -1,1 +1,71 @@
-"""providers/offline."""
+"""Providers that need no network and no account: everything a voice agent has, at demonstration grade.
+
+One intent table (:class:`IntentTable`) says what callers say and what is answered; recogniser, responder and turn
+detector are made from it. What this is good for and what not: ``docs/offline-quality.md``.
+
+Importing this package imports none of the engines; a missing one is a
+:class:`MissingDependencyError` where it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from .energy_vad import EnergyVAD
+    from .errors import IntentTableError, MissingDependencyError, MissingPronunciationError
+    from .front_desk import FRONT_DESK
+    from .intents import Completeness, Intent, IntentMatch, IntentTable, IntentTool, Slot
+    from .responder import RuleBasedLLM
+    from .stt import PocketSphinxSTT
+    from .tts import EspeakTTS, FliteTTS, default_tts
+    from .turn_detector import GrammarTurnDetector
+    from .vad import SileroVAD
+
+__all__ = [
+    "FRONT_DESK",
+    "Completeness",
+    "EnergyVAD",
+    "EspeakTTS",
+    "FliteTTS",
+    "GrammarTurnDetector",
+    "Intent",
+    "IntentMatch",
+    "IntentTable",
+    "IntentTableError",
+    "IntentTool",
+    "MissingDependencyError",
+    "MissingPronunciationError",
+    "PocketSphinxSTT",
+    "RuleBasedLLM",
+    "SileroVAD",
+    "Slot",
+    "default_tts",
+]
+
+_MODULES: Final = {
+    "energy_vad": ("EnergyVAD",),
+    "errors": ("IntentTableError", "MissingDependencyError", "MissingPronunciationError"),
+    "front_desk": ("FRONT_DESK",),
+    "intents": ("Completeness", "Intent", "IntentMatch", "IntentTable", "IntentTool", "Slot"),
+    "responder": ("RuleBasedLLM",),
+    "stt": ("PocketSphinxSTT",),
+    "tts": ("EspeakTTS", "FliteTTS", "default_tts"),
+    "turn_detector": ("GrammarTurnDetector",),
+    "vad": ("SileroVAD",),
+}
+_HOME_OF: Final = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    # Imported on first use: a session that only needs the responder should not pay for numpy's detectors.
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
