@@ -68,6 +68,10 @@ class Wiring:
     floor: Ref[FloorMessage] = field(init=False)
     agent: Ref[AgentMessage] = field(init=False)
     room: Ref[RoomMessage] | None = None
+    guard_silence: Callable[[str, float], None] | None = None
+    """Has the watchdog mute the sink unless the named speech is acknowledged silent within so many seconds."""
+    release_guard: Callable[[str], None] | None = None
+    """The named speech is silent."""
 
     @property
     def options(self) -> SessionOptions:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sessionactors.interfaces.audio_io import AudioSink, AudioSource
 from sessionactors.interfaces.transport import TranscriptSegment
-from sessionactors.runtime import Overflow, message
+from sessionactors.runtime import Lane, Overflow, message
 
 
 @message()
@@ -59,6 +59,18 @@ class PublishTranscript:
     segment: TranscriptSegment
 
 
+@message(lane=Lane.CONTROL, overflow=Overflow.CONFLATE)
+class LeaveRoom:
+    """Close the link. ``supervisor`` to ``room``."""
+
+
+@message()
+class RoomLeft:
+    """The link is closed. ``room`` to ``supervisor``."""
+
+
 @message()
 class TransportLeft:
-    """``room``, to itself: the transport has been closed."""
+    """``room``, to itself: the transport has been closed, well or not."""
+
+    error: BaseException | None = None

@@ -74,6 +74,21 @@ class Recovered:
     component: str
 
 
+@message(lane=Lane.CONTROL, overflow=Overflow.CONFLATE)
+class LeaveAgent:
+    """The session is closing: store what the user still says without a reply, and run ``on_exit``. To ``agent``."""
+
+
+@message()
+class AgentLeft:
+    """``on_exit`` has run, or failed. ``agent`` to ``supervisor``."""
+
+
+@message()
+class FloorIdle:
+    """No speech is left. ``floor`` to ``supervisor``, while it is held."""
+
+
 @message()
 class ActorEnded:
     """``supervisor``, to itself: one of its children ended for good."""

@@ -21,5 +21,5 @@ class SourceTextEnded:
 
 
 @message()
-class SpeechOverdue:
+class AccountsOverdue:
     """An interrupted speech has not settled its accounts in time."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal, TypeAlias
 
-from .chat import AgentHandoff, ChatMessage, FunctionCall, FunctionCallOutput
+from .chat import AgentHandoff, ChatItem, ChatMessage, FunctionCall, FunctionCallOutput
 from .metrics import SessionMetrics
 
 AgentState: TypeAlias = Literal["initializing", "idle", "listening", "thinking", "speaking"]
@@ -142,6 +142,15 @@ class SessionReady:
 
 
 @dataclass(frozen=True, slots=True)
+class HistoryNote:
+    """Items were added to the history."""
+
+    version: int
+    items: tuple[ChatItem, ...]
+    type: Literal["_history"] = "_history"
+
+
+@dataclass(frozen=True, slots=True)
 class SessionFailedToStart:
     """The session could not start; nothing of it is left."""
 
@@ -199,6 +208,7 @@ PublicEvent: TypeAlias = (
 SessionNote: TypeAlias = (
     SessionReady
     | SessionFailedToStart
+    | HistoryNote
     | SpeechScheduledNote
     | SpeechItemNote
     | SpeechInterruptedNote

@@ -41,6 +41,9 @@ class _JumpingSelector(selectors.BaseSelector):
             ready = self._real.select(THREAD_PATIENCE if timeout is None else 0.002)
             if ready:
                 return ready
+        ready = self._real.select(0)  # a thread may have called back and ended since the first look
+        if ready:
+            return ready
         if timeout is None:
             raise Quiescent("nothing is ready and no timer is armed: what is awaited can never happen")
         self._loop.advance(timeout)

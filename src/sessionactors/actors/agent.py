@@ -1,0 +1,274 @@
+"""``agent``: from a complete user turn to a reply. Owns the user's agent, its hooks, and the order of turns.
+
+Turns are handled one after the other: claim the floor, run the user's hook, store the message, schedule the reply. A
+turn that comes meanwhile waits; none is dropped. User code runs as effects on the user's loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TypeAlias, assert_never
+
+from sessionactors.interfaces.user_code import TurnVerdict
+from sessionactors.messages.agent import AgentEnters, HookDone, HookFailed, HookReturned
+from sessionactors.messages.floor import ScheduleSpeech, TurnClaim, TurnClaimed
+from sessionactors.messages.history import AppendItems, ContextSnapshot, ContextWanted
+from sessionactors.messages.session import AgentLeft, LeaveAgent, Publish, SpeakRequested
+from sessionactors.messages.turn import UserTurnEnded
+from sessionactors.model.chat import AgentHandoff, ChatContext, ChatMessage
+from sessionactors.model.events import ErrorEvent, MetricsCollectedEvent
+from sessionactors.model.metrics import EOUMetrics
+from sessionactors.model.speech import SpeechSource, SpeechSpec
+from sessionactors.runtime import NS, Actor, Outbox
+
+from .wiring import Wiring
+
+AgentMessage: TypeAlias = (
+    UserTurnEnded
+    | TurnClaimed
+    | ContextSnapshot
+    | HookReturned
+    | HookFailed
+    | HookDone
+    | SpeakRequested
+    | AgentEnters
+    | LeaveAgent
+)
+
+HOOK_WITHIN = 10.0
+"""Seconds after which a hook that has not returned is named as overdue. It is not cancelled: it is the user's code."""
+
+TURN_HOOK = "on_user_turn_completed"
+ENTER_HOOK = "on_enter"
+EXIT_HOOK = "on_exit"
+
+
+@dataclass(frozen=True, slots=True)
+class AgentActorState:
+    """The turns that are open."""
+
+    turns: tuple[UserTurnEnded, ...] = ()
+    """The first one is being handled."""
+    message: ChatMessage | None = None
+    """The message of the turn being handled, once its hook runs."""
+    hook_began: int = 0
+    decided_at: int = 0
+    leaving: bool = False
+    left: bool = False
+    turns_replied: int = 0
+    turns_stored: int = 0
+    turns_discarded: int = 0
+
+
+class AgentActor(Actor[AgentActorState, AgentMessage]):
+    """Turns what the user said into what the agent shall say."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring = wiring
+
+    def initial(self) -> AgentActorState:
+        """No turn is open."""
+        return AgentActorState()
+
+    def receive(self, state: AgentActorState, message: AgentMessage, out: Outbox[AgentMessage]) -> AgentActorState:
+        """One message."""
+        match message:
+            case UserTurnEnded():
+                return self._on_turn_ended(state, message, out)
+            case TurnClaimed(turn):
+                if state.turns and state.turns[0].turn == turn:
+                    out.tell(self._wiring.history, ContextWanted(turn, out.myself))
+                return state
+            case ContextSnapshot():
+                return self._on_context(state, message, out)
+            case HookReturned(turn, verdict):
+                return self._on_hook_returned(state, turn, verdict, out)
+            case HookFailed(hook, error):
+                return self._on_hook_failed(state, hook, error, out)
+            case HookDone(hook):
+                return self._left(state, out) if hook == EXIT_HOOK else state
+            case SpeakRequested():
+                return self._on_speak_requested(state, message, out)
+            case AgentEnters():
+                return self._on_enters(state, out)
+            case LeaveAgent():
+                return self._on_leave(state, out)
+            case _:
+                assert_never(message)
+
+    def restarted(self, state: AgentActorState, error: BaseException, out: Outbox[AgentMessage]) -> AgentActorState:
+        """Handle the open turn again from its beginning: its message is not stored before its reply is scheduled."""
+        state = replace(state, message=None)
+        return self._claim(state, out)
+
+    # -- the user's turn ---------------------------------------------------------------------------------------------
+
+    def _on_turn_ended(
+        self, state: AgentActorState, turn: UserTurnEnded, out: Outbox[AgentMessage]
+    ) -> AgentActorState:
+        first = not state.turns
+        state = replace(state, turns=(*state.turns, turn))
+        return self._claim(state, out) if first else state
+
+    def _claim(self, state: AgentActorState, out: Outbox[AgentMessage]) -> AgentActorState:
+        if not state.turns:
+            return state
+        turn = state.turns[0]
+        out.turn = turn.turn
+        out.oblige(turn.turn, f"the reply to {turn.turn} to be scheduled", HOOK_WITHIN)
+        if state.leaving:
+            return self._store_without_reply(state, out)
+        out.tell(self._wiring.floor, TurnClaim(turn.turn))
+        return replace(state, decided_at=out.now)
+
+    def _on_context(
+        self, state: AgentActorState, context: ContextSnapshot, out: Outbox[AgentMessage]
+    ) -> AgentActorState:
+        if not state.turns or state.turns[0].turn != context.request or state.message is not None:
+            return state
+        turn = state.turns[0]
+        message = self._user_message(turn, out)
+        agent = self._wiring.components.agent
+
+        async def run_hook(_port: object) -> TurnVerdict:
+            return await agent.on_user_turn_completed(ChatContext(context.items), message)
+
+        out.effect(
+            TURN_HOOK,
+            run_hook,
+            done=lambda verdict: HookReturned(turn.turn, verdict),
+            failed=lambda error: HookFailed(TURN_HOOK, error),
+            user_loop=True,
+        )
+        return replace(state, message=message, hook_began=out.now)
+
+    @staticmethod
+    def _user_message(turn: UserTurnEnded, out: Outbox[AgentMessage]) -> ChatMessage:
+        metrics: dict[str, float] = {}
+        if turn.started_speaking_at is not None:
+            metrics["started_speaking_at"] = out.wall(turn.started_speaking_at)
+        if turn.stopped_speaking_at is not None:
+            metrics["stopped_speaking_at"] = out.wall(turn.stopped_speaking_at)
+        return ChatMessage(
+            "user",
+            (turn.transcript,),
+            id=out.new_id("item"),
+            created_at=out.wall(),
+            transcript_confidence=turn.confidence,
+            metrics=metrics,
+        )
+
+    def _on_hook_returned(
+        self, state: AgentActorState, name: str, verdict: TurnVerdict, out: Outbox[AgentMessage]
+    ) -> AgentActorState:
+        if not state.turns or state.turns[0].turn != name:
+            return state
+        turn = state.turns[0]
+        if not verdict.reply:
+            out.log("turn_discarded", turn=name, reason="the user's hook asked for no reply")
+            return self._turn_over(replace(state, turns_discarded=state.turns_discarded + 1), out)
+        out.tell(self._wiring.history, AppendItems((verdict.message,)))
+        if self._wiring.components.llm is None or state.leaving:
+            return self._turn_over(replace(state, turns_stored=state.turns_stored + 1), out)
+        spec = SpeechSpec(
+            id=out.new_id("speech"),
+            source=SpeechSource.GENERATE_REPLY,
+            chat_items=None if verdict.chat_items is None else (*verdict.chat_items, verdict.message),
+            allow_interruptions=self._wiring.options.allow_interruptions,
+            turn=name,
+            automatic=True,
+        )
+        out.tell(self._wiring.floor, ScheduleSpeech(spec))
+        self._publish_end_of_turn(state, turn, spec.id, out)
+        return self._turn_over(replace(state, turns_replied=state.turns_replied + 1), out)
+
+    def _publish_end_of_turn(
+        self, state: AgentActorState, turn: UserTurnEnded, speech: str, out: Outbox[AgentMessage]
+    ) -> None:
+        stopped = turn.stopped_speaking_at
+        if stopped is None:
+            return
+        last_final = turn.last_final_at if turn.last_final_at is not None else stopped
+        metrics = EOUMetrics(
+            end_of_utterance_delay=(state.decided_at - stopped) / NS,
+            transcription_delay=max(0, last_final - stopped) / NS,
+            on_user_turn_completed_delay=(out.now - state.hook_began) / NS,
+            speech_id=speech,
+        )
+        out.tell(self._wiring.supervisor, Publish(MetricsCollectedEvent(metrics, out.wall())))
+
+    def _on_hook_failed(
+        self, state: AgentActorState, hook: str, error: BaseException, out: Outbox[AgentMessage]
+    ) -> AgentActorState:
+        """A hook raised. The user's words are kept; there is no reply, since the hook may have been a guard."""
+        out.tell(
+            self._wiring.supervisor, Publish(ErrorEvent(error, hook, recoverable=True, created_at=out.wall()))
+        )
+        if hook == EXIT_HOOK:
+            return self._left(state, out)
+        if hook == TURN_HOOK:
+            return self._store_without_reply(state, out)
+        return state
+
+    def _store_without_reply(self, state: AgentActorState, out: Outbox[AgentMessage]) -> AgentActorState:
+        if not state.turns:
+            return state
+        message = state.message or self._user_message(state.turns[0], out)
+        out.tell(self._wiring.history, AppendItems((message,)))
+        return self._turn_over(replace(state, turns_stored=state.turns_stored + 1), out)
+
+    def _turn_over(self, state: AgentActorState, out: Outbox[AgentMessage]) -> AgentActorState:
+        out.discharge(state.turns[0].turn)
+        return self._claim(replace(state, turns=state.turns[1:], message=None), out)
+
+    # -- commands ----------------------------------------------------------------------------------------------------
+
+    def _on_speak_requested(
+        self, state: AgentActorState, request: SpeakRequested, out: Outbox[AgentMessage]
+    ) -> AgentActorState:
+        if request.user_input is not None:
+            message = ChatMessage("user", (request.user_input,), id=out.new_id("item"), created_at=out.wall())
+            out.tell(self._wiring.history, AppendItems((message,)))
+        out.tell(self._wiring.floor, ScheduleSpeech(request.spec))
+        return state
+
+    def _on_enters(self, state: AgentActorState, out: Outbox[AgentMessage]) -> AgentActorState:
+        agent = self._wiring.components.agent
+        handoff = AgentHandoff(agent.id, None, id=out.new_id("item"), created_at=out.wall())
+        out.tell(self._wiring.history, AppendItems((handoff,)))
+        self._run_hook(ENTER_HOOK, out)
+        return state
+
+    def _run_hook(self, hook: str, out: Outbox[AgentMessage]) -> None:
+        agent = self._wiring.components.agent
+
+        async def run(_port: object) -> None:
+            await (agent.on_enter() if hook == ENTER_HOOK else agent.on_exit())
+
+        out.effect(
+            hook, run, done=lambda _: HookDone(hook), failed=lambda error: HookFailed(hook, error), user_loop=True
+        )
+
+    def _on_leave(self, state: AgentActorState, out: Outbox[AgentMessage]) -> AgentActorState:
+        if state.leaving:
+            return state
+        self._run_hook(EXIT_HOOK, out)
+        state = replace(state, leaving=True)
+        if state.turns and state.message is None:
+            return self._store_without_reply(state, out)
+        return state
+
+    def _left(self, state: AgentActorState, out: Outbox[AgentMessage]) -> AgentActorState:
+        if not state.left:
+            out.tell(self._wiring.supervisor, AgentLeft())
+        return replace(state, left=True)
+
+    def summary(self, state: AgentActorState) -> Mapping[str, object]:
+        """Open and ended turns."""
+        return {
+            "open_turns": [turn.turn for turn in state.turns],
+            "replied": state.turns_replied,
+            "stored": state.turns_stored,
+            "discarded": state.turns_discarded,
+        }

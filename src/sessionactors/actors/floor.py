@@ -1,0 +1,398 @@
+"""``floor``: who may speak. Owns the queue of speeches, the current one, and the decision to cut one off.
+
+Told by ``agent`` what shall be said, by ``turn`` whether the user speaks, by the speeches when they want to be heard and
+when they are done. It makes one child for each speech. It knows nothing of text, audio or providers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TypeAlias, assert_never
+
+from sessionactors.messages.floor import (
+    FloorGranted,
+    FloorReleased,
+    FloorWanted,
+    HoldFloor,
+    InterruptSpeech,
+    ScheduleSpeech,
+    SetAllowInterruptions,
+    SilenceSpeech,
+    SpeechFinished,
+    SpeechGone,
+    SpeechInterrupted,
+    SpeechSilenced,
+    TurnClaim,
+    TurnClaimed,
+)
+from sessionactors.messages.session import FloorIdle, Publish, ReplyScheduled, SpeechAudible, SpeechQuiet
+from sessionactors.messages.turn import InterruptionWanted, UserActivity
+from sessionactors.model.events import (
+    SpeechCreatedEvent,
+    SpeechFinishedNote,
+    SpeechInterruptedNote,
+    SpeechScheduledNote,
+)
+from sessionactors.model.speech import SpeechSource, SpeechSpec
+from sessionactors.runtime import (
+    NS,
+    Actor,
+    ChildSpec,
+    Outbox,
+    Ref,
+    Restart,
+    Scope,
+    Terminated,
+    message,
+)
+
+from .interruption import interrupts
+from .speech import Speech, SpeechMessage
+from .wiring import Wiring
+
+
+@message()
+class GapElapsed:
+    """``floor``, to itself: the pause between two speeches is over."""
+
+
+FloorMessage: TypeAlias = (
+    ScheduleSpeech
+    | TurnClaim
+    | FloorWanted
+    | FloorReleased
+    | SpeechAudible
+    | SpeechFinished
+    | SpeechGone
+    | SpeechSilenced
+    | InterruptSpeech
+    | SetAllowInterruptions
+    | UserActivity
+    | InterruptionWanted
+    | HoldFloor
+    | GapElapsed
+)
+
+FIRST_SOUND_WITHIN = 60.0
+"""Seconds after which a granted speech that nobody has heard is named as overdue (retries of the model included)."""
+
+SILENCE_WITHIN = 0.5
+"""Seconds of real time in which ``output`` must acknowledge silence, before the watchdog mutes the sink itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A speech that is not over."""
+
+    spec: SpeechSpec
+    ref: Ref[SpeechMessage]
+    scope: Scope
+    order: int
+    allow_interruptions: bool
+    wants: bool = False
+    """It has something to be heard."""
+    granted: bool = False
+    audible: bool = False
+    background: bool = False
+    """It has been heard and goes on out of hearing (tools)."""
+    interrupted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FloorState:
+    """Who speaks, who waits, and whether the user does."""
+
+    entries: Mapping[str, Entry]
+    current: str | None = None
+    speaking: frozenset[str] = frozenset()
+    """Participants who are speaking now."""
+    claims: tuple[str, ...] = ()
+    """User turns that wait for the current speech to be cut off and accounted for."""
+    last_end: int | None = None
+    """When the last speech ceased to be heard."""
+    held: bool = False
+    """The session is closing: nothing is granted."""
+    scheduled: int = 0
+
+
+class Floor(Actor[FloorState, FloorMessage]):
+    """Lets speeches be heard one at a time, and cuts them off when the user wants to speak."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring = wiring
+
+    def initial(self) -> FloorState:
+        """Nobody speaks."""
+        return FloorState({})
+
+    def receive(self, state: FloorState, message: FloorMessage, out: Outbox[FloorMessage]) -> FloorState:
+        """One message."""
+        match message:
+            case ScheduleSpeech(spec):
+                return self._on_schedule(state, spec, out)
+            case FloorWanted(speech):
+                return self._grant(_with(state, speech, wants=True), out)
+            case SpeechAudible():
+                return self._on_audible(state, message, out)
+            case FloorReleased(speech):
+                return self._on_released(state, speech, out)
+            case SpeechFinished():
+                return self._on_finished(state, message, out)
+            case SpeechGone(speech, error):
+                return self._on_gone(state, speech, error, out)
+            case UserActivity(participant, speaking):
+                present = state.speaking | {participant} if speaking else state.speaking - {participant}
+                return self._grant(replace(state, speaking=present), out)
+            case InterruptionWanted():
+                return self._on_interruption_wanted(state, message, out)
+            case InterruptSpeech():
+                return self._on_interrupt(state, message, out)
+            case TurnClaim(turn):
+                return self._on_claim(state, turn, out)
+            case SetAllowInterruptions(speech, allow):
+                return _with(state, speech, allow_interruptions=allow)
+            case SpeechSilenced():
+                self._release_guard(message.speech, out)
+                return state
+            case HoldFloor():
+                return self._on_hold(state, out)
+            case GapElapsed():
+                return self._next(state, out)
+            case _:
+                assert_never(message)
+
+    def restarted(self, state: FloorState, error: BaseException, out: Outbox[FloorMessage]) -> FloorState:
+        """The speeches died with the failure: silence and report each."""
+        for name, entry in state.entries.items():
+            self._silence(entry, out.now, out)
+            self._report_end(name, True, error, out)
+        claims = state.claims
+        for turn in claims:
+            out.tell(self._wiring.agent, TurnClaimed(turn))
+        return replace(state, entries={}, current=None, claims=())
+
+    # -- queue -------------------------------------------------------------------------------------------------------
+
+    def _on_schedule(self, state: FloorState, spec: SpeechSpec, out: Outbox[FloorMessage]) -> FloorState:
+        scope = out.open_scope(spec.id)
+        myself = out.myself
+        wiring = self._wiring
+        ref = out.spawn(spec.id, lambda: Speech(wiring, spec, scope, myself), ChildSpec(Restart.TEMPORARY))
+        out.watch(ref, lambda end: _gone(spec.id, end))
+        entry = Entry(spec, ref, scope, state.scheduled, spec.allow_interruptions)
+        out.tell(
+            wiring.supervisor,
+            Publish(
+                SpeechCreatedEvent(
+                    speech_id=spec.id,
+                    source=spec.source.value,
+                    user_initiated=True,  # as in LiveKit: False is for speech that a server starts by itself
+                    created_at=out.wall(),
+                )
+            ),
+        )
+        if spec.source is SpeechSource.GENERATE_REPLY:
+            out.tell(wiring.supervisor, ReplyScheduled(spec.id))
+        state = replace(state, entries={**state.entries, spec.id: entry}, scheduled=state.scheduled + 1)
+        return self._next(state, out)
+
+    def _next(self, state: FloorState, out: Outbox[FloorMessage]) -> FloorState:
+        """Give the place of the current speech to the next one in the queue."""
+        if state.current is not None or state.held:
+            return self._grant(state, out)
+        waiting = [
+            entry
+            for entry in state.entries.values()
+            if not entry.interrupted and (not entry.background or entry.wants) and not entry.granted
+        ]
+        if not waiting:
+            return state
+        gap = self._wiring.options.min_consecutive_speech_delay
+        if gap and state.last_end is not None:
+            left = gap - (out.now - state.last_end) / NS
+            if left > 0:
+                out.timer("gap", left, GapElapsed())
+                return state
+        chosen = min(waiting, key=lambda entry: (-entry.spec.priority, entry.order))
+        name = chosen.spec.id
+        out.oblige(name, f"the first sound of {name}", FIRST_SOUND_WITHIN)
+        out.tell(self._wiring.supervisor, Publish(SpeechScheduledNote(name, current=True)))
+        return self._grant(replace(state, current=name), out)
+
+    def _grant(self, state: FloorState, out: Outbox[FloorMessage]) -> FloorState:
+        """Let the current speech be heard, if it has something to say and the user is not speaking."""
+        entry = state.entries.get(state.current or "")
+        if entry is None or not entry.wants or entry.granted or entry.interrupted or state.held:
+            return state
+        if state.speaking and entry.spec.automatic and entry.allow_interruptions:
+            return state  # the user wins: the reply waits for silence
+        out.tell(entry.ref, FloorGranted())
+        return _with(state, entry.spec.id, granted=True)
+
+    # -- what the speeches say ---------------------------------------------------------------------------------------
+
+    def _on_audible(self, state: FloorState, audible: SpeechAudible, out: Outbox[FloorMessage]) -> FloorState:
+        entry = state.entries.get(audible.speech)
+        if entry is None or entry.interrupted:
+            return state
+        out.discharge(audible.speech)
+        out.tell(self._wiring.supervisor, audible)
+        return _with(state, audible.speech, audible=True)
+
+    def _on_released(self, state: FloorState, speech: str, out: Outbox[FloorMessage]) -> FloorState:
+        if speech not in state.entries:
+            return state
+        out.discharge(speech)
+        out.tell(self._wiring.supervisor, SpeechQuiet(speech, out.now, working=True))
+        state = _with(state, speech, background=True, audible=False, granted=False, wants=False)
+        return self._vacate(state, speech, out)
+
+    def _on_finished(self, state: FloorState, end: SpeechFinished, out: Outbox[FloorMessage]) -> FloorState:
+        if end.speech not in state.entries:
+            return state
+        self._report_end(end.speech, end.interrupted, end.error, out)
+        return self._remove(state, end.speech, out)
+
+    def _on_gone(
+        self, state: FloorState, speech: str, error: BaseException | None, out: Outbox[FloorMessage]
+    ) -> FloorState:
+        """The speech's actor ended. Normally it has said so before; if not, it failed."""
+        entry = state.entries.get(speech)
+        if entry is None:
+            return state
+        if not entry.interrupted:
+            self._silence(entry, out.now, out)
+        self._report_end(speech, True, error, out)
+        return self._remove(state, speech, out)
+
+    def _report_end(
+        self, speech: str, interrupted: bool, error: BaseException | None, out: Outbox[FloorMessage]
+    ) -> None:
+        out.discharge(speech)
+        out.tell(self._wiring.supervisor, SpeechQuiet(speech, out.now, working=False))
+        out.tell(self._wiring.supervisor, Publish(SpeechFinishedNote(speech, interrupted, error)))
+
+    def _remove(self, state: FloorState, speech: str, out: Outbox[FloorMessage]) -> FloorState:
+        entry = state.entries[speech]
+        out.close_scope(entry.scope)
+        left = {name: other for name, other in state.entries.items() if name != speech}
+        state = replace(state, entries=left)
+        if state.held and not left:
+            out.tell(self._wiring.supervisor, FloorIdle())
+        return self._vacate(state, speech, out)
+
+    def _vacate(self, state: FloorState, speech: str, out: Outbox[FloorMessage]) -> FloorState:
+        if state.current != speech:
+            return state
+        state = self._answer_claims(replace(state, current=None, last_end=out.now), out)
+        return self._next(state, out)
+
+    # -- cutting off -------------------------------------------------------------------------------------------------
+
+    def _on_interruption_wanted(
+        self, state: FloorState, wish: InterruptionWanted, out: Outbox[FloorMessage]
+    ) -> FloorState:
+        entry = state.entries.get(state.current or "")
+        if entry is None or entry.interrupted:
+            return state
+        if not interrupts(
+            wish, allowed=entry.allow_interruptions, audible=entry.audible, options=self._wiring.options
+        ):
+            return state
+        return self._cut(state, entry, wish.at, out)
+
+    def _on_interrupt(self, state: FloorState, order: InterruptSpeech, out: Outbox[FloorMessage]) -> FloorState:
+        if order.speech is not None:
+            entry = state.entries.get(order.speech)
+            if entry is not None and (order.force or entry.allow_interruptions):
+                state = self._cut(state, entry, out.now, out)
+            return state
+        for entry in self._in_playout_order(state):
+            if not order.force and not entry.allow_interruptions:
+                break  # it and what is behind it still play
+            state = self._cut(state, entry, out.now, out)
+        return state
+
+    @staticmethod
+    def _in_playout_order(state: FloorState) -> list[Entry]:
+        return sorted(
+            state.entries.values(),
+            key=lambda entry: (
+                entry.spec.id != state.current,
+                not entry.background,
+                -entry.spec.priority,
+                entry.order,
+            ),
+        )
+
+    def _cut(self, state: FloorState, entry: Entry, wanted_at: int, out: Outbox[FloorMessage]) -> FloorState:
+        if entry.interrupted:
+            return state
+        self._silence(entry, wanted_at, out)
+        out.tell(entry.ref, SpeechInterrupted(out.now))
+        out.tell(self._wiring.supervisor, Publish(SpeechInterruptedNote(entry.spec.id)))
+        return _with(state, entry.spec.id, interrupted=True)
+
+    def _silence(self, entry: Entry, wanted_at: int, out: Outbox[FloorMessage]) -> None:
+        """Close the scope, so that nothing more of it is produced, and stop what sounds."""
+        name = entry.spec.id
+        out.close_scope(entry.scope)
+        out.tell(self._wiring.output, SilenceSpeech(name, entry.scope, wanted_at, out.now))
+        guard = self._wiring.guard_silence
+        if guard is not None:
+            out.port(guard, name, SILENCE_WITHIN)
+
+    def _release_guard(self, speech: str, out: Outbox[FloorMessage]) -> None:
+        release = self._wiring.release_guard
+        if release is not None:
+            out.port(release, speech)
+
+    # -- the user's turn ---------------------------------------------------------------------------------------------
+
+    def _on_claim(self, state: FloorState, turn: str, out: Outbox[FloorMessage]) -> FloorState:
+        """The user's turn is complete: cut off what is being said and what works in the background for an older turn."""
+        state = replace(state, claims=(*state.claims, turn))
+        current = state.entries.get(state.current or "")
+        if current is not None and current.allow_interruptions:
+            state = self._cut(state, current, out.now, out)
+        for entry in list(state.entries.values()):
+            if entry.background and entry.spec.id != state.current and entry.allow_interruptions:
+                state = self._cut(state, entry, out.now, out)
+        return self._answer_claims(state, out)
+
+    def _answer_claims(self, state: FloorState, out: Outbox[FloorMessage]) -> FloorState:
+        current = state.entries.get(state.current or "")
+        if current is not None and current.interrupted:
+            return state  # what was heard of it must enter the history before the user's message
+        for turn in state.claims:
+            out.tell(self._wiring.agent, TurnClaimed(turn))
+        return replace(state, claims=())
+
+    def _on_hold(self, state: FloorState, out: Outbox[FloorMessage]) -> FloorState:
+        if not state.entries:
+            out.tell(self._wiring.supervisor, FloorIdle())
+        for entry in state.entries.values():
+            state = self._cut(state, entry, out.now, out)
+        return replace(state, held=True)
+
+    def summary(self, state: FloorState) -> Mapping[str, object]:
+        """Who has the floor and who waits."""
+        return {
+            "current": state.current,
+            "queued": [name for name, entry in state.entries.items() if not entry.background and name != state.current],
+            "background": [name for name, entry in state.entries.items() if entry.background],
+            "user_speaking": bool(state.speaking),
+        }
+
+
+def _gone(speech: str, end: Terminated) -> SpeechGone:
+    return SpeechGone(speech, end.error)
+
+
+def _with(state: FloorState, speech: str, **changes: object) -> FloorState:
+    entry = state.entries.get(speech)
+    if entry is None:
+        return state
+    changed = replace(entry, **changes)  # type: ignore[arg-type]
+    return replace(state, entries={**state.entries, speech: changed})

@@ -1,0 +1,429 @@
+"""``output``: what is heard. Owns the sink, the playout clock and the account of what reached the listener.
+
+Speeches open segments; ``tts`` brings their audio, as much as ``output`` grants credit for; the sink reports what was
+played. One segment plays at a time. Silence comes on the control lane and clears the sink by the segment's name. Which
+speech may be heard is not decided here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TypeAlias, assert_never
+
+from sessionactors.interfaces.audio_io import (
+    AudioSink,
+    PlaybackFinished,
+    PlaybackProgressed,
+    PlaybackStarted,
+    SinkEvent,
+)
+from sessionactors.interfaces.transport import TranscriptSegment
+from sessionactors.interfaces.tts import WordTiming
+from sessionactors.messages.floor import SilenceSpeech, SpeechSilenced
+from sessionactors.messages.output import (
+    AttachSink,
+    PlayoutFinished,
+    PlayoutOverdue,
+    PlayoutReport,
+    PlayoutStarted,
+    PlaySegment,
+    SegmentText,
+    SegmentTextEnded,
+    SetOutputEnabled,
+    SinkReported,
+)
+from sessionactors.messages.room import PublishTranscript
+from sessionactors.messages.session import Publish
+from sessionactors.messages.tts import AudioCredit, CancelSynthesis, SegmentAudio, SegmentAudioEnded, SynthesisFailed
+from sessionactors.model.errors import SessionActorsError
+from sessionactors.model.events import ErrorEvent, MetricsCollectedEvent
+from sessionactors.model.metrics import InterruptionMetrics
+from sessionactors.runtime import NS, Actor, Outbox, Ref, Scope
+
+from .heard import heard_length
+from .resampling import MonoResampler
+from .wiring import Wiring
+
+OutputMessage: TypeAlias = (
+    PlaySegment
+    | SegmentText
+    | SegmentTextEnded
+    | SegmentAudio
+    | SegmentAudioEnded
+    | SynthesisFailed
+    | SilenceSpeech
+    | AttachSink
+    | SinkReported
+    | SetOutputEnabled
+    | PlayoutOverdue
+)
+
+SINK_PATIENCE = 5.0
+"""Seconds without a report from a sink that has audio to play, before the segment is given up."""
+
+OVERDUE = "overdue"
+
+
+class PlayoutLost(SessionActorsError):
+    """Reported when a sink stopped reporting although it had audio to play."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One stretch of agent speech on its way to the listener."""
+
+    id: str
+    speech: str
+    with_audio: bool
+    reply_to: Ref[PlayoutReport]
+    scope: Scope
+    text: str = ""
+    text_ended: bool = False
+    anchors: tuple[WordTiming, ...] = ()
+    written: float = 0.0
+    """Seconds handed to the sink."""
+    audio_ended: bool = False
+    on_sink: bool = False
+    """The sink knows it."""
+    started: bool = False
+    position: float = 0.0
+    """Seconds the sink reported played."""
+    shown: int = 0
+    """Characters already shown in the transcript."""
+    silence: SilenceSpeech | None = None
+    """Why and when it was cut."""
+    error: BaseException | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutputState:
+    """What plays, what waits, and the sums."""
+
+    sink: AudioSink | None = None
+    segments: tuple[Segment, ...] = ()
+    """The first one is heard; the others wait."""
+    audio_enabled: bool = True
+    transcription_enabled: bool = True
+    synthesised: float = 0.0
+    """Seconds of audio that reached this actor. Equals played + discarded when nothing is open (promise P8)."""
+    played: float = 0.0
+    discarded: float = 0.0
+    late_frames: int = 0
+    """Frames for segments that are over."""
+
+
+class Output(Actor[OutputState, OutputMessage]):
+    """Plays segments one after the other and says what was heard of each."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring = wiring
+        self._resampler: MonoResampler | None = None
+
+    def initial(self) -> OutputState:
+        """No sink yet."""
+        components = self._wiring.components
+        return OutputState(
+            audio_enabled=components.audio_output, transcription_enabled=components.transcription_output
+        )
+
+    def receive(self, state: OutputState, message: OutputMessage, out: Outbox[OutputMessage]) -> OutputState:
+        """One message."""
+        match message:
+            case SegmentAudio():
+                return self._on_audio(state, message, out)
+            case SinkReported(sink, event):
+                return self._on_sink_event(state, event, out) if sink is state.sink else state
+            case SegmentText():
+                return self._on_text(state, message, out)
+            case SegmentTextEnded(segment):
+                return self._advance(_update(state, segment, text_ended=True), out)
+            case SegmentAudioEnded(segment):
+                return self._on_audio_ended(state, segment, out)
+            case SynthesisFailed(segment, error):
+                return self._on_synthesis_failed(state, segment, error, out)
+            case SilenceSpeech():
+                return self._on_silence(state, message, out)
+            case PlaySegment():
+                return self._on_play(state, message, out)
+            case AttachSink(sink):
+                return self._on_attach(state, sink, out)
+            case SetOutputEnabled(audio, transcription):
+                return replace(state, audio_enabled=audio, transcription_enabled=transcription)
+            case PlayoutOverdue(segment):
+                return self._on_overdue(state, segment, out)
+            case _:
+                assert_never(message)
+
+    def restarted(self, state: OutputState, error: BaseException, out: Outbox[OutputMessage]) -> OutputState:
+        """What was not played counts as discarded; every open segment is answered for."""
+        if state.sink is not None:
+            out.port(state.sink.attach, self._reporter(state.sink, out.myself))
+        for segment in state.segments:
+            if segment.on_sink and state.sink is not None:
+                out.port(state.sink.clear, segment.id)
+            state = self._settle(state, replace(segment, error=error), segment.position, True, out)
+        return state
+
+    def stopped(self, state: OutputState, out: Outbox[OutputMessage]) -> None:
+        """Leave no sound behind."""
+        if state.sink is not None:
+            for segment in state.segments:
+                if segment.on_sink:
+                    out.port(state.sink.clear, segment.id)
+
+    # -- sink --------------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _reporter(sink: AudioSink, myself: Ref[OutputMessage]) -> _Reporter:
+        return _Reporter(sink, myself)
+
+    def _on_attach(self, state: OutputState, sink: AudioSink | None, out: Outbox[OutputMessage]) -> OutputState:
+        """Another sink, or none: what plays on the old one is cut and answered for."""
+        old = state.sink
+        if old is not None and old is not sink:
+            for segment in state.segments:
+                if segment.on_sink:
+                    out.port(old.clear, segment.id)
+                    state = self._settle(state, segment, segment.position, True, out)
+        if sink is not None:
+            out.port(sink.attach, self._reporter(sink, out.myself))
+        return self._advance(replace(state, sink=sink), out)
+
+    # -- segments ----------------------------------------------------------------------------------------------------
+
+    def _on_play(self, state: OutputState, play: PlaySegment, out: Outbox[OutputMessage]) -> OutputState:
+        segment = Segment(play.segment, play.speech, play.with_audio, play.reply_to, play.scope)
+        if play.scope.closed:
+            return self._settle(state, segment, 0.0, True, out)
+        return self._advance(replace(state, segments=(*state.segments, segment)), out)
+
+    def _advance(self, state: OutputState, out: Outbox[OutputMessage]) -> OutputState:
+        """Bring the first segment on, or finish it when it has no sound and its text is complete."""
+        while state.segments:
+            segment = state.segments[0]
+            if segment.with_audio and state.sink is not None and state.audio_enabled:
+                if not segment.on_sink:
+                    self._resampler = MonoResampler(state.sink.sample_rate)
+                    out.port(state.sink.begin, segment.id)
+                    out.tell(self._wiring.tts, AudioCredit(segment.id, self._wiring.options.synthesis_lead))
+                    state = _update(state, segment.id, on_sink=True)
+                return state
+            if segment.with_audio and not segment.on_sink:
+                out.tell(self._wiring.tts, CancelSynthesis(segment.id))  # nobody will hear it
+                segment = replace(segment, with_audio=False)
+                state = _update(state, segment.id, with_audio=False)
+            state = self._show_text_only(state, segment, out)
+            if not segment.text_ended:
+                return state
+            state = self._settle(state, state.segments[0], 0.0, False, out)
+        return state
+
+    def _show_text_only(self, state: OutputState, segment: Segment, out: Outbox[OutputMessage]) -> OutputState:
+        """Without sound a text counts as heard when it is shown."""
+        if segment.shown == len(segment.text):
+            return state
+        if not segment.started:
+            out.tell(segment.reply_to, PlayoutStarted(segment.id, out.now))
+        self._show(state, segment, len(segment.text), False, out)
+        return _update(state, segment.id, started=True, shown=len(segment.text))
+
+    def _on_text(self, state: OutputState, more: SegmentText, out: Outbox[OutputMessage]) -> OutputState:
+        segment = _find(state, more.segment)
+        if segment is None:
+            return state
+        return self._advance(_update(state, segment.id, text=segment.text + more.text), out)
+
+    def _on_audio(self, state: OutputState, audio: SegmentAudio, out: Outbox[OutputMessage]) -> OutputState:
+        segment = _find(state, audio.segment)
+        sink = state.sink
+        seconds = audio.frame.duration
+        state = replace(state, synthesised=state.synthesised + seconds)
+        if segment is None or sink is None or not segment.on_sink or segment.silence is not None:
+            return replace(state, late_frames=state.late_frames + 1, discarded=state.discarded + seconds)
+        resampler = self._resampler
+        frame = audio.frame if resampler is None else resampler.feed(audio.frame)
+        if frame is not None:
+            out.port(sink.write, segment.id, frame)
+        out.timer(OVERDUE, SINK_PATIENCE + segment.written + seconds - segment.position, PlayoutOverdue(segment.id))
+        return _update(
+            state, segment.id, written=segment.written + seconds, anchors=segment.anchors + audio.timings
+        )
+
+    def _on_audio_ended(self, state: OutputState, name: str, out: Outbox[OutputMessage]) -> OutputState:
+        segment = _find(state, name)
+        if segment is None or segment.audio_ended:
+            return state
+        if segment.on_sink and state.sink is not None:
+            tail = self._resampler.flush() if self._resampler is not None else None
+            if tail is not None:
+                out.port(state.sink.write, name, tail)
+            out.port(state.sink.end, name)
+            out.timer(OVERDUE, SINK_PATIENCE + segment.written - segment.position, PlayoutOverdue(name))
+        return _update(state, name, audio_ended=True)
+
+    def _on_synthesis_failed(
+        self, state: OutputState, name: str, error: BaseException, out: Outbox[OutputMessage]
+    ) -> OutputState:
+        """What was synthesised is played to its end; the failure goes with the report."""
+        segment = _find(state, name)
+        if segment is None:
+            return state
+        return self._on_audio_ended(_update(state, name, error=error), name, out)
+
+    # -- reports of the sink -----------------------------------------------------------------------------------------
+
+    def _on_sink_event(self, state: OutputState, event: SinkEvent, out: Outbox[OutputMessage]) -> OutputState:
+        segment = _find(state, event.segment)
+        if segment is None:
+            return state
+        match event:
+            case PlaybackStarted():
+                if segment.started or segment.silence is not None:
+                    return state
+                out.tell(segment.reply_to, PlayoutStarted(segment.id, out.now))
+                return _update(state, segment.id, started=True)
+            case PlaybackProgressed(_, position):
+                return self._on_progress(state, segment, position, out)
+            case PlaybackFinished(_, position, interrupted):
+                return self._advance(self._settle(state, segment, position, interrupted, out), out)
+            case _:
+                assert_never(event)
+
+    def _on_progress(
+        self, state: OutputState, segment: Segment, position: float, out: Outbox[OutputMessage]
+    ) -> OutputState:
+        if position <= segment.position or segment.silence is not None:
+            return state
+        if not segment.audio_ended:
+            out.tell(self._wiring.tts, AudioCredit(segment.id, position + self._wiring.options.synthesis_lead))
+        out.timer(OVERDUE, SINK_PATIENCE + segment.written - position, PlayoutOverdue(segment.id))
+        shown = max(segment.shown, heard_length(segment.text, segment.anchors, position))
+        if shown > segment.shown:
+            self._show(state, segment, shown, False, out)
+        return _update(state, segment.id, position=position, shown=shown)
+
+    def _settle(
+        self, state: OutputState, segment: Segment, position: float, interrupted: bool, out: Outbox[OutputMessage]
+    ) -> OutputState:
+        """A segment is over: say what was heard, and balance the account of its audio."""
+        cut = interrupted or segment.silence is not None
+        if segment.on_sink:
+            out.cancel_timer(OVERDUE)
+            whole = segment.written if segment.audio_ended and segment.text_ended else None
+            length = heard_length(segment.text, segment.anchors, position, whole) if cut else len(segment.text)
+            if not cut and segment.error is not None:
+                length = heard_length(segment.text, segment.anchors, position)
+        else:
+            length = segment.shown
+        heard = segment.text[:length]
+        self._show(state, segment, length, True, out)
+        out.tell(
+            segment.reply_to,
+            PlayoutFinished(segment.id, heard, position, cut, out.now, segment.error),
+        )
+        if segment.silence is not None:
+            self._publish_interruption(segment, segment.silence, position, out)
+        played = min(position, segment.written)
+        return replace(
+            state,
+            segments=tuple(other for other in state.segments if other.id != segment.id),
+            played=state.played + played,
+            discarded=state.discarded + segment.written - played,
+        )
+
+    def _on_overdue(self, state: OutputState, name: str, out: Outbox[OutputMessage]) -> OutputState:
+        segment = _find(state, name)
+        if segment is None:
+            return state
+        lost = PlayoutLost(
+            f"the sink {state.sink.label if state.sink else ''} reported nothing of {name} for {SINK_PATIENCE} s "
+            f"although {segment.written - segment.position:.2f} s were left to play"
+        )
+        out.tell(
+            self._wiring.supervisor,
+            Publish(ErrorEvent(lost, out.path, recoverable=True, created_at=out.wall())),
+        )
+        if state.sink is not None:
+            out.port(state.sink.clear, name)
+        state = self._settle(state, replace(segment, error=lost), segment.position, True, out)
+        return self._advance(state, out)
+
+    # -- silence -----------------------------------------------------------------------------------------------------
+
+    def _on_silence(self, state: OutputState, order: SilenceSpeech, out: Outbox[OutputMessage]) -> OutputState:
+        """Stop the sound of a speech now; what it has waiting is answered for unheard."""
+        out.tell(self._wiring.floor, SpeechSilenced(order.speech, (out.now - order.decided_at) / NS))
+        for segment in state.segments:
+            if segment.speech != order.speech or segment.silence is not None:
+                continue
+            silenced = replace(segment, silence=order)
+            if segment.on_sink and state.sink is not None:
+                out.port(state.sink.clear, segment.id)  # its report settles the segment
+                out.timer(OVERDUE, SINK_PATIENCE, PlayoutOverdue(segment.id))
+                state = _update(state, segment.id, silence=order)
+            else:
+                state = self._settle(state, silenced, 0.0, True, out)
+        return self._advance(state, out) if state.segments and not state.segments[0].on_sink else state
+
+    def _publish_interruption(
+        self, segment: Segment, silence: SilenceSpeech, position: float, out: Outbox[OutputMessage]
+    ) -> None:
+        metrics = InterruptionMetrics(
+            speech_id=segment.speech,
+            detection_delay=(silence.decided_at - silence.wanted_at) / NS,
+            silence_delay=(out.now - silence.decided_at) / NS,
+            heard=position,
+        )
+        out.tell(self._wiring.supervisor, Publish(MetricsCollectedEvent(metrics, out.wall())))
+
+    # -- transcript --------------------------------------------------------------------------------------------------
+
+    def _show(
+        self, state: OutputState, segment: Segment, length: int, final: bool, out: Outbox[OutputMessage]
+    ) -> None:
+        """Publish the text between what was shown and ``length``."""
+        room = self._wiring.room
+        if room is None or not state.transcription_enabled:
+            return
+        more = segment.text[segment.shown : length]
+        if more or (final and (segment.shown or length)):
+            out.tell(room, PublishTranscript(TranscriptSegment("agent", segment.id, more, final)))
+
+    def summary(self, state: OutputState) -> Mapping[str, object]:
+        """What plays, and the sums of audio in seconds."""
+        playing = state.segments[0] if state.segments else None
+        return {
+            "playing": playing.id if playing else None,
+            "position": round(playing.position, 3) if playing else 0.0,
+            "waiting": max(0, len(state.segments) - 1),
+            "synthesised": round(state.synthesised, 3),
+            "played": round(state.played, 3),
+            "discarded": round(state.discarded, 3),
+        }
+
+
+class _Reporter:
+    """What a sink calls: turns its events into messages, from any thread."""
+
+    def __init__(self, sink: AudioSink, output: Ref[OutputMessage]) -> None:
+        self._sink = sink
+        self._output = output
+
+    def __call__(self, event: SinkEvent) -> None:
+        if self._output.is_alive():
+            self._output.tell(SinkReported(self._sink, event))
+
+
+def _find(state: OutputState, name: str) -> Segment | None:
+    return next((segment for segment in state.segments if segment.id == name), None)
+
+
+def _update(state: OutputState, name: str, **changes: object) -> OutputState:
+    return replace(
+        state,
+        segments=tuple(
+            replace(segment, **changes) if segment.id == name else segment  # type: ignore[arg-type]
+            for segment in state.segments
+        ),
+    )

@@ -1,0 +1,193 @@
+"""``room``: the link to the outside. Owns the transport; brings participants, their audio and what they type.
+
+The transport speaks through :class:`_Events`, from any thread; that only tells messages. Who speaks and what is heard
+is not decided here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TypeAlias, assert_never
+
+from sessionactors.interfaces.audio_io import AudioSink, AudioSource
+from sessionactors.interfaces.home import Home
+from sessionactors.interfaces.transport import Transport, TransportEvents
+from sessionactors.messages.output import AttachSink
+from sessionactors.messages.room import (
+    LeaveRoom,
+    ParticipantJoined,
+    ParticipantLeft,
+    PublishTranscript,
+    RoomClosed,
+    RoomConnected,
+    RoomConnectFailed,
+    RoomLeft,
+    TextReceived,
+    TransportLeft,
+)
+from sessionactors.messages.turn import UserTurnEnded
+from sessionactors.model.errors import APIConnectionError
+from sessionactors.runtime import Actor, EffectPort, Outbox, Ref
+
+from .wiring import Wiring
+
+RoomMessage: TypeAlias = (
+    RoomConnected
+    | RoomConnectFailed
+    | RoomClosed
+    | ParticipantJoined
+    | ParticipantLeft
+    | TextReceived
+    | PublishTranscript
+    | LeaveRoom
+    | TransportLeft
+)
+
+CONNECT_WITHIN = 15.0
+"""Seconds for a transport to link."""
+LEAVE_WITHIN = 5.0
+"""Seconds for a transport to close."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoomState:
+    """The link."""
+
+    connected: bool = False
+    participants: frozenset[str] = frozenset()
+    leaving: bool = False
+    transcripts: int = 0
+
+
+class Room(Actor[RoomState, RoomMessage]):
+    """Runs one transport."""
+
+    def __init__(self, wiring: Wiring, transport: Transport) -> None:
+        self._wiring = wiring
+        self._transport = transport
+
+    def initial(self) -> RoomState:
+        """Not linked."""
+        return RoomState()
+
+    def started(self, state: RoomState, out: Outbox[RoomMessage]) -> RoomState:
+        """Link."""
+        transport = self._transport
+        events = _Events(out.myself)
+
+        async def connect(_port: EffectPort[RoomMessage]) -> AudioSink | None:
+            await transport.connect(events)
+            return transport.audio_sink
+
+        out.effect(
+            "connect",
+            connect,
+            done=RoomConnected,
+            failed=RoomConnectFailed,
+            deadline=CONNECT_WITHIN,
+            user_loop=transport.home is Home.USER,
+        )
+        return state
+
+    def restarted(self, state: RoomState, error: BaseException, out: Outbox[RoomMessage]) -> RoomState:
+        """The link itself is the transport's and still stands; only an unfinished one is begun again."""
+        return state if state.connected else self.started(state, out)
+
+    def receive(self, state: RoomState, message: RoomMessage, out: Outbox[RoomMessage]) -> RoomState:
+        """One message."""
+        wiring = self._wiring
+        match message:
+            case RoomConnected(sink):
+                out.tell(wiring.output, AttachSink(sink if wiring.components.audio_output else None))
+                out.tell(wiring.supervisor, message)
+                return replace(state, connected=True)
+            case RoomConnectFailed(error):
+                failure = APIConnectionError(f"{self._transport.label} could not be linked: {error!r}")
+                failure.__cause__ = error
+                out.tell(wiring.supervisor, RoomConnectFailed(failure))
+                return state
+            case RoomClosed():
+                out.tell(wiring.supervisor, message)
+                return replace(state, connected=False)
+            case ParticipantJoined(identity):
+                out.tell(wiring.supervisor, message)
+                return replace(state, participants=state.participants | {identity})
+            case ParticipantLeft(identity):
+                out.tell(wiring.supervisor, message)
+                return replace(state, participants=state.participants - {identity})
+            case TextReceived(identity, text):
+                self._on_text(identity, text, out)
+                return state
+            case PublishTranscript(segment):
+                out.port(self._transport.publish_transcript, segment)
+                return replace(state, transcripts=state.transcripts + 1)
+            case LeaveRoom():
+                return self._on_leave(state, out)
+            case TransportLeft(error):
+                if error is not None:
+                    out.log("transport_left_badly", level="warning", transport=self._transport.label, error=repr(error))
+                out.tell(wiring.supervisor, RoomLeft())
+                return replace(state, connected=False)
+            case _:
+                assert_never(message)
+
+    def _on_text(self, identity: str, text: str, out: Outbox[RoomMessage]) -> None:
+        if not text.strip() or not self._wiring.components.text_input:
+            return
+        turn = out.new_id("turn")
+        out.turn = turn
+        out.tell(self._wiring.agent, UserTurnEnded(turn, text, identity, typed=True))
+
+    def _on_leave(self, state: RoomState, out: Outbox[RoomMessage]) -> RoomState:
+        if state.leaving:
+            return state
+        transport = self._transport
+
+        async def leave(_port: EffectPort[RoomMessage]) -> None:
+            await transport.aclose()
+
+        out.effect(
+            "leave",
+            leave,
+            done=lambda _: TransportLeft(),
+            failed=TransportLeft,
+            deadline=LEAVE_WITHIN,
+            user_loop=transport.home is Home.USER,
+        )
+        return replace(state, leaving=True)
+
+    def summary(self, state: RoomState) -> Mapping[str, object]:
+        """Link and people."""
+        return {
+            "transport": self._transport.label,
+            "connected": state.connected,
+            "participants": sorted(state.participants),
+        }
+
+
+class _Events(TransportEvents):
+    """What the transport calls, from any thread."""
+
+    def __init__(self, room: Ref[RoomMessage]) -> None:
+        self._room = room
+
+    def _tell(self, message: RoomMessage) -> None:
+        if self._room.is_alive():
+            self._room.tell(message)
+
+    def participant_joined(self, identity: str, audio: AudioSource | None) -> None:
+        """Somebody is there."""
+        self._tell(ParticipantJoined(identity, audio))
+
+    def participant_left(self, identity: str, reason: str) -> None:
+        """Somebody is gone."""
+        self._tell(ParticipantLeft(identity, reason))
+
+    def text_received(self, identity: str, text: str) -> None:
+        """Somebody typed."""
+        self._tell(TextReceived(identity, text))
+
+    def closed(self, reason: str) -> None:
+        """The link is gone."""
+        self._tell(RoomClosed(reason))

@@ -1,0 +1,433 @@
+"""``speech-N``: one thing the agent says, from the request to the last word heard. A child of ``floor``.
+
+A reply may take several steps: text, tools, text again. Each step has one request to the model and one segment of
+playout. It is over when its accounts balance: every segment it opened is reported, every tool it asked for is answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TypeAlias, assert_never
+
+from sessionactors.interfaces.llm import FunctionToolCall
+from sessionactors.messages.floor import FloorGranted, FloorReleased, FloorWanted, SpeechFinished, SpeechInterrupted
+from sessionactors.messages.history import AppendItems, ContextSnapshot, ContextWanted
+from sessionactors.messages.llm import (
+    CancelGeneration,
+    GenerateText,
+    GenerationDone,
+    GenerationFailed,
+    TextDelta,
+    ToolCallsRequested,
+)
+from sessionactors.messages.output import PlayoutFinished, PlayoutStarted, PlaySegment, SegmentText, SegmentTextEnded
+from sessionactors.messages.session import Publish, SpeechAudible
+from sessionactors.messages.speech import AccountsOverdue, SourceText, SourceTextEnded
+from sessionactors.messages.tools import RunTool, ToolFinished
+from sessionactors.messages.tts import CancelSynthesis, EndOfText, SpeakText
+from sessionactors.model.chat import (
+    INSTRUCTIONS_ITEM_ID,
+    ChatItem,
+    ChatMessage,
+    FunctionCall,
+    FunctionCallOutput,
+)
+from sessionactors.model.events import FunctionToolsExecutedEvent, SpeechItemNote
+from sessionactors.model.speech import SpeechSource, SpeechSpec
+from sessionactors.model.tools import ToolDefinition
+from sessionactors.runtime import Actor, EffectPort, Outbox, Ref, Scope
+
+from .wiring import Wiring
+
+SpeechMessage: TypeAlias = (
+    FloorGranted
+    | SpeechInterrupted
+    | ContextSnapshot
+    | TextDelta
+    | ToolCallsRequested
+    | GenerationDone
+    | GenerationFailed
+    | PlayoutStarted
+    | PlayoutFinished
+    | ToolFinished
+    | SourceText
+    | SourceTextEnded
+    | AccountsOverdue
+)
+
+SETTLE_WITHIN = 5.0
+"""Seconds after an interruption in which the accounts must balance; then the handle is done without them (LiveKit's 5 s)."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """One tool call of a step."""
+
+    call: FunctionCall
+    told: bool = False
+    finished: ToolFinished | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechState:
+    """Where the speech is."""
+
+    step: int = 1
+    scope: Scope | None = None
+    """The step's."""
+    text: str = ""
+    """The step's text so far."""
+    text_ended: bool = False
+    wanted: bool = False
+    """The floor was asked for in this step."""
+    granted: bool = False
+    granted_at: int = 0
+    opened: bool = False
+    """The step's segment was given to ``output``."""
+    closed: bool = False
+    """``output`` has reported its end."""
+    calls: tuple[CallRecord, ...] = ()
+    interrupted: bool = False
+    released: bool = False
+    settled: bool = False
+    """The floor has been told that the speech is over."""
+    error: BaseException | None = None
+
+
+class Speech(Actor[SpeechState, SpeechMessage]):
+    """Carries one speech through its steps."""
+
+    def __init__(self, wiring: Wiring, spec: SpeechSpec, scope: Scope, floor: Ref[_FloorAnswer]) -> None:
+        self._wiring = wiring
+        self._spec = spec
+        self._scope = scope
+        self._floor = floor
+
+    def initial(self) -> SpeechState:
+        """Before the first step."""
+        return SpeechState()
+
+    def started(self, state: SpeechState, out: Outbox[SpeechMessage]) -> SpeechState:
+        """Begin to work at once; being heard is the floor's to grant."""
+        state = replace(state, scope=out.open_scope("step-1", self._scope))
+        if self._spec.source is SpeechSource.GENERATE_REPLY:
+            out.tell(self._wiring.history, ContextWanted(self._request(state), out.myself))
+            return state
+        text = self._spec.text
+        if text is None or isinstance(text, str):
+            state = self._add_text(state, text or "", out)
+            return self._end_text(state, out)
+        out.effect(
+            "source",
+            lambda port: self._read_source(port, text, state.scope),
+            done=lambda _: SourceTextEnded(None),
+            failed=SourceTextEnded,
+            user_loop=True,
+        )
+        return state
+
+    def receive(self, state: SpeechState, message: SpeechMessage, out: Outbox[SpeechMessage]) -> SpeechState:
+        """One message."""
+        match message:
+            case TextDelta(request, text):
+                return self._add_text(state, text, out) if request == self._request(state) else state
+            case ToolCallsRequested(request, calls):
+                return self._on_calls(state, calls, out) if request == self._request(state) else state
+            case GenerationDone(request):
+                return self._end_text(state, out) if request == self._request(state) else state
+            case GenerationFailed(request, error):
+                return self._on_failed(state, error, out) if request == self._request(state) else state
+            case ContextSnapshot():
+                return self._on_context(state, message, out)
+            case FloorGranted():
+                return self._on_granted(state, out)
+            case PlayoutStarted(_, at):
+                out.tell(self._floor, SpeechAudible(self._spec.id, at))
+                return state
+            case PlayoutFinished():
+                return self._on_playout_finished(state, message, out)
+            case ToolFinished():
+                return self._on_tool_finished(state, message, out)
+            case SpeechInterrupted():
+                return self._on_interrupted(state, out)
+            case SourceText(text):
+                return self._add_text(state, text, out)
+            case SourceTextEnded(error):
+                return self._end_text(replace(state, error=error), out)
+            case AccountsOverdue():
+                return self._settle(state, out)
+            case _:
+                assert_never(message)
+
+    # -- names -------------------------------------------------------------------------------------------------------
+
+    def _request(self, state: SpeechState) -> str:
+        return f"{self._spec.id}/step-{state.step}"
+
+    def _segment(self, state: SpeechState) -> str:
+        return f"{self._spec.id}/segment-{state.step}"
+
+    def _step_scope(self, state: SpeechState) -> Scope:
+        return state.scope or self._scope
+
+    # -- the request -------------------------------------------------------------------------------------------------
+
+    def _on_context(self, state: SpeechState, context: ContextSnapshot, out: Outbox[SpeechMessage]) -> SpeechState:
+        if state.interrupted or context.request != self._request(state):
+            return state
+        agent = self._wiring.components.agent
+        items: list[ChatItem] = []
+        if agent.instructions:
+            items.append(
+                ChatMessage("system", (agent.instructions,), id=INSTRUCTIONS_ITEM_ID, created_at=out.wall())
+            )
+        items.extend(self._conversation(state, context))
+        if self._spec.instructions:
+            items.append(
+                ChatMessage("system", (self._spec.instructions,), id=f"{self._spec.id}.instructions", created_at=out.wall())
+            )
+        last = state.step > self._wiring.options.max_tool_steps
+        out.tell(
+            self._wiring.llm,
+            GenerateText(
+                request=self._request(state),
+                chat_items=tuple(items),
+                tools=self._tools(),
+                tool_choice="none" if last else (self._spec.tool_choice if state.step == 1 else "auto"),
+                reply_to=out.myself,
+                speech=self._spec.id,
+                scope=self._step_scope(state),
+            ),
+        )
+        return state
+
+    def _conversation(self, state: SpeechState, context: ContextSnapshot) -> tuple[ChatItem, ...]:
+        if self._spec.chat_items is None:
+            return context.items
+        if state.step == 1:
+            return self._spec.chat_items
+        # The context given for this reply, and what this reply has added to the history since.
+        known = {item.id for item in self._spec.chat_items}
+        mine = {record.call.call_id for record in state.calls}
+        added = (
+            item
+            for item in context.items
+            if item.id not in known
+            and isinstance(item, FunctionCall | FunctionCallOutput)
+            and (item.call_id in mine or item.call_id.startswith(self._spec.id))
+        )
+        return (*self._spec.chat_items, *added)
+
+    def _tools(self) -> tuple[ToolDefinition, ...]:
+        wanted = self._spec.tools
+        tools = self._wiring.components.agent.tools
+        return tools if wanted is None else tuple(tool for tool in tools if tool.name in wanted)
+
+    # -- text --------------------------------------------------------------------------------------------------------
+
+    def _add_text(self, state: SpeechState, text: str, out: Outbox[SpeechMessage]) -> SpeechState:
+        if not text or state.interrupted:
+            return state
+        scope, segment = self._step_scope(state), self._segment(state)
+        if self._with_audio():
+            out.tell(self._wiring.tts, SpeakText(segment, self._spec.id, text, scope))
+        if state.opened:
+            out.tell(self._wiring.output, SegmentText(segment, text, scope))
+        return self._want_floor(replace(state, text=state.text + text), out)
+
+    def _end_text(self, state: SpeechState, out: Outbox[SpeechMessage]) -> SpeechState:
+        if state.text_ended or state.interrupted:
+            return state
+        state = replace(state, text_ended=True)
+        if state.text:
+            scope, segment = self._step_scope(state), self._segment(state)
+            if self._with_audio():
+                out.tell(self._wiring.tts, EndOfText(segment, scope))
+            if state.opened:
+                out.tell(self._wiring.output, SegmentTextEnded(segment, scope))
+        return self._step_over(state, out)
+
+    def _on_failed(self, state: SpeechState, error: BaseException, out: Outbox[SpeechMessage]) -> SpeechState:
+        """What has been said of the text is played to its end; the error is the speech's."""
+        return self._end_text(replace(state, error=error), out)
+
+    def _with_audio(self) -> bool:
+        components = self._wiring.components
+        return self._spec.with_audio and components.tts is not None and components.audio_output
+
+    async def _read_source(
+        self, port: EffectPort[SpeechMessage], source: AsyncIterable[str], scope: Scope | None
+    ) -> None:
+        async for text in source:
+            await port.send(SourceText(text, scope or self._scope))
+
+    # -- the floor ---------------------------------------------------------------------------------------------------
+
+    def _want_floor(self, state: SpeechState, out: Outbox[SpeechMessage]) -> SpeechState:
+        if state.wanted:
+            return state
+        out.tell(self._floor, FloorWanted(self._spec.id))
+        return replace(state, wanted=True)
+
+    def _on_granted(self, state: SpeechState, out: Outbox[SpeechMessage]) -> SpeechState:
+        if state.interrupted:
+            return state
+        state = replace(state, granted=True, granted_at=out.now, released=False)
+        if state.text:
+            state = self._open_segment(state, out)
+        state = self._start_tools(state, out)
+        return self._step_over(state, out)
+
+    def _open_segment(self, state: SpeechState, out: Outbox[SpeechMessage]) -> SpeechState:
+        scope, segment = self._step_scope(state), self._segment(state)
+        output = self._wiring.output
+        out.tell(output, PlaySegment(segment, self._spec.id, self._with_audio(), out.myself, scope))
+        out.tell(output, SegmentText(segment, state.text, scope))
+        if state.text_ended:
+            out.tell(output, SegmentTextEnded(segment, scope))
+        return replace(state, opened=True)
+
+    def _on_playout_finished(
+        self, state: SpeechState, end: PlayoutFinished, out: Outbox[SpeechMessage]
+    ) -> SpeechState:
+        state = replace(state, closed=True, error=state.error or end.error)
+        if end.heard:
+            message = ChatMessage(
+                "assistant",
+                (end.heard,),
+                id=out.new_id("item"),
+                created_at=out.wall(state.granted_at),
+                interrupted=end.interrupted,
+            )
+            self._store((message,), out)
+        if end.interrupted and not state.interrupted:
+            # The sink was cut by something other than the floor (replaced, lost): the speech ends here.
+            return self._on_interrupted(state, out)
+        return self._step_over(state, out)
+
+    def _store(self, items: tuple[ChatItem, ...], out: Outbox[SpeechMessage]) -> None:
+        out.tell(self._wiring.history, AppendItems(items, self._spec.add_to_chat_ctx))
+        for item in items:
+            if isinstance(item, ChatMessage | FunctionCall | FunctionCallOutput):
+                out.tell(self._wiring.supervisor, Publish(SpeechItemNote(self._spec.id, item)))
+
+    # -- tools -------------------------------------------------------------------------------------------------------
+
+    def _on_calls(
+        self, state: SpeechState, calls: tuple[FunctionToolCall, ...], out: Outbox[SpeechMessage]
+    ) -> SpeechState:
+        if state.step > self._wiring.options.max_tool_steps:
+            out.log("tool_calls_ignored", level="warning", speech=self._spec.id, reason="tool step limit reached")
+            return state
+        made = tuple(
+            CallRecord(FunctionCall(call.call_id, call.name, call.arguments, out.new_id("item"), out.wall()))
+            for call in calls
+        )
+        state = self._want_floor(replace(state, calls=state.calls + made), out)
+        return self._start_tools(state, out)
+
+    def _start_tools(self, state: SpeechState, out: Outbox[SpeechMessage]) -> SpeechState:
+        """Tools start once the speech may be heard; after an interruption ``tools`` answers ``cancelled`` at once."""
+        if not state.granted and not state.interrupted:
+            return state
+        for record in state.calls:
+            if not record.told:
+                call = FunctionToolCall(record.call.call_id, record.call.name, record.call.arguments)
+                out.tell(
+                    self._wiring.tools, RunTool(call, self._spec.id, out.myself, self._step_scope(state))
+                )
+        return replace(state, calls=tuple(replace(record, told=True) for record in state.calls))
+
+    def _on_tool_finished(self, state: SpeechState, end: ToolFinished, out: Outbox[SpeechMessage]) -> SpeechState:
+        calls = tuple(
+            replace(record, finished=end) if record.call.call_id == end.call_id and record.finished is None else record
+            for record in state.calls
+        )
+        return self._step_over(replace(state, calls=calls), out)
+
+    # -- the end of a step -------------------------------------------------------------------------------------------
+
+    def _step_over(self, state: SpeechState, out: Outbox[SpeechMessage]) -> SpeechState:
+        """Go on when text, playout and tools of this step are done."""
+        if not state.interrupted and not state.text_ended:
+            return state
+        playing = state.opened and not state.closed
+        waiting_for_floor = bool(state.text) and not state.opened and not state.interrupted
+        if playing or waiting_for_floor:
+            return state
+        if any(record.finished is None for record in state.calls):
+            return self._release(state, out)
+        outputs = self._commit_tools(state, out)
+        state = replace(state, calls=())
+        if state.interrupted or state.error is not None or not any(output.reply_required for output in outputs):
+            return self._settle(state, out, stop=True)
+        return self._next_step(state, out)
+
+    def _release(self, state: SpeechState, out: Outbox[SpeechMessage]) -> SpeechState:
+        """Heard for now: others may speak while the tools run."""
+        if not state.released and (state.granted or state.interrupted):
+            out.tell(self._floor, FloorReleased(self._spec.id))
+            return replace(state, released=True)
+        return state
+
+    def _commit_tools(self, state: SpeechState, out: Outbox[SpeechMessage]) -> tuple[FunctionCallOutput, ...]:
+        """Store the calls that ran, each with its output; a call that never started leaves no trace in the history."""
+        ran = [
+            (record.call, record.finished.output)
+            for record in state.calls
+            if record.finished is not None and record.finished.outcome != "cancelled"
+        ]
+        if not ran:
+            return ()
+        calls = tuple(call for call, _ in ran)
+        outputs = tuple(output for _, output in ran)
+        self._store((*calls, *outputs), out)
+        out.tell(
+            self._wiring.supervisor, Publish(FunctionToolsExecutedEvent(calls, outputs, created_at=out.wall()))
+        )
+        return outputs
+
+    def _next_step(self, state: SpeechState, out: Outbox[SpeechMessage]) -> SpeechState:
+        state = self._release(state, out)
+        out.close_scope(self._step_scope(state))
+        step = state.step + 1
+        state = SpeechState(step=step, scope=out.open_scope(f"step-{step}", self._scope), released=True)
+        out.tell(self._wiring.history, ContextWanted(self._request(state), out.myself))
+        return state
+
+    # -- the end -----------------------------------------------------------------------------------------------------
+
+    def _on_interrupted(self, state: SpeechState, out: Outbox[SpeechMessage]) -> SpeechState:
+        if state.interrupted:
+            return state
+        out.cancel_effect("source")
+        out.tell(self._wiring.llm, CancelGeneration(self._request(state)))
+        if self._with_audio():
+            out.tell(self._wiring.tts, CancelSynthesis(self._segment(state)))
+        out.timer("accounts", SETTLE_WITHIN, AccountsOverdue())
+        state = self._start_tools(replace(state, interrupted=True), out)
+        return self._step_over(state, out)
+
+    def _settle(self, state: SpeechState, out: Outbox[SpeechMessage], *, stop: bool = False) -> SpeechState:
+        """Tell the floor that the speech is over. The actor itself lives on until its last tool has been stored."""
+        if not state.settled:
+            out.tell(self._floor, SpeechFinished(self._spec.id, state.interrupted, state.error))
+        if stop:
+            out.cancel_timer("accounts")
+            out.stop(out.myself, "over")
+        return replace(state, settled=True)
+
+    def summary(self, state: SpeechState) -> Mapping[str, object]:
+        """Step, length and open accounts."""
+        return {
+            "source": self._spec.source.value,
+            "step": state.step,
+            "characters": len(state.text),
+            "granted": state.granted,
+            "interrupted": state.interrupted,
+            "open_tools": sum(1 for record in state.calls if record.finished is None),
+        }
+
+
+_FloorAnswer: TypeAlias = FloorWanted | FloorReleased | SpeechAudible | SpeechFinished

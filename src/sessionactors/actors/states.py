@@ -1,0 +1,71 @@
+"""The public states of agent and user: one reducer over facts, one table of legal changes (P6). Pure.
+
+No decision of the runtime reads these states back; they are what people outside see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, replace
+from typing import Final
+
+from sessionactors.model.events import AgentState, UserState
+
+AGENT_TRANSITIONS: Final[Mapping[AgentState, Set[AgentState]]] = {
+    "initializing": frozenset({"listening"}),
+    "idle": frozenset({"listening"}),
+    "listening": frozenset({"thinking", "speaking"}),
+    "thinking": frozenset({"speaking", "listening"}),
+    "speaking": frozenset({"thinking", "listening"}),
+}
+"""From each state, the states that may follow."""
+
+USER_TRANSITIONS: Final[Mapping[UserState, Set[UserState]]] = {
+    "listening": frozenset({"speaking", "away"}),
+    "speaking": frozenset({"listening"}),
+    "away": frozenset({"speaking", "listening"}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AgentFacts:
+    """What is known about the agent's speeches."""
+
+    ready: bool = False
+    """The session listens."""
+    thinking: frozenset[str] = frozenset()
+    """Replies on their way, and speeches that go on out of hearing."""
+    audible: frozenset[str] = frozenset()
+    """Speeches that are heard now (one, but for the moment of a change)."""
+
+
+def agent_state(facts: AgentFacts) -> AgentState:
+    """The public state that the facts amount to."""
+    if not facts.ready:
+        return "initializing"
+    if facts.audible:
+        return "speaking"
+    if facts.thinking:
+        return "thinking"
+    return "listening"
+
+
+def scheduled(facts: AgentFacts, speech: str) -> AgentFacts:
+    """A reply is on its way."""
+    return replace(facts, thinking=facts.thinking | {speech})
+
+
+def audible(facts: AgentFacts, speech: str) -> AgentFacts:
+    """A speech is heard."""
+    return replace(facts, audible=facts.audible | {speech}, thinking=facts.thinking - {speech})
+
+
+def quiet(facts: AgentFacts, speech: str, *, working: bool) -> AgentFacts:
+    """A speech is not heard any more; ``working``: it goes on out of hearing."""
+    thinking = facts.thinking | {speech} if working else facts.thinking - {speech}
+    return replace(facts, audible=facts.audible - {speech}, thinking=thinking)
+
+
+def user_state(speaking: Set[str]) -> UserState:
+    """The public state of the users together: speaking when any is."""
+    return "speaking" if speaking else "listening"

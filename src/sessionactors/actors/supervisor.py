@@ -1,0 +1,425 @@
+"""``supervisor``: the root of a session. Starts its actors, tracks the public states, counts failures, ends the session.
+
+It decides nothing about turns or speech. All public events leave through it, in the order of its mailbox.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias, assert_never
+
+from sessionactors.messages.agent import AgentEnters
+from sessionactors.messages.ear import AttachSource, FlushTurn, SetInputEnabled
+from sessionactors.messages.floor import HoldFloor
+from sessionactors.messages.history import HistoryChanged
+from sessionactors.messages.room import (
+    LeaveRoom,
+    ParticipantJoined,
+    ParticipantLeft,
+    RoomClosed,
+    RoomConnected,
+    RoomConnectFailed,
+    RoomLeft,
+)
+from sessionactors.messages.session import (
+    ActorEnded,
+    AgentLeft,
+    CloseSession,
+    ComponentFailed,
+    FinishClose,
+    FloorIdle,
+    LeaveAgent,
+    Publish,
+    Recovered,
+    ReplyScheduled,
+    SpeechAudible,
+    SpeechQuiet,
+)
+from sessionactors.messages.turn import UserSpeechFact
+from sessionactors.model.chat import AgentHandoff, ChatMessage
+from sessionactors.model.errors import APIError, SessionActorsError
+from sessionactors.model.events import (
+    AgentState,
+    AgentStateChangedEvent,
+    CloseReason,
+    ConversationItemAddedEvent,
+    ErrorEvent,
+    HistoryNote,
+    SessionEvent,
+    SessionReady,
+    UserState,
+    UserStateChangedEvent,
+)
+from sessionactors.runtime import (
+    NS,
+    Actor,
+    Backoff,
+    ChildSpec,
+    InternalError,
+    ObligationExpired,
+    Outbox,
+    Ref,
+    Restart,
+    Strategy,
+    Supervision,
+    Terminated,
+)
+
+from . import states
+from .agent import AgentActor
+from .ear import Ear, EarMessage
+from .floor import Floor
+from .history import History
+from .llm import LLMActor
+from .output import Output
+from .room import Room
+from .states import AgentFacts
+from .tools import ToolsActor
+from .tts import TTSActor
+from .wiring import Wiring
+
+SupervisorMessage: TypeAlias = (
+    Publish
+    | HistoryChanged
+    | ReplyScheduled
+    | SpeechAudible
+    | SpeechQuiet
+    | UserSpeechFact
+    | RoomConnected
+    | RoomConnectFailed
+    | RoomClosed
+    | RoomLeft
+    | ParticipantJoined
+    | ParticipantLeft
+    | AttachSource
+    | SetInputEnabled
+    | ComponentFailed
+    | Recovered
+    | CloseSession
+    | FloorIdle
+    | AgentLeft
+    | ActorEnded
+    | FinishClose
+    | ObligationExpired
+)
+
+GENTLE_SHARE = 0.7
+"""Part of the close deadline for speech, hooks and transport to end by themselves; the rest is the kernel's."""
+
+RESTARTED_ONCE = ChildSpec(Restart.TRANSIENT, keep_state=True, max_restarts=1)
+"""For the actors that hold the conversation together: one restart from their last committed state."""
+RESTARTED_FREELY = ChildSpec(Restart.TRANSIENT, keep_state=True)
+"""For the actors around providers and sinks: as often as the window allows."""
+EAR = ChildSpec(Restart.TEMPORARY)
+"""An ear restarts its own children; when it gives up, the session ends."""
+
+DEFAULT_PARTICIPANT = "user"
+"""Whose ear it is when audio comes without a transport."""
+
+
+class SessionBroken(SessionActorsError):
+    """Reported as the error of ``close`` when a part of the session failed for good."""
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """The end of the session."""
+
+    reason: CloseReason
+    error: BaseException | None
+    until: int
+    """Kernel clock: when all must be over."""
+    waits_for: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class SupervisorState:
+    """Lifecycle, public states, and failures in a row."""
+
+    facts: AgentFacts = AgentFacts()
+    agent_state: AgentState = "initializing"
+    user_state: UserState = "listening"
+    speaking: frozenset[str] = frozenset()
+    ears: Mapping[str, Ref[EarMessage]] = field(default_factory=dict)
+    failures: Mapping[str, int] = field(default_factory=dict)
+    closing: Closing | None = None
+    ended: bool = False
+
+
+FinishSession: TypeAlias = Callable[[CloseReason, BaseException | None, float], None]
+"""Ends the tree within so many seconds and raises the ``close`` event; given by the session."""
+
+
+class Supervisor(Actor[SupervisorState, SupervisorMessage]):
+    """The root actor of a session."""
+
+    supervision = Supervision(Strategy.ONE_FOR_ONE, max_restarts=5, within=10.0, backoff=Backoff(first=0.02))
+
+    def __init__(self, wiring: Wiring, finish: FinishSession) -> None:
+        self._wiring = wiring
+        self._finish = finish
+
+    def initial(self) -> SupervisorState:
+        """Nothing runs."""
+        return SupervisorState()
+
+    # -- start -------------------------------------------------------------------------------------------------------
+
+    def started(self, state: SupervisorState, out: Outbox[SupervisorMessage]) -> SupervisorState:
+        """Start the actors: what others tell to first."""
+        wiring = self._wiring
+        components = wiring.components
+        wiring.supervisor = out.myself
+        wiring.history = out.spawn("history", lambda: History(wiring), RESTARTED_ONCE)
+        wiring.llm = out.spawn("llm", lambda: LLMActor(wiring), RESTARTED_FREELY)
+        wiring.tools = out.spawn("tools", lambda: ToolsActor(wiring), RESTARTED_FREELY)
+        wiring.tts = out.spawn("tts", lambda: TTSActor(wiring), RESTARTED_FREELY)
+        wiring.output = out.spawn("output", lambda: Output(wiring), RESTARTED_FREELY)
+        wiring.floor = out.spawn("floor", lambda: Floor(wiring), RESTARTED_ONCE)
+        wiring.agent = out.spawn("agent", lambda: AgentActor(wiring), RESTARTED_ONCE)
+        for ref in (wiring.history, wiring.llm, wiring.tools, wiring.tts, wiring.output, wiring.floor, wiring.agent):
+            out.watch(ref, _ended)
+        transport = components.transport
+        if transport is not None:
+            wiring.room = out.spawn("room", lambda: Room(wiring, transport), RESTARTED_ONCE)
+            out.watch(wiring.room, _ended)
+            return state
+        return self._ready(state, out)
+
+    def receive(
+        self, state: SupervisorState, message: SupervisorMessage, out: Outbox[SupervisorMessage]
+    ) -> SupervisorState:
+        """One message."""
+        match message:
+            case Publish(event):
+                self._emit(event, out)
+                return state
+            case HistoryChanged():
+                self._on_history_changed(message, out)
+                return state
+            case ReplyScheduled(speech):
+                return self._facts_changed(state, states.scheduled(state.facts, speech), out.now, out)
+            case SpeechAudible(speech, at):
+                state = self._recovered(state, ("llm", "tts"))
+                return self._facts_changed(state, states.audible(state.facts, speech), at, out)
+            case SpeechQuiet(speech, at, working):
+                return self._facts_changed(state, states.quiet(state.facts, speech, working=working), at, out)
+            case UserSpeechFact():
+                return self._on_user_speech(state, message, out)
+            case RoomConnected():
+                return self._ready(state, out)
+            case RoomConnectFailed(error):
+                return self._close(state, CloseReason.ERROR, 2.0, error, out)
+            case RoomClosed(reason):
+                out.log("room_closed", reason=reason)
+                return self._close(state, CloseReason.PARTICIPANT_DISCONNECTED, 2.0, None, out)
+            case ParticipantJoined(identity, source):
+                return self._attach(state, identity, AttachSource(source), out) if source is not None else state
+            case ParticipantLeft(identity):
+                return self._on_participant_left(state, identity, out)
+            case AttachSource():
+                return self._attach(state, DEFAULT_PARTICIPANT, message, out)
+            case SetInputEnabled():
+                for ear in state.ears.values():
+                    out.tell(ear, message)
+                return state
+            case ComponentFailed(component, error):
+                return self._on_component_failed(state, component, error, out)
+            case Recovered(component):
+                return self._recovered(state, (component,))
+            case ObligationExpired():
+                self._on_obligation_expired(message, out)
+                return state
+            case CloseSession(reason, deadline, error):
+                return self._close(state, reason, deadline, error, out)
+            case FloorIdle():
+                return self._closed_a_part(state, "floor", out)
+            case AgentLeft():
+                return self._closed_a_part(state, "agent", out)
+            case RoomLeft():
+                return self._closed_a_part(state, "room", out)
+            case FinishClose():
+                return self._finish_close(state, out)
+            case ActorEnded(path, error):
+                return self._on_actor_ended(state, path, error, out)
+            case _:
+                assert_never(message)
+
+    def _ready(self, state: SupervisorState, out: Outbox[SupervisorMessage]) -> SupervisorState:
+        if state.facts.ready or state.closing is not None:
+            return state
+        state = self._facts_changed(state, replace(state.facts, ready=True), out.now, out)
+        self._emit(SessionReady(), out)
+        out.tell(self._wiring.agent, AgentEnters())
+        return state
+
+    # -- public states -----------------------------------------------------------------------------------------------
+
+    def _facts_changed(
+        self, state: SupervisorState, facts: AgentFacts, at: int, out: Outbox[SupervisorMessage]
+    ) -> SupervisorState:
+        new = states.agent_state(facts)
+        old = state.agent_state
+        state = replace(state, facts=facts)
+        if new == old:
+            return state
+        if new not in states.AGENT_TRANSITIONS[old]:
+            bug = InternalError(f"agent state {old} -> {new} is not in the table (message #{out.message_id})")
+            self._emit(ErrorEvent(bug, out.path, recoverable=True, created_at=out.wall()), out)
+        self._emit(AgentStateChangedEvent(old, new, out.wall(at)), out)
+        return replace(state, agent_state=new)
+
+    def _on_user_speech(
+        self, state: SupervisorState, fact: UserSpeechFact, out: Outbox[SupervisorMessage]
+    ) -> SupervisorState:
+        present = state.speaking | {fact.participant} if fact.speaking else state.speaking - {fact.participant}
+        new = states.user_state(present)
+        if new != state.user_state:
+            self._emit(UserStateChangedEvent(state.user_state, new, out.wall(fact.at)), out)
+        return replace(state, speaking=present, user_state=new)
+
+    def _on_history_changed(self, change: HistoryChanged, out: Outbox[SupervisorMessage]) -> None:
+        self._emit(HistoryNote(change.version, change.added), out)
+        for item in change.added:
+            if isinstance(item, ChatMessage | AgentHandoff):
+                self._emit(ConversationItemAddedEvent(item, out.wall()), out)
+
+    def _emit(self, event: SessionEvent, out: Outbox[SupervisorMessage]) -> None:
+        out.port(self._wiring.components.emit, event)
+
+    # -- participants ------------------------------------------------------------------------------------------------
+
+    def _attach(
+        self, state: SupervisorState, identity: str, attach: AttachSource, out: Outbox[SupervisorMessage]
+    ) -> SupervisorState:
+        components = self._wiring.components
+        if not components.audio_input or state.closing is not None:
+            return state
+        ear = state.ears.get(identity)
+        if ear is None:
+            wiring = self._wiring
+            ear = out.spawn(f"ear-{identity}", lambda: Ear(identity, wiring), EAR)
+            out.watch(ear, _ended)
+            state = replace(state, ears={**state.ears, identity: ear})
+        out.tell(ear, attach)
+        return state
+
+    def _on_participant_left(
+        self, state: SupervisorState, identity: str, out: Outbox[SupervisorMessage]
+    ) -> SupervisorState:
+        ear = state.ears.get(identity)
+        if ear is not None:
+            out.tell(ear, FlushTurn())
+            out.tell(ear, AttachSource(None))
+        if state.closing is None:
+            return self._close(state, CloseReason.PARTICIPANT_DISCONNECTED, 2.0, None, out)
+        return state
+
+    # -- failures ----------------------------------------------------------------------------------------------------
+
+    def _on_component_failed(
+        self, state: SupervisorState, component: str, error: BaseException, out: Outbox[SupervisorMessage]
+    ) -> SupervisorState:
+        count = state.failures.get(component, 0) + 1
+        fatal = count > self._wiring.options.max_unrecoverable_errors
+        self._emit(ErrorEvent(error, component, recoverable=not fatal, created_at=out.wall()), out)
+        state = replace(state, failures={**state.failures, component: count})
+        if not fatal:
+            return state
+        broken = SessionBroken(f"{component} failed {count} times in a row; the last: {error!r}")
+        broken.__cause__ = error
+        return self._close(state, CloseReason.ERROR, 2.0, broken, out)
+
+    @staticmethod
+    def _recovered(state: SupervisorState, components: tuple[str, ...]) -> SupervisorState:
+        if not any(component in state.failures for component in components):
+            return state
+        left = {name: count for name, count in state.failures.items() if name not in components}
+        return replace(state, failures=left)
+
+    def _on_obligation_expired(self, expired: ObligationExpired, out: Outbox[SupervisorMessage]) -> None:
+        overdue = APIError(
+            f"{expired.owner} has waited {expired.age:.1f} s for {expired.waits_for}: inspect() shows what it is doing"
+        )
+        self._emit(ErrorEvent(overdue, expired.owner, recoverable=True, created_at=out.wall()), out)
+        out.log("obligation_expired", level="error", owner=expired.owner, waits_for=expired.waits_for)
+
+    def _on_actor_ended(
+        self, state: SupervisorState, path: str, error: BaseException | None, out: Outbox[SupervisorMessage]
+    ) -> SupervisorState:
+        if error is None or state.ended:
+            return state
+        broken = SessionBroken(f"{path} failed for good: {error}")
+        broken.__cause__ = error
+        self._emit(ErrorEvent(broken, path, recoverable=False, created_at=out.wall()), out)
+        if state.closing is not None:
+            return self._closed_a_part(state, path.rsplit("/", 1)[-1], out)
+        return self._close(state, CloseReason.ERROR, 2.0, broken, out)
+
+    # -- close -------------------------------------------------------------------------------------------------------
+
+    def _close(
+        self,
+        state: SupervisorState,
+        reason: CloseReason,
+        deadline: float,
+        error: BaseException | None,
+        out: Outbox[SupervisorMessage],
+    ) -> SupervisorState:
+        """Cut speech, keep what was said, run ``on_exit``, leave the room; then the kernel ends what is left."""
+        until = out.now + round(deadline * NS)
+        if state.closing is not None:
+            if until < state.closing.until:  # a later, shorter deadline wins; a longer one does not
+                out.timer("finish", max(0.0, deadline * GENTLE_SHARE), FinishClose())
+                return replace(state, closing=replace(state.closing, until=until))
+            return state
+        wiring = self._wiring
+        for ear in state.ears.values():
+            if reason is not CloseReason.ERROR:
+                out.tell(ear, FlushTurn())
+            out.tell(ear, SetInputEnabled(False))
+        out.tell(wiring.floor, HoldFloor())
+        out.tell(wiring.agent, LeaveAgent())
+        waits_for = {"floor", "agent"}
+        if wiring.room is not None:
+            out.tell(wiring.room, LeaveRoom())
+            waits_for.add("room")
+        out.oblige("close", "speech, hooks and transport to end", deadline)
+        out.timer("finish", deadline * GENTLE_SHARE, FinishClose())
+        return replace(state, closing=Closing(reason, error, until, frozenset(waits_for)))
+
+    def _closed_a_part(
+        self, state: SupervisorState, part: str, out: Outbox[SupervisorMessage]
+    ) -> SupervisorState:
+        if state.closing is None:
+            return state
+        left = state.closing.waits_for - {part}
+        state = replace(state, closing=replace(state.closing, waits_for=left))
+        if not left:
+            # By message, so that what the parts said before (history, events) is handled first.
+            out.tell(out.myself, FinishClose())
+        return state
+
+    def _finish_close(self, state: SupervisorState, out: Outbox[SupervisorMessage]) -> SupervisorState:
+        closing = state.closing
+        if closing is None or state.ended:
+            return state
+        out.discharge("close")
+        out.port(self._finish, closing.reason, closing.error, max(0.0, (closing.until - out.now) / NS))
+        return replace(state, ended=True)
+
+    def summary(self, state: SupervisorState) -> Mapping[str, object]:
+        """Public states, and what a close waits for."""
+        closing = state.closing
+        return {
+            "agent_state": state.agent_state,
+            "user_state": state.user_state,
+            "ears": sorted(state.ears),
+            "failures": dict(state.failures),
+            "closing": None if closing is None else sorted(closing.waits_for),
+        }
+
+
+def _ended(end: Terminated) -> ActorEnded:
+    return ActorEnded(end.path, end.error)
