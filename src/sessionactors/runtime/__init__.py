@@ -6,6 +6,7 @@ It knows nothing of voice and could be a package of its own.
 from .accounts import Accounts
 from .actor import Actor
 from .clock import NS, Clock
+from .close_report import CloseReport
 from .dead_letters import DeadLetter
 from .dispatcher import Dispatcher, LoopDispatcher
 from .effect import EffectPort, Inlet
@@ -36,7 +37,7 @@ from .reply import ReplyTo
 from .scope import Scope
 from .snapshot import ActorSnapshot, TreeSnapshot
 from .supervision import Backoff, ChildSpec, Restart, Strategy, Supervision
-from .system import ActorSystem, CloseReport
+from .system import ActorSystem
 from .tap import Delivery, Tap
 from .watchdog import Stall
 

@@ -86,6 +86,8 @@ class Cell(PykkaCell):
         self.restarts = 0
         self.unfed = 0
         self.refused_at_edge = 0
+        self.on_the_way = [0, 0]
+        """By lane: messages told on other threads that the loop has not delivered yet; guarded by ``edge_lock``."""
         self.handler_ns = 0
         self.waited_ns = 0
         self.last_error: BaseException | None = None
@@ -94,7 +96,7 @@ class Cell(PykkaCell):
         self.abandoned: str | None = None
         self.restart_alarm: Alarm | None = None
         self.restart_error: BaseException | None = None
-        self.watchers: list[tuple[Cell, Callable[[Terminated], object]]] = []
+        self.watchers: list[tuple[Cell, int, Callable[[Terminated], object]]] = []
         self.kept_replies: list[ReplyTo] = []
         self.stop_requests: list[Stop] = []
         self.window: RestartWindow | None = None
@@ -185,11 +187,17 @@ class Cell(PykkaCell):
             envelope.reply_to.fail(pykka.ActorDeadError(f"{self.path} has ended: {self.end_reason or 'stopped'}"))
         self.system.dead_letters.add(self.tree, envelope.sender, self.path, envelope.message, reason)
 
-    @staticmethod
-    def release_origin(envelope: Envelope) -> None:
+    def release_origin(self, envelope: Envelope) -> None:
+        """A message has left the mailbox: its effect may send another, its timer is over."""
         origin = envelope.origin
-        if origin is not None and origin.effect is not None:
+        if origin is None:
+            return
+        if origin.effect is not None:
             origin.effect.acknowledge()
+        elif origin.timer_key is not None:
+            timer = self.timers.get(origin.timer_key)
+            if timer is not None and timer.generation == origin.timer_generation:
+                del self.timers[origin.timer_key]
 
     def sender_overran(self, target: Cell, envelope: Envelope) -> None:
         """A message of mine was refused. For control that is my failure: control lanes are bounded by construction."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import structlog
@@ -11,6 +12,7 @@ import structlog
 from . import lifecycle, outside
 from .effect import Effect, Inlet, Run
 from .envelope import Envelope, Origin
+from .errors import SystemClosed
 from .messages import Stop, Terminated
 from .obligation import Obligation
 from .policy import Overflow, policy_of
@@ -33,6 +35,9 @@ def tell(cell: Cell, ref: pykka.ActorRef[pykka.Actor], message: object, now: int
         foreign_tell(cell, ref, message)
         return
     tree = cell.tree
+    if target.tree is not tree and target.system is not cell.system:
+        tell_elsewhere(cell, target, message)
+        return
     envelope = Envelope(
         message,
         None,
@@ -58,6 +63,20 @@ def foreign_tell(cell: Cell, ref: pykka.ActorRef[pykka.Actor], message: object) 
         cell.system.dead_letters.add(cell.tree, cell.path, str(ref), message, "the Pykka actor is dead")
 
 
+def tell_elsewhere(cell: Cell, target: Cell, message: object) -> None:
+    """Deliver to an actor of another system, on its own loop."""
+    turn, sender, policy = cell.outbox.turn, cell.path, policy_of(type(message))
+
+    def deliver() -> None:
+        now = target.system.clock.now()
+        target.deliver(Envelope(message, None, sender, target.tree.next_message_id(), 0, turn, now, policy, None))
+
+    try:
+        target.system.call(deliver)
+    except SystemClosed:
+        cell.system.dead_letters.add(cell.tree, sender, target.path, message, "its actor system is closed")
+
+
 def reply(cell: Cell, to: ReplyTo, value: object) -> None:
     """Answer a kept ask."""
     outside.forget_reply(cell, to)
@@ -72,6 +91,8 @@ def unstash(cell: Cell) -> None:
 
 def timer(cell: Cell, key: str, due: int, message: object) -> None:
     """Arm or re-arm a keyed timer."""
+    if cell.stopping:  # nothing starts any more that would have to end
+        return
     outside.arm_timer(cell, key, due, message)
 
 
@@ -93,6 +114,8 @@ def effect(
     overflow: Overflow,
 ) -> None:
     """Start an effect on its home loop."""
+    if cell.stopping:
+        return
     system, tree = cell.system, cell.tree
     running = cell.effects.get(key)
     if running is not None:
@@ -150,26 +173,37 @@ def port(cell: Cell, call: Callable[..., object], arguments: tuple[object, ...])
 
 def spawn(cell: Cell, child: Cell) -> None:
     """Bring a prepared child to life."""
+    if cell.stopping:
+        lifecycle.never_start(child)
+        return
     cell.children[child.name] = child
     lifecycle.start(child)
 
 
 def stop(cell: Cell, ref: Ref[object], reason: str) -> None:
     """End an actor."""
-    ref.cell.deliver_system(Stop(reason))
+    with suppress(SystemClosed):  # of another system: its actors have ended
+        ref.cell.system.call(lambda: ref.cell.deliver_system(Stop(reason)))
 
 
 def watch(cell: Cell, ref: Ref[object], tell_me: Callable[[Terminated], object]) -> None:
     """Be told of an actor's end."""
-    lifecycle.add_watcher(ref.cell, cell, tell_me)
+    incarnation = cell.restarts
+    ref.cell.system.call(lambda: lifecycle.add_watcher(ref.cell, cell, incarnation, tell_me))
 
 
 def told_of_end(watcher: Cell, message: object, sender: str, now: int) -> None:
     """Deliver the news of an actor's end to one watcher."""
+    origin = Origin(reserved=True)
     envelope = Envelope(
-        message, None, sender, watcher.tree.next_message_id(), 0, "", now, policy_of(type(message)), Origin()
+        message, None, sender, watcher.tree.next_message_id(), 0, "", now, policy_of(type(message)), origin
     )
     watcher.deliver(envelope)
+
+
+def subscribe(cell: Cell, types: Collection[type]) -> None:
+    """Be told what others have handled."""
+    cell.system.taps.subscribe(cell, types)
 
 
 def open_scope(cell: Cell, scope: Scope) -> None:
@@ -197,4 +231,5 @@ def discharge(cell: Cell, key: str) -> None:
 def log(cell: Cell, event: str, fields: dict[str, object]) -> None:
     """Write a line on behalf of the handler."""
     level = str(fields.pop("level", "info"))
-    getattr(log_handler, level)(event, room=cell.tree.name, actor=cell.path, message_id=cell.cause_id, **fields)
+    facts = {**fields, "room": cell.tree.name, "actor": cell.path, "message_id": cell.cause_id}
+    getattr(log_handler, level)(event, **facts)

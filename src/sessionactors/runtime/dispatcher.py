@@ -11,15 +11,21 @@ decides order.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+import structlog
+
 from . import handling, lifecycle
+from .containment import escapes
 from .policy import Lane
 
 if TYPE_CHECKING:
     from .cell import Cell
+
+log = structlog.get_logger("sessionactors.runtime")
 
 BATCH = 16
 """Data messages of one actor in a row."""
@@ -54,6 +60,8 @@ class LoopDispatcher:
         self._control: deque[Cell] = deque()
         self._data: deque[Cell] = deque()
         self._posted: deque[Callable[[], None]] = deque()
+        self._context = contextvars.copy_context()
+        """Of the system's start: no actor runs in the context of whoever happened to wake the loop."""
         self._scheduled = False
         self._signalled = False
         self._closed = False
@@ -72,20 +80,27 @@ class LoopDispatcher:
 
     def _schedule(self) -> None:
         self._scheduled = True
-        self._loop.call_soon(self._run)
+        self._loop.call_soon(self._run, context=self._context)
 
     def post(self, call: Callable[[], None]) -> None:
         """From any thread. Calls of one thread run in order; a burst wakes the loop once."""
         self._posted.append(call)
+        if self._closed:  # looked at after the append: either close() ran the call, or its caller hears of it
+            raise RuntimeError("the dispatcher is closed")
         if not self._signalled:
             self._signalled = True
-            self._loop.call_soon_threadsafe(self._run_posted)
+            self._loop.call_soon_threadsafe(self._run_posted, context=self._context)
 
     def _run_posted(self) -> None:
         self._signalled = False
         posted = self._posted
         while posted:
-            posted.popleft()()
+            try:
+                posted.popleft()()
+            except BaseException as error:
+                log.exception("posted_call_failed", room="", actor="", message_id=0)
+                if escapes(error):
+                    raise
 
     def next_control(self) -> Cell:
         """The cell whose control message is handled next."""
@@ -99,19 +114,24 @@ class LoopDispatcher:
         """How many data messages of one actor may be handled in a row."""
         return BATCH
 
+    def slice(self) -> int:
+        """How many messages may be handled before the event loop gets its turn."""
+        return SLICE
+
     def idle(self) -> bool:
         """Whether nothing is ready."""
         return not self._control and not self._data and not self._posted
 
     def close(self) -> None:
-        """Run nothing more."""
+        """Run no more actors; what was posted still happens, so that nobody waits for it in vain."""
         self._closed = True
         self._control.clear()
         self._data.clear()
+        self._run_posted()
 
     def _run(self) -> None:
         control, data, posted = self._control, self._data, self._posted
-        left = SLICE
+        left = self.slice()
         try:
             while left > 0 and not self._closed:
                 if posted:
@@ -129,12 +149,14 @@ class LoopDispatcher:
 
     def _serve_control(self, cell: Cell) -> int:
         cell.ready_control = False
-        if not lifecycle.serve_system(cell):
-            handling.process(cell, Lane.CONTROL)
-        mailbox = cell.mailbox
-        if not cell.ready_control and (mailbox.system or (mailbox.control and not cell.held)):
-            cell.ready_control = True
-            self._control.append(cell)
+        try:
+            if not lifecycle.serve_system(cell):
+                handling.process(cell, Lane.CONTROL)
+        finally:
+            mailbox = cell.mailbox
+            if not cell.ready_control and (mailbox.system or (mailbox.control and not cell.held)):
+                cell.ready_control = True
+                self._control.append(cell)
         return 1
 
     def _serve_data(self, cell: Cell) -> int:
@@ -142,9 +164,11 @@ class LoopDispatcher:
         control, posted = self._control, self._posted
         served = 0
         batch = self.batch()
-        while served < batch and not control and not posted and handling.process(cell, Lane.DATA):
-            served += 1
-        if cell.mailbox.data and not cell.held and not cell.ready_data:
-            cell.ready_data = True
-            self._data.append(cell)
+        try:
+            while served < batch and not control and not posted and handling.process(cell, Lane.DATA):
+                served += 1
+        finally:
+            if cell.mailbox.data and not cell.held and not cell.ready_data:
+                cell.ready_data = True
+                self._data.append(cell)
         return served or 1

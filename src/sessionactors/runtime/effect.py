@@ -11,10 +11,12 @@ import asyncio
 import contextvars
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from . import outside
-from .errors import EffectCancelled, EffectDeadlineExceeded, SystemClosed
+from .containment import escapes
+from .errors import EffectCancelled, SystemClosed
 from .policy import Overflow
 
 if TYPE_CHECKING:
@@ -118,12 +120,12 @@ class Effect:
         "context",
         "deadline",
         "done",
-        "expired",
         "failed",
         "home",
         "in_flight",
         "inlet",
         "key",
+        "over",
         "owner",
         "report",
         "run",
@@ -164,7 +166,7 @@ class Effect:
         self.alarm: Alarm | None = None
         self.cancelled = False
         self.report = False
-        self.expired = False
+        self.over = False
         self.abandoned = False
         self.in_flight = 0
         self._task: asyncio.Task[tuple[object, BaseException | None]] | None = None
@@ -180,7 +182,7 @@ class Effect:
     def start(self) -> None:
         """Begin on the home loop."""
         if self.deadline is not None:
-            self.alarm = self.owner.system.ticker.at(self.deadline, self._deadline_passed)
+            self.alarm = self.owner.system.ticker.at(self.deadline, lambda: outside.effect_expired(self.owner, self))
         self._on_home(self._begin)
 
     def cancel(self, *, report: bool = False) -> None:
@@ -206,10 +208,6 @@ class Effect:
     def acknowledge(self) -> None:
         """One message of this effect has left the owner's mailbox."""
         self._on_home(self._release)
-
-    def _deadline_passed(self) -> None:
-        self.expired = True
-        self._on_home(self._cancel_task)
 
     def _on_home(self, call: Callable[[], None]) -> None:
         system = self.owner.system
@@ -240,9 +238,9 @@ class Effect:
         port: EffectPort[object] = EffectPort(self, self.inlet)
         try:
             return await self.run(port), None
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:
+            if escapes(error):
+                raise
             return None, error
 
     def _task_done(self, task: asyncio.Task[tuple[object, BaseException | None]]) -> None:
@@ -256,17 +254,14 @@ class Effect:
         self._ended(*task.result())
 
     def _ended(self, value: object, error: BaseException | None) -> None:
-        if isinstance(error, asyncio.CancelledError):
-            if self.expired:
-                seconds = ((self.deadline or 0) - self.started_at) / 1e9
-                error = EffectDeadlineExceeded(f"{self.name} did not end within {seconds:.3f} s")
-            elif self.cancelled:
-                error = EffectCancelled(f"{self.name} was cancelled")
+        if isinstance(error, asyncio.CancelledError) and self.cancelled:
+            error = EffectCancelled(f"{self.name} was cancelled")
         while self._waiters:
             waiter = self._waiters.popleft()
             if not waiter.done():
                 waiter.cancel()
-        self.owner.system.call(lambda: outside.effect_ended(self.owner, self, value, error))
+        with suppress(SystemClosed):  # abandoned by a system that has closed since: nobody waits for it
+            self.owner.system.call(lambda: outside.effect_ended(self.owner, self, value, error))
 
     async def send(self, message: object) -> None:
         """On the home loop: pass a message to the owner within the window."""

@@ -19,7 +19,7 @@ EDGE = "edge"
 class Origin:
     """The rarely needed facts of an envelope: asks, deadlines, timers and effects."""
 
-    __slots__ = ("ask_chain", "deadline", "effect", "timer_generation", "timer_key")
+    __slots__ = ("ask_chain", "deadline", "effect", "reserved", "timer_generation", "timer_key")
 
     def __init__(
         self,
@@ -29,12 +29,16 @@ class Origin:
         timer_key: str | None = None,
         timer_generation: int = 0,
         effect: Effect | None = None,
+        reserved: bool = False,
     ) -> None:
         self.deadline = deadline
         self.ask_chain = ask_chain
         self.timer_key = timer_key
         self.timer_generation = timer_generation
         self.effect = effect
+        self.reserved = reserved or timer_key is not None or effect is not None
+        """The receiver has a place for it also in a full lane: its timers, effects and watches are bounded by what it
+        asked for, and a refused timeout or result would be waited for in vain."""
 
 
 class Envelope(PykkaEnvelope[object]):

@@ -22,6 +22,8 @@ log = structlog.get_logger("sessionactors.runtime")
 
 def on_failure(cell: Cell, error: BaseException) -> None:
     """Decide what becomes of a cell whose handler (or hook, or port) raised, and of its siblings."""
+    if cell.stopping:
+        return
     parent = cell.parent
     if parent is None or parent.stopping:
         lifecycle.begin_stop(cell, "failed", error)
@@ -51,7 +53,7 @@ def on_ended(cell: Cell) -> None:
     if parent is None or parent.stopping:
         return
     if cell.spec.significant:
-        lifecycle.begin_stop(parent, f"significant child {cell.name} ended", None)
+        lifecycle.begin_stop(parent, f"significant child {cell.name} ended", cell.end_error)
 
 
 def _affected(parent: Cell, failed: Cell, strategy: Strategy) -> list[Cell]:

@@ -6,16 +6,19 @@ outbox asks for is carried out by ``commit``.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import structlog
 
-from . import commit, failure, lifecycle
+from . import commit, failure, lifecycle, outside
+from .clock import NS
+from .containment import escapes
 from .envelope import NO_CAUSE, Envelope, Origin
-from .errors import HandlerError, MailboxFull
+from .errors import AskTimeout, HandlerError, MailboxFull
 from .held import BUSY
-from .outbox import TELL
+from .outbox import CLOSED, TELL, Outbox
 from .policy import Lane
 
 if TYPE_CHECKING:
@@ -37,7 +40,7 @@ def process(cell: Cell, lane: Lane) -> bool:
 
 def handle(cell: Cell, envelope: Envelope) -> None:
     now = cell.system.clock.now()
-    if envelope.policy.fenced and envelope.message.scope.closed:  # type: ignore[attr-defined]
+    if envelope.policy.fenced and getattr(envelope.message.scope, "closed", False):  # type: ignore[attr-defined]
         discard(cell, envelope, now)
         return
     if envelope.origin is not None and not wanted(cell, envelope, envelope.origin, now):
@@ -46,6 +49,7 @@ def handle(cell: Cell, envelope: Envelope) -> None:
     cell.current_since = now
     cell.cause_id = envelope.id
     out = cell.outbox
+    out.ops = []
     out.now = now
     out.turn = envelope.turn
     if cell.actor.own_thread:
@@ -68,9 +72,9 @@ def handle(cell: Cell, envelope: Envelope) -> None:
 
 def handled_on_thread(cell: Cell, envelope: Envelope, state: object, error: BaseException | None) -> None:
     """Back on the loop after a handler ran on its own thread."""
-    cell.held &= ~BUSY
-    if cell.stopped:
+    if cell.current is not envelope:  # the actor was restarted or abandoned meanwhile: its outcome is known already
         return
+    cell.held &= ~BUSY
     if error is None and state is None and cell.state is not None:
         error = HandlerError(f"{cell.path}: receive() returned None for {envelope.message!r}; return the state")
     if error is not None:
@@ -78,6 +82,7 @@ def handled_on_thread(cell: Cell, envelope: Envelope, state: object, error: Base
     else:
         handled(cell, envelope, state, cell.current_since)
     if cell.stopping:
+        lifecycle.last_words(cell)
         lifecycle.maybe_finish(cell)
     else:
         cell.wake()
@@ -87,7 +92,8 @@ def handled(cell: Cell, envelope: Envelope, state: object, began: int) -> None:
     out = cell.outbox
     cell.state = state
     error = None
-    if out._stash:
+    stashed = out._stash
+    if stashed:
         out._stash = False
         error = stash_current(cell, envelope)
     else:
@@ -96,7 +102,9 @@ def handled(cell: Cell, envelope: Envelope, state: object, began: int) -> None:
             cell.release_origin(envelope)
     if out.ops:
         error = commit_all(cell, began) or error
-    if envelope.reply_to is not None and not out.replies_later:
+    else:
+        out.ops = CLOSED
+    if envelope.reply_to is not None and not out.replies_later and not stashed:
         envelope.reply_to.succeed(out.reply_value)
     out.reply_value = None
     out.replies_later = False
@@ -115,7 +123,7 @@ def handled(cell: Cell, envelope: Envelope, state: object, began: int) -> None:
 def commit_all(cell: Cell, now: int) -> BaseException | None:
     """Carry out the outbox. A port that raises, or control sent into a full lane, is a failure of this actor."""
     ops = cell.outbox.ops
-    cell.outbox.ops = []
+    cell.outbox.ops = CLOSED
     first: BaseException | None = None
     committing, cell.system.committing = cell.system.committing, cell
     for op in ops:
@@ -127,7 +135,7 @@ def commit_all(cell: Cell, now: int) -> BaseException | None:
         except BaseException as error:
             first = first or error
             note_failure(cell, error, "commit")
-            if isinstance(error, KeyboardInterrupt):
+            if escapes(error):
                 cell.system.committing = committing
                 raise
     cell.system.committing = committing
@@ -137,15 +145,19 @@ def commit_all(cell: Cell, now: int) -> BaseException | None:
 def transact(cell: Cell, hook: Callable[[], object]) -> BaseException | None:
     """Run a lifecycle hook like a handler: all or nothing."""
     out = cell.outbox
+    out.ops = []
     out.now = cell.system.clock.now()
     cell.system.handling = cell
     try:
         state = hook()
+        if inspect.iscoroutine(state):
+            state.close()
+            raise HandlerError(f"{cell.path}: {state.__qualname__}() must not be async")
     except BaseException as error:
         cell.system.handling = None
-        out.ops.clear()
+        out.ops = CLOSED
         note_failure(cell, error, "lifecycle")
-        if isinstance(error, KeyboardInterrupt):
+        if escapes(error):
             raise
         return error
     cell.system.handling = None
@@ -154,11 +166,21 @@ def transact(cell: Cell, hook: Callable[[], object]) -> BaseException | None:
 
 
 def handler_failed(cell: Cell, envelope: Envelope, error: BaseException, began: int) -> None:
+    fail_current(cell, envelope, error, began)
+    failure.on_failure(cell, error)
+    if escapes(error) and not cell.actor.own_thread:
+        raise error
+
+
+def fail_current(cell: Cell, envelope: Envelope, error: BaseException, began: int) -> None:
+    """The message in hand has failed: it has changed nothing and sent nothing."""
     out = cell.outbox
-    out.ops.clear()
+    out.ops = CLOSED
     out._stash = False
     out.reply_value = None
-    out.replies_later = False
+    if out.replies_later:
+        out.replies_later = False
+        outside.forget_ask(cell, envelope)
     cell.mailbox.accounts.failed += 1
     cell.release_origin(envelope)
     if envelope.reply_to is not None:
@@ -169,9 +191,14 @@ def handler_failed(cell: Cell, envelope: Envelope, error: BaseException, began: 
     note_failure(cell, error, type(envelope.message).__name__)
     cell.current = None
     cell.cause_id = NO_CAUSE
-    failure.on_failure(cell, error)
-    if isinstance(error, KeyboardInterrupt):
-        raise error
+
+
+def leave_thread(cell: Cell) -> None:
+    """Let go of a handler that runs on its own thread: what it still does reaches neither outbox nor state."""
+    cell.held &= ~BUSY
+    cell.current = None
+    cell.outbox = Outbox(cell)
+    cell.system.threads.retire_handler(cell)
 
 
 def note_failure(cell: Cell, error: BaseException, during: str) -> None:
@@ -197,6 +224,9 @@ def wanted(cell: Cell, envelope: Envelope, origin: Origin, now: int) -> bool:
         del cell.timers[origin.timer_key]
     elif origin.deadline is not None and origin.deadline < now:
         cell.mailbox.accounts.expired += 1
+        if envelope.reply_to is not None:
+            late = (now - envelope.at) / NS
+            envelope.reply_to.fail(AskTimeout(f"{cell.path} came to the ask after {late:.2f} s, too late to handle it"))
         return False
     elif origin.effect is not None and origin.effect.cancelled and envelope.policy.fenced:
         discard(cell, envelope, now)
@@ -217,6 +247,12 @@ def stash_current(cell: Cell, envelope: Envelope) -> BaseException | None:
     if cell.mailbox.stashed_count() >= cell.mailbox.bounds.data:
         cell.mailbox.accounts.dead_lettered += 1
         cell.release_origin(envelope)
-        return MailboxFull(f"{cell.path} stashed more than {cell.mailbox.bounds.data} messages")
+        full = MailboxFull(f"{cell.path} stashed more than {cell.mailbox.bounds.data} messages")
+        if envelope.reply_to is not None:
+            envelope.reply_to.fail(full)
+        return full
+    origin = envelope.origin
+    if origin is not None and origin.timer_key is not None:  # still due: it can be cancelled while it is stashed
+        cell.timers[origin.timer_key] = outside.Timer(origin.timer_generation, envelope.at, envelope.message)
     cell.mailbox.stash(envelope)
     return None

@@ -7,6 +7,7 @@ Called by ``failure``, ``commit`` and the actor system, on the actor loop.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pykka
@@ -14,6 +15,8 @@ import structlog
 
 from . import commit, failure, handling, outside
 from .clock import NS
+from .containment import escapes
+from .errors import HandlerError, SystemClosed
 from .held import BUSY, RESTARTING, STARTING, STOPPING, SUSPENDED
 from .messages import Kill, Resume, Step, Stop, Suspend, Terminated
 from .policy import Lane
@@ -23,16 +26,38 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("sessionactors.runtime")
 
+CHILDREN_PATIENCE = NS
+"""Nanoseconds that a restart waits for the children of the last incarnation, before it abandons them."""
+
 
 def start(cell: Cell) -> None:
     """Begin to live: run ``started`` and then handle messages. A failure goes to the supervisor."""
     cell.tree.cells[cell.path] = cell
-    error = handling.transact(cell, lambda: cell.actor.started(cell.actor.initial(), cell.outbox))
+
+    def begin() -> object:
+        initial = cell.actor.initial()
+        return _returned(cell, "started", initial, cell.actor.started(initial, cell.outbox))
+
+    error = handling.transact(cell, begin)
     cell.held &= ~STARTING
     if error is not None:
         failure.on_failure(cell, error)
     else:
         cell.wake()
+
+
+def never_start(cell: Cell) -> None:
+    """A child whose parent has ended in the same handler: it takes no messages, and nothing of it is to be ended."""
+    cell.held |= STOPPING
+    cell.end_reason = "parent ended"
+    cell.stopped = True
+    cell.actor_stopped.set()
+
+
+def _returned(cell: Cell, hook: str, given: object, state: object) -> object:
+    if state is None and given is not None:
+        raise HandlerError(f"{cell.path}: {hook}() returned None; return the state")
+    return state
 
 
 def serve_system(cell: Cell) -> bool:
@@ -79,6 +104,9 @@ def restart(cell: Cell, error: BaseException, delay: int) -> None:
     """Replace actor (and state) after ``delay`` ns; the mailbox waits meanwhile."""
     if cell.stopping:
         return
+    if cell.held & BUSY and cell.current is not None:  # the stuck handler may return when it likes: it changes nothing
+        handling.fail_current(cell, cell.current, error, cell.current_since)
+        handling.leave_thread(cell)
     cell.held |= RESTARTING
     cell.restarts += 1
     silence(cell)
@@ -104,7 +132,12 @@ def reincarnate(cell: Cell) -> None:
     if cell.children:  # their names must be free before the new incarnation starts its own
         for child in list(cell.children.values()):
             when_stopped(child, lambda: None if cell.children else reincarnate(cell))
+        cell.restart_alarm = cell.system.ticker.at(
+            cell.system.clock.now() + CHILDREN_PATIENCE, lambda: _abandon_children(cell)
+        )
         return
+    if cell.restart_alarm is not None:
+        cell.restart_alarm.cancel()
     error = cell.restart_error or RuntimeError("restarted")
     cell.restart_error = None
     kept = cell.state
@@ -112,8 +145,10 @@ def reincarnate(cell: Cell) -> None:
     def begin() -> object:
         cell.actor = cell.factory()
         state = kept if cell.spec.keep_state and kept is not None else cell.actor.initial()
-        return cell.actor.restarted(state, error, cell.outbox)
+        return _returned(cell, "restarted", state, cell.actor.restarted(state, error, cell.outbox))
 
+    if not cell.spec.keep_state:  # the right to answer was in the state that is gone
+        _fail_kept_replies(cell, f"{cell.path} was restarted before it replied: {error!r}")
     cell.mailbox.unstash()
     failed = handling.transact(cell, begin)
     cell.held &= ~RESTARTING
@@ -121,6 +156,17 @@ def reincarnate(cell: Cell) -> None:
         failure.on_failure(cell, failed)
     else:
         cell.wake()
+
+
+def _abandon_children(cell: Cell) -> None:
+    for child in list(cell.children.values()):
+        abandon(child)
+
+
+def _fail_kept_replies(cell: Cell, why: str) -> None:
+    for kept in cell.kept_replies:
+        kept.fail(pykka.ActorDeadError(why))
+    cell.kept_replies.clear()
 
 
 def silence(cell: Cell) -> None:
@@ -143,19 +189,23 @@ def begin_stop(cell: Cell, reason: str, error: BaseException | None) -> None:
     if cell.restart_alarm is not None:
         cell.restart_alarm.cancel()
     silence(cell)
-    if error is None and not failed_start:
-        handling.transact(cell, lambda: _farewell(cell))
+    if not failed_start and not cell.held & BUSY:
+        last_words(cell)
     for envelope in cell.mailbox.drain():
         cell.dead_letter(envelope, "waiting when the actor ended")
-    for kept in cell.kept_replies:
-        kept.fail(pykka.ActorDeadError(f"{cell.path} ended before it replied: {reason}"))
-    cell.kept_replies.clear()
+    _fail_kept_replies(cell, f"{cell.path} ended before it replied: {reason}")
     maybe_finish(cell)
 
 
-def _farewell(cell: Cell) -> object:
-    cell.actor.stopped(cell.state, cell.outbox)
-    return cell.state
+def last_words(cell: Cell) -> None:
+    """The ``stopped`` hook of an actor that ends on purpose; after its handler, if that runs on a thread of its own."""
+
+    def farewell() -> object:
+        cell.actor.stopped(cell.state, cell.outbox)
+        return cell.state
+
+    if cell.end_error is None:
+        handling.transact(cell, farewell)
 
 
 def maybe_finish(cell: Cell) -> None:
@@ -175,6 +225,10 @@ def abandon(cell: Cell) -> None:
     if cell.held & BUSY and cell.current is not None:
         seconds = (now - cell.current_since) / NS
         cell.abandoned = f"at message {type(cell.current.message).__name__} #{cell.current.id}, for {seconds:.2f} s"
+        cell.mailbox.accounts.waiting_at_close += 1
+        if cell.current.reply_to is not None:
+            cell.current.reply_to.fail(pykka.ActorDeadError(f"{cell.path} was abandoned {cell.abandoned}"))
+        handling.leave_thread(cell)
     elif stuck:
         named = ", ".join(f"{effect.key} for {(now - effect.started_at) / NS:.2f} s" for effect in stuck)
         cell.abandoned = f"in effect {named}"
@@ -185,8 +239,7 @@ def abandon(cell: Cell) -> None:
         cell.system.abandoned_effects.append(effect.name)
     for child in list(cell.children.values()):
         abandon(child)
-    if not cell.stopping:
-        begin_stop(cell, "abandoned", None)
+    begin_stop(cell, "abandoned", None)
     finish(cell)
 
 
@@ -198,18 +251,10 @@ def finish(cell: Cell) -> None:
     cell.actor_stopped.set()
     cell.tree.cell_ended(cell)
     terminated = Terminated(cell.path, cell.end_reason or "stopped", cell.end_error)
-    now = cell.system.clock.now()
-    for watcher, tell_me in cell.watchers:
-        commit.told_of_end(watcher, tell_me(terminated), cell.path, now)
+    for watcher, incarnation, tell_me in cell.watchers:
+        _tell_watcher(watcher, incarnation, tell_me, terminated)
     cell.watchers.clear()
-    for message in cell.stop_requests:
-        if message.reply_to is not None:
-            message.reply_to.succeed(True)
-    if cell.mailbox.system:
-        for unserved in cell.mailbox.system:
-            if unserved.reply_to is not None:
-                unserved.reply_to.succeed(False)
-        cell.mailbox.system = None
+    _answer_requests(cell)
     cell.current = None
     parent = cell.parent
     if parent is not None:
@@ -224,18 +269,54 @@ def finish(cell: Cell) -> None:
         callback()
 
 
-def add_watcher(cell: Cell, watcher: Cell, tell_me: Callable[[Terminated], object]) -> None:
-    """Tell ``watcher`` when this actor has ended, at once if it has."""
+def _answer_requests(cell: Cell) -> None:
+    """All who asked for its end, or for a suspension or step that cannot come any more."""
+    for message in cell.stop_requests:
+        if message.reply_to is not None:
+            message.reply_to.succeed(True)
+    if cell.mailbox.system:
+        for unserved in cell.mailbox.system:
+            if unserved.reply_to is not None:
+                unserved.reply_to.succeed(isinstance(unserved, Stop))
+        cell.mailbox.system = None
+
+
+def add_watcher(cell: Cell, watcher: Cell, incarnation: int, tell_me: Callable[[Terminated], object]) -> None:
+    """Tell ``watcher`` when this actor has ended, at once if it has; a newer watch by the same replaces this."""
     if cell.stopped:
-        terminated = Terminated(cell.path, cell.end_reason or "stopped", cell.end_error)
-        commit.told_of_end(watcher, tell_me(terminated), cell.path, cell.system.clock.now())
-    else:
-        cell.watchers.append((watcher, tell_me))
+        _tell_watcher(
+            watcher, incarnation, tell_me, Terminated(cell.path, cell.end_reason or "stopped", cell.end_error)
+        )
+        return
+    cell.watchers = [watch for watch in cell.watchers if watch[0] is not watcher and not watch[0].stopped]
+    cell.watchers.append((watcher, incarnation, tell_me))
+
+
+def _tell_watcher(
+    watcher: Cell, incarnation: int, tell_me: Callable[[Terminated], object], terminated: Terminated
+) -> None:
+    """What makes the message is the watcher's code, and so is its failure."""
+
+    def tell() -> None:
+        if watcher.stopping or watcher.restarts != incarnation:  # the incarnation that wanted to know is gone
+            return
+        try:
+            message = tell_me(terminated)
+        except BaseException as error:
+            handling.note_failure(watcher, error, f"watch of {terminated.path}")
+            failure.on_failure(watcher, error)
+            if escapes(error):
+                raise
+            return
+        commit.told_of_end(watcher, message, terminated.path, watcher.system.clock.now())
+
+    with suppress(SystemClosed):  # a watcher of another system that has closed
+        watcher.system.call(tell)
 
 
 def watches(cell: Cell, other: Cell) -> bool:
     """Whether this actor wants to be told of the other's end."""
-    return any(watcher is cell for watcher, _ in other.watchers)
+    return any(watcher is cell and incarnation == cell.restarts for watcher, incarnation, _ in other.watchers)
 
 
 def when_stopped(cell: Cell, callback: Callable[[], None]) -> None:

@@ -93,13 +93,14 @@ class Mailbox:
         if len(lane) >= bound or (policy.limit and counts is not None and counts.get(kind, 0) >= policy.limit):
             if policy.overflow is Overflow.DROP_OLDEST:
                 displaced = self._take_oldest(lane, kind)
-            if displaced is None:
+            if displaced is None and not (policy.overflow is Overflow.REFUSE and _reserved(envelope)):
                 if policy.overflow in (Overflow.DROP_OLDEST, Overflow.DROP_NEWEST):
                     accounts.dropped += 1
                 else:
                     accounts.dead_lettered += 1
                 return envelope
-            accounts.dropped += 1
+            if displaced is not None:
+                accounts.dropped += 1
         if policy.limit and counts is not None:
             counts[kind] = counts.get(kind, 0) + 1
         lane.append(envelope)
@@ -193,3 +194,7 @@ class Mailbox:
             return tuple(islice(messages, first))
         except RuntimeError:
             return ()
+
+
+def _reserved(envelope: Envelope) -> bool:
+    return envelope.origin is not None and envelope.origin.reserved

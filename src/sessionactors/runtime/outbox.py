@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import pykka
@@ -10,6 +10,7 @@ import pykka
 from . import commit, outside
 from .clock import NS, nanoseconds
 from .effect import EffectPort
+from .errors import NameTaken, OutsideHandler
 from .messages import Terminated
 from .policy import Overflow
 from .scope import Scope
@@ -29,6 +30,19 @@ S = TypeVar("S")
 TELL = None
 """Marks the commonest operation, so that committing it needs no call."""
 
+
+class _Closed(list[tuple[object, ...]]):
+    """The operations of an outbox outside of its handler: none, and none may be added."""
+
+    def append(self, operation: tuple[object, ...]) -> None:
+        raise OutsideHandler(
+            "this outbox was used outside of its handler: an effect sends by its port (`await port.send(...)`), "
+            "other code tells by a ref"
+        )
+
+
+CLOSED: list[tuple[object, ...]] = _Closed()
+
 DEFAULT_WINDOW = 16
 """Unhandled messages that one effect may have."""
 
@@ -40,7 +54,7 @@ class Outbox(Generic[M]):
 
     def __init__(self, cell: Cell) -> None:
         self._cell = cell
-        self.ops: list[tuple[object, ...]] = []
+        self.ops = CLOSED
         self.now: int = 0
         """Kernel clock when the handler began, nanoseconds."""
         self.turn: str = ""
@@ -104,18 +118,26 @@ class Outbox(Generic[M]):
     def reply(self, value: object, to: ReplyTo | None = None) -> None:
         """Answer the ask being handled, or an earlier one kept by :meth:`reply_later`."""
         if to is None:
+            self._must_be_handling()
             self.reply_value = value
         else:
             self.ops.append((commit.reply, to, value))
 
     def reply_later(self) -> ReplyTo:
         """Keep the right to answer the ask being handled; its asker waits, at most until its own timeout."""
+        self._must_be_handling()
+        kept = outside.keep_reply(self._cell)
         self.replies_later = True
-        return outside.keep_reply(self._cell)
+        return kept
 
     def stash(self) -> None:
         """Keep the message being handled for later (bounded by the data lane's bound)."""
+        self._must_be_handling()
         self._stash = True
+
+    def _must_be_handling(self) -> None:
+        if self.ops is CLOSED or self._cell.current is None:
+            raise OutsideHandler(f"{self.path} handles no message now: there is nothing to reply to or to stash")
 
     def unstash_all(self) -> None:
         """Put all stashed messages back to the front of their lanes, in order."""
@@ -200,8 +222,10 @@ class Outbox(Generic[M]):
         """Start a child; its ref may be told to in the same handler.
 
         Raises:
-            NameTaken: a child of that name lives.
+            NameTaken: a child of that name lives, or was asked for in this handler.
         """
+        if any(op[0] is commit.spawn and op[1].name == name for op in self.ops):  # type: ignore[attr-defined]
+            raise NameTaken(f"{self.path} starts two children named {name!r} in one handler")
         child = self._cell.prepare_child(name, factory, spec)
         self.ops.append((commit.spawn, child))
         return child.ref
@@ -213,6 +237,13 @@ class Outbox(Generic[M]):
     def watch(self, ref: Ref[N], tell_me: Callable[[Terminated], M]) -> None:
         """Tell myself ``tell_me(terminated)`` once when that actor ends for good, at once if it has already."""
         self.ops.append((commit.watch, ref, tell_me))
+
+    def subscribe(self, types: Collection[type]) -> None:
+        """Tell myself a :class:`~.tap.Delivery` of each message of these types that another actor of the room handled.
+
+        The oldest give way when I am too slow; who is watched is never slowed. Ends with this actor.
+        """
+        self.ops.append((commit.subscribe, tuple(types)))
 
     # -- scopes and obligations --------------------------------------------------------------------------------------
 

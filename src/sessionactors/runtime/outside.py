@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import lifecycle
+from . import failure, handling, lifecycle
 from .clock import NS
+from .containment import escapes
 from .envelope import Envelope, Origin
-from .errors import HandlerError
+from .errors import EffectDeadlineExceeded, HandlerError
 from .held import Status
 from .policy import policy_of
 from .reply import ReplyTo
@@ -83,22 +84,47 @@ def effect_says(cell: Cell, effect: Effect, message: object) -> None:
 
 def effect_ended(cell: Cell, effect: Effect, value: object, error: BaseException | None) -> None:
     """An effect's coroutine has ended: report it, unless it was cancelled without a report."""
+    if effect.over:
+        return
+    effect.over = True
     if effect.alarm is not None:
         effect.alarm.cancel()
+    if effect.abandoned:
+        cell.system.abandoned_effects.remove(effect.name)
     if cell.effects.get(effect.key) is effect:
         del cell.effects[effect.key]
     elif effect in cell.ending_effects:
         cell.ending_effects.remove(effect)
     if not (effect.cancelled and not effect.report) and not cell.stopping:
-        message: object = None
+        report_effect(cell, effect, value, error)
+    if cell.stopping:
+        lifecycle.maybe_finish(cell)
+
+
+def effect_expired(cell: Cell, effect: Effect) -> None:
+    """An effect's deadline has passed: its owner hears of it now, however long the coroutine takes to end."""
+    if cell.effects.get(effect.key) is not effect:
+        return
+    cancel_effect(cell, effect.key, report=False)
+    seconds = ((effect.deadline or 0) - effect.started_at) / NS
+    report_effect(cell, effect, None, EffectDeadlineExceeded(f"{effect.name} did not end within {seconds:.3f} s"))
+
+
+def report_effect(cell: Cell, effect: Effect, value: object, error: BaseException | None) -> None:
+    """Tell the owner how an effect ended. What makes the message is the owner's code, and so is its failure."""
+    message: object = None
+    try:
         if error is not None:
             message = effect.failed(error)
         elif effect.done is not None:
             message = effect.done(value)
-        if message is not None:
-            from_effect(cell, effect, message, windowed=False)
-    if cell.stopping:
-        lifecycle.maybe_finish(cell)
+    except BaseException as raised:
+        handling.note_failure(cell, raised, f"report of effect {effect.key}")
+        failure.on_failure(cell, raised)
+        if escapes(raised):
+            raise
+    if message is not None:
+        from_effect(cell, effect, message, windowed=False)
 
 
 def from_effect(cell: Cell, effect: Effect, message: object, *, windowed: bool) -> None:
@@ -112,7 +138,7 @@ def from_effect(cell: Cell, effect: Effect, message: object, *, windowed: bool) 
             effect.turn,
             cell.system.clock.now(),
             policy_of(type(message)),
-            Origin(effect=effect) if windowed else None,
+            Origin(effect=effect) if windowed else Origin(reserved=True),
         )
     )
 
@@ -125,6 +151,11 @@ def keep_reply(cell: Cell) -> ReplyTo:
     kept = ReplyTo(envelope.reply_to, envelope.id)
     cell.kept_replies.append(kept)
     return kept
+
+
+def forget_ask(cell: Cell, envelope: Envelope) -> None:
+    """The handler that kept this ask has failed: nobody can answer it any more."""
+    cell.kept_replies = [kept for kept in cell.kept_replies if kept.message_id != envelope.id]
 
 
 def forget_reply(cell: Cell, kept: ReplyTo) -> None:
@@ -152,7 +183,10 @@ def explain_wait(cell: Cell, envelope: Envelope, waited: float) -> str:
             return f"{asked}it is number {position + 1} of {len(waiting)} in the {lane} lane, and {doing}"
     if cell.stopped:
         return f"{asked}the actor has ended"
+    if any(kept.message_id == envelope.id for kept in list(cell.kept_replies)):
+        return f"{asked}it was handled, but the reply was kept for later and has not come; {doing}"
+    if any(other is envelope for other in list(cell.mailbox.stashed or ())):
+        return f"{asked}it is stashed, and {doing}"
     blocked = cell.system.blocked_since()
-    if blocked is not None:
-        return f"{asked}the actor loop has not run for {blocked:.2f} s, and {doing}"
-    return f"{asked}it was handled, but the reply was kept for later and has not come; {doing}"
+    stuck = "is busy" if blocked is None else f"has not run for {blocked:.2f} s"
+    return f"{asked}it is still on its way to the actor: the actor loop {stuck}, and {doing}"

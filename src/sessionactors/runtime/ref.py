@@ -12,7 +12,7 @@ from .envelope import EDGE, Envelope, Origin
 from .errors import AskCycle, BlockingAskOnLoop, MailboxFull, OutsideHandler
 from .future import KernelFuture
 from .messages import Resume, Step, Stop, Suspend, SystemMessage
-from .policy import policy_of
+from .policy import Lane, MessagePolicy, Overflow, policy_of
 
 if TYPE_CHECKING:
     from .cell import Cell
@@ -68,21 +68,16 @@ class Ref(pykka.ActorRef["Cell"], Generic[M_contra]):
         if cell.stopping:
             system.dead_letters.add(cell.tree, EDGE, self.path, message, "the actor has ended")
             raise pykka.ActorDeadError(f"{self.path} has ended: {cell.end_reason or 'stopped'}")
+        self._must_be_outside("tell", "out.tell()")
         if threading.get_ident() == system.loop_thread:
-            if system.handling is not None:
-                raise OutsideHandler(
-                    f"ref.tell() inside the handler of {system.handling.path}: use out.tell(), so that the message is "
-                    "sent only if the handler succeeds"
-                )
             if not cell.deliver(self._envelope(message, None, None)) and not cell.stopping:
                 raise self._full()
             return
         policy = policy_of(type(message))
-        if not policy.special and cell.mailbox.waiting(policy.lane) >= cell.bound(policy.lane):
-            with system.edge_lock:  # refused here, so that the caller hears of it; counted as the mailbox counts
-                cell.refused_at_edge += 1
+        if self._set_out(policy):
+            system.call(lambda: self._arrive(policy.lane, self._envelope(message, None, None)))
+        elif policy.overflow not in (Overflow.DROP_OLDEST, Overflow.DROP_NEWEST):
             raise self._full()
-        system.call(lambda: cell.deliver(self._envelope(message, None, None)))
 
     @overload
     def ask(self, message: M_contra, *, block: Literal[False], timeout: float | None = ...) -> KernelFuture: ...
@@ -116,6 +111,8 @@ class Ref(pykka.ActorRef["Cell"], Generic[M_contra]):
                 f"a blocking ask of {self.path} on the actor loop waits for itself: "
                 "use `await ref.ask(..., block=False)`, or tell it and handle the answer as a message"
             )
+        if threading.get_ident() == system.loop_thread:
+            self._must_be_outside("ask", "out.tell(), and handle the answer as a message")
         future = KernelFuture()
         future.answering_thread = system.answering_thread
         future.timeout = timeout
@@ -126,8 +123,46 @@ class Ref(pykka.ActorRef["Cell"], Generic[M_contra]):
             origin = Origin(deadline=deadline, ask_chain=chain) if deadline is not None or chain else None
             envelope = self._envelope(message, future, origin)
             future.explain = lambda waited: outside.explain_wait(cell, envelope, waited)
-            system.call(lambda: cell.deliver(envelope))
+            if threading.get_ident() == system.loop_thread:
+                cell.deliver(envelope)
+            elif self._set_out(envelope.policy):
+                system.call(lambda: self._arrive(envelope.policy.lane, envelope))
+            else:
+                future.fail(self._full())
         return future.get() if block else future
+
+    def _set_out(self, policy: MessagePolicy) -> bool:
+        """On another thread: whether one more message may be on its way to the loop.
+
+        While the loop is blocked, what was told elsewhere waits before the mailbox; that place is bounded as the lane
+        is. A message that the lane would refuse is refused here, so that its sender hears of it.
+        """
+        cell, lane = self.cell, policy.lane
+        with cell.system.edge_lock:
+            ahead = cell.on_the_way[lane]
+            if policy.overflow is Overflow.REFUSE:
+                ahead += cell.mailbox.waiting(lane)
+            if ahead >= cell.bound(lane):
+                cell.refused_at_edge += 1
+                return False
+            cell.on_the_way[lane] += 1
+            return True
+
+    def _arrive(self, lane: Lane, envelope: Envelope) -> None:
+        """On the loop: what was on its way is there."""
+        with self.cell.system.edge_lock:
+            self.cell.on_the_way[lane] -= 1
+        self.cell.deliver(envelope)
+
+    def _must_be_outside(self, did: str, instead: str) -> None:
+        """What a handler does by a ref would happen also if the handler fails."""
+        system = self.cell.system
+        handler = system.handling.path if system.handling is not None else None
+        if threading.get_ident() != system.loop_thread:
+            chain = system.ask_chain()
+            handler = chain[-1] if chain else None
+        if handler is not None:
+            raise OutsideHandler(f"ref.{did}() inside the handler of {handler}: use {instead}")
 
     def _envelope(self, message: object, reply_to: KernelFuture | None, origin: Origin | None) -> Envelope:
         system = self.cell.system
@@ -157,6 +192,12 @@ class Ref(pykka.ActorRef["Cell"], Generic[M_contra]):
     def stop(self, *, block: Literal[False], timeout: float | None = ...) -> KernelFuture: ...
     def stop(self, *, block: bool = True, timeout: float | None = None) -> bool | KernelFuture:
         """End the actor ahead of its backlog. True (or a future of it) if it was alive, False if it had ended."""
+        if self.cell.stopped:
+            ended = KernelFuture()
+            ended.set(False)
+            return False if block else ended
+        if block and threading.get_ident() == self.cell.system.loop_thread:
+            raise BlockingAskOnLoop(f"stopping {self.path} and waiting for it on the actor loop: use stop(block=False)")
         future = self._control(Stop)
         if block:
             return cast("bool", future.get(timeout=timeout))
@@ -175,6 +216,7 @@ class Ref(pykka.ActorRef["Cell"], Generic[M_contra]):
         return self._control(Resume)
 
     def _control(self, kind: type[Stop | Suspend | Step | Resume]) -> KernelFuture:
+        self._must_be_outside(kind.__name__.lower(), "out.stop()")
         system = self.cell.system
         future = KernelFuture()
         future.answering_thread = system.answering_thread

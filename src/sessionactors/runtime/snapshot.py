@@ -6,11 +6,12 @@ stashed + in hand. When they do not add up after a few tries the actor is marked
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from .accounts import Accounts
+from .brief import brief
 from .clock import NS
 from .dead_letters import DeadLetter
 from .flight_recorder import Recorded
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from .cell import Cell
     from .envelope import Envelope
     from .tree import Tree
+
+T = TypeVar("T")
 
 PEEK = 5
 """Waiting messages shown for each lane."""
@@ -167,18 +170,29 @@ def take(tree: Tree) -> TreeSnapshot:
     """Read a room. Costs well under a millisecond; never waits for anybody."""
     system = tree.system
     now = system.clock.now()
-    cells = dict(sorted(list(tree.cells.items()), key=lambda item: item[0]))
+    cells = dict(sorted(_copied(lambda: list(tree.cells.items())), key=lambda item: item[0]))
     return TreeSnapshot(
         room=tree.name,
         at=system.clock.wall(now),
         actors={path: actor(cell, now) for path, cell in cells.items()},
-        obligations=tuple(list(tree.obligations.values())),
-        open_scopes=tuple(list(tree.open_scopes)),
-        accounts=tree.accounts(),
-        dead_letters=tuple(letter for letter in list(system.dead_letters.last) if letter.room == tree.name),
+        obligations=tuple(_copied(lambda: list(tree.obligations.values()))),
+        open_scopes=tuple(_copied(lambda: list(tree.open_scopes))),
+        accounts=_copied(tree.accounts),
+        dead_letters=tuple(
+            letter for letter in _copied(lambda: list(system.dead_letters.last)) if letter.room == tree.name
+        ),
         loop_blocked=system.blocked_since() or 0.0,
         now=now,
     )
+
+
+def _copied(copy: Callable[[], T]) -> T:
+    """A copy of what the loop may change meanwhile: a change during the copy raises, and it is made again."""
+    while True:
+        try:
+            return copy()
+        except RuntimeError:
+            continue
 
 
 def actor(cell: Cell, now: int) -> ActorSnapshot:
@@ -212,7 +226,9 @@ def _read(cell: Cell, now: int) -> ActorSnapshot:
         data_depth=data_depth,
         high_water=mailbox.high_water,
         stashed=stashed,
-        timers=tuple(TimerInfo(key, (timer.due - now) / NS) for key, timer in list(cell.timers.items())),
+        timers=tuple(
+            TimerInfo(key, (timer.due - now) / NS) for key, timer in _copied(lambda: list(cell.timers.items()))
+        ),
         effects=tuple(
             EffectInfo(
                 effect.key,
@@ -223,7 +239,7 @@ def _read(cell: Cell, now: int) -> ActorSnapshot:
                 effect.inlet.dropped,
                 effect.cancelled,
             )
-            for effect in (*list(cell.effects.values()), *list(cell.ending_effects))
+            for effect in _copied(lambda: [*cell.effects.values(), *cell.ending_effects])
         ),
         accounts=accounts,
         waited=cell.waited_ns / NS,
@@ -252,12 +268,11 @@ def _in_hand(envelope: Envelope, since: int, now: int) -> MessageInHand:
 def _waiting(envelope: Envelope, now: int) -> WaitingMessage:
     message = envelope.message
     scope = getattr(message, "scope", None)
-    text = repr(message)
     return WaitingMessage(
         envelope.id,
         type(message).__name__,
         envelope.sender,
         max(0, now - envelope.at) / NS,
         None if scope is None else str(getattr(scope, "path", scope)),
-        text if len(text) <= 80 else f"{text[:79]}…",
+        brief(message),
     )

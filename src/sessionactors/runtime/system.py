@@ -6,22 +6,24 @@ import asyncio
 import contextvars
 import os
 import threading
+import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, cast
 
 import pykka
 import structlog
 
-from . import lifecycle, snapshot
+from . import close_report, lifecycle, snapshot
 from .actor import Actor
 from .cell import Cell
 from .clock import Clock, nanoseconds
+from .close_report import CloseReport
 from .dead_letters import DeadLetters
 from .dispatcher import Dispatcher, LoopDispatcher
 from .envelope import EDGE, NO_CAUSE
 from .errors import NameTaken, SystemClosed
 from .future import KernelFuture
+from .loop_thread import LoopThread
 from .ref import Ref
 from .supervision import ChildSpec, Restart
 from .tap import Tap, Taps
@@ -36,19 +38,10 @@ S = TypeVar("S")
 
 log = structlog.get_logger("sessionactors.runtime")
 
+BLOCKED_PATIENCE = 0.5
+"""Seconds beyond its deadline that a close waits for an actor loop that may be blocked."""
 SPAWN_PATIENCE = 5.0
 """Seconds that a caller on another thread waits for the actor loop to start an actor."""
-
-
-@dataclass(frozen=True, slots=True)
-class CloseReport:
-    """How each actor of a tree ended."""
-
-    room: str
-    clean: tuple[str, ...]
-    abandoned: dict[str, str]
-    """Path -> what it was doing: the actor did not end within the deadline."""
-    seconds: float
 
 
 class ActorSystem:
@@ -93,9 +86,10 @@ class ActorSystem:
         self.edge_lock = threading.Lock()
         self.trees: dict[str, Tree] = {}
         self.abandoned_effects: list[str] = []
-        self._thread: threading.Thread | None = None
+        self._thread: LoopThread | None = None
         self._pid = 0
         self._running = False
+        self._closing = False
         self._ending: dict[str, list[Callable[[], None]]] = {}
 
     # -- life --------------------------------------------------------------------------------------------------------
@@ -115,10 +109,13 @@ class ActorSystem:
             raise SystemClosed("this actor system was started before a fork: make a new one in the child process")
         if self._running:
             return
+        if self._pid:
+            raise SystemClosed("this actor system was closed: make a new one")
         if self.mode == "running":
             self._adopt(asyncio.get_running_loop())
         else:
-            self._start_thread()
+            self._thread = LoopThread(self._adopt, self._close_dispatcher)
+            self._thread.start()
         self._pid = os.getpid()
         self._running = True
         virtual = hasattr(self.loop, "time_ns")
@@ -133,22 +130,9 @@ class ActorSystem:
         self.ticker = Ticker(loop, self.clock)
         self.dispatcher = self._make_dispatcher(loop)
 
-    def _start_thread(self) -> None:
-        ready = threading.Event()
-
-        def run() -> None:
-            loop = _new_loop()
-            asyncio.set_event_loop(loop)
-            self._adopt(loop)
-            loop.call_soon(ready.set)
-            try:
-                loop.run_forever()
-            finally:
-                _finish_loop(loop)
-
-        self._thread = threading.Thread(target=run, name="sessionactors loop", daemon=True)
-        self._thread.start()
-        ready.wait()
+    def _close_dispatcher(self) -> None:
+        if hasattr(self, "dispatcher"):  # there is none if making it has failed
+            self.dispatcher.close()
 
     def _check(self) -> None:
         if not self._running:
@@ -159,6 +143,8 @@ class ActorSystem:
     def close(self, deadline: float = 2.0) -> list[CloseReport]:
         """End all trees, then the loop thread. From any thread but the actor loop's.
 
+        If the actor loop is blocked, its trees are reported as abandoned and its thread is left behind.
+
         Args:
             deadline: seconds for all trees together.
         """
@@ -167,40 +153,55 @@ class ActorSystem:
         self._check()
         if self.mode == "running":
             raise SystemClosed("this system runs on your loop: use `await system.aclose()`")
-        futures = [self.stop_tree(name, deadline) for name in list(self.trees)]
-        reports = [future.get(timeout=deadline + 1.0) for future in futures]
+        limit = time.monotonic() + deadline + BLOCKED_PATIENCE
+        reports = []
+        for name, future in self._stop_trees(deadline).items():
+            try:
+                reports.append(cast("CloseReport", future.get(timeout=max(0.0, limit - time.monotonic()))))
+            except pykka.Timeout:
+                reports.append(close_report.of_blocked_loop(self, name, deadline + BLOCKED_PATIENCE))
         self._end()
-        return reports  # type: ignore[return-value]
+        return reports
 
     async def aclose(self, deadline: float = 2.0) -> list[CloseReport]:
         """End all trees, then the system; the caller's loop goes on."""
         if not self._running:
             return []
         self._check()
-        futures = [self.stop_tree(name, deadline) for name in list(self.trees)]
-        reports = [await future for future in futures]
+        limit = time.monotonic() + deadline + BLOCKED_PATIENCE
+        reports = []
+        for name, future in self._stop_trees(deadline).items():
+            future.timeout = max(0.0, limit - time.monotonic())
+            try:
+                reports.append(cast("CloseReport", await future))
+            except pykka.Timeout:
+                reports.append(close_report.of_blocked_loop(self, name, deadline + BLOCKED_PATIENCE))
         if self.mode == "running":
             self._end()
         else:
             await asyncio.to_thread(self._end)
-        return reports  # type: ignore[return-value]
+        return reports
+
+    def _stop_trees(self, deadline: float) -> dict[str, KernelFuture]:
+        self._closing = True
+        return {name: self.stop_tree(name, deadline) for name in list(self.trees)}
 
     def _end(self) -> None:
+        if not self._running:
+            return
         self._running = False
+        self.loop_thread = None  # the system may give this number to another thread
         if self.watchdog is not None:
-            self.watchdog.stop()
+            self.watchdog.stop(wait=self.mode == "own")
             self.watchdog = None
         self.threads.close()
         for tap in self.taps.active:
             tap.close()
-        if self.mode == "running":
+        if self._thread is None:
             self.ticker.close()
             self.dispatcher.close()
-            return
-        self.loop.call_soon_threadsafe(self.ticker.close)
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        if self._thread is not None:
-            self._thread.join()
+        elif not self._thread.stop(BLOCKED_PATIENCE):
+            log.error("actor_loop_abandoned", room="", actor="", message_id=0)
 
     # -- threads and loops -------------------------------------------------------------------------------------------
 
@@ -264,10 +265,14 @@ class ActorSystem:
             Exception: whatever ``started`` of the root raised; nothing of the tree is left then.
         """
         self._check()
+        if self._closing:
+            raise SystemClosed(f"the actor system is closing: {name!r} was not started")
 
         def begin() -> Cell:
             if name in self.trees:
                 raise NameTaken(f"a room named {name!r} lives already")
+            if user_loop is not None and self.watchdog is not None and user_loop is not self.loop:
+                self.watchdog.watch("user", user_loop)
             tree = Tree(self, name, seed=self.seed, user_loop=user_loop, user_context=user_context)
             root = Cell(self, tree, None, name, factory, ChildSpec(Restart.TEMPORARY))
             tree.root = root
@@ -277,8 +282,6 @@ class ActorSystem:
                 raise root.end_error
             return root
 
-        if user_loop is not None and self.watchdog is not None and user_loop is not self.loop:
-            self.watchdog.watch("user", user_loop)
         return self.run_on_loop(begin).ref
 
     def run_on_loop(self, call: Callable[[], R]) -> R:
@@ -288,6 +291,8 @@ class ActorSystem:
         future = KernelFuture()
 
         def run() -> None:
+            if future.done():  # the caller has given up: nothing half-started may stay behind
+                return
             try:
                 future.succeed(call())
             except BaseException as error:
@@ -296,8 +301,9 @@ class ActorSystem:
         self.call(run)
         try:
             return future.get(timeout=SPAWN_PATIENCE)  # type: ignore[return-value]
-        except pykka.Timeout as error:
-            raise SystemClosed(f"the actor loop did not answer within {SPAWN_PATIENCE} s") from error
+        except pykka.Timeout:
+            future.fail(SystemClosed(f"the actor loop did not answer within {SPAWN_PATIENCE} s"))
+            return future.get()  # type: ignore[return-value]
 
     def tree(self, name: str) -> Tree:
         """The tree of this name.
@@ -383,23 +389,5 @@ class ActorSystem:
         if room in self.trees:
             left.append(f"tree {room}")
         left.extend(f"effect {name}" for name in self.abandoned_effects if name.split("#")[0].split("/")[0] == room)
-        left.extend(f"thread {name}" for name in self.threads.running(f"{room}/"))
+        left.extend(f"thread {name}" for name in self.threads.running() if name.split("/")[0] == room)
         return left
-
-
-def _new_loop() -> asyncio.AbstractEventLoop:
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.new_event_loop()
-    return uvloop.new_event_loop()
-
-
-def _finish_loop(loop: asyncio.AbstractEventLoop) -> None:
-    tasks = asyncio.all_tasks(loop)
-    for task in tasks:
-        task.cancel()
-    if tasks:
-        loop.run_until_complete(asyncio.wait(tasks, timeout=1.0))
-    loop.run_until_complete(loop.shutdown_asyncgens())
-    loop.close()

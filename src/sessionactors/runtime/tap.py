@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
+
+from .envelope import Envelope
+from .policy import MessagePolicy, Overflow, policy_of
 
 if TYPE_CHECKING:
     from .cell import Cell
-    from .envelope import Envelope
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,8 @@ class Delivery:
     ended_at: int
     outcome: str
     """``handled``, ``failed`` or ``fenced``."""
+
+    __policy__: ClassVar[MessagePolicy] = MessagePolicy(overflow=Overflow.DROP_OLDEST)
 
 
 class Tap(AsyncIterator[Delivery]):
@@ -106,23 +110,59 @@ class Tap(AsyncIterator[Delivery]):
         self._wake(waiter)
 
 
+class Subscription(Tap):
+    """A tap that ends in an actor's mailbox: it is told a :class:`Delivery` for each handled message of its room."""
+
+    def __init__(self, taps: Taps, cell: Cell, types: Collection[type]) -> None:
+        super().__init__(taps, cell.tree.name, types, capacity=1)
+        self.cell = cell
+
+    def offer(self, delivery: Delivery) -> None:
+        """On the actor loop: put it into the mailbox, where the oldest gives way when the actor is too slow."""
+        if delivery.outcome != "handled" or delivery.target == self.cell.path:
+            return
+        self.cell.deliver(
+            Envelope(
+                delivery,
+                None,
+                delivery.target,
+                self.cell.tree.next_message_id(),
+                delivery.id,
+                delivery.turn,
+                delivery.ended_at,
+                policy_of(Delivery),
+                None,
+            )
+        )
+
+
 class Taps:
     """The taps of one actor system."""
 
     def __init__(self) -> None:
         self.active: tuple[Tap, ...] = ()
         """Read at every message: an empty tuple costs one truth test."""
-        self._listeners: dict[Callable[[Delivery], None], Tap] = {}
+        self._lock = threading.Lock()
 
     def open(self, room: str | None, types: Collection[type] | None, capacity: int) -> Tap:
         """Add a tap."""
         tap = Tap(self, room, types, capacity)
-        self.active = (*self.active, tap)
+        with self._lock:
+            self.active = (*self.active, tap)
         return tap
+
+    def subscribe(self, cell: Cell, types: Collection[type]) -> None:
+        """Tell an actor of the messages of these types that others in its room have handled."""
+        self.active = (*self.active, Subscription(self, cell, types))
+
+    def unsubscribe(self, cell: Cell) -> None:
+        """An actor has ended."""
+        self.active = tuple(tap for tap in self.active if not (isinstance(tap, Subscription) and tap.cell is cell))
 
     def remove(self, tap: Tap) -> None:
         """Forget a tap."""
-        self.active = tuple(other for other in self.active if other is not tap)
+        with self._lock:
+            self.active = tuple(other for other in self.active if other is not tap)
 
     def publish(self, cell: Cell, envelope: Envelope, began: int, ended: int, outcome: str) -> None:
         """Offer a delivery to the taps that want it."""

@@ -10,10 +10,11 @@ import contextvars
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from . import handling, lifecycle
-from .errors import KernelError
+from .errors import KernelError, SystemClosed
 
 if TYPE_CHECKING:
     from .cell import Cell
@@ -38,7 +39,8 @@ class Threads:
         self._limit = limit
         self._lock = threading.Lock()
         self._handlers: dict[str, queue.SimpleQueue[Callable[[], None] | None]] = {}
-        self._running: dict[int, str] = {}
+        self._running: dict[queue.SimpleQueue[Callable[[], None] | None], str] = {}
+        self._functions: dict[object, str] = {}
 
     # -- handlers on their own thread --------------------------------------------------------------------------------
 
@@ -47,9 +49,9 @@ class Threads:
         work = self._handlers.get(cell.path)
         if work is None:
             work = self._handlers[cell.path] = queue.SimpleQueue()
-            lifecycle.when_stopped(cell, lambda: self._retire(cell.path))
+            lifecycle.when_stopped(cell, lambda: self.retire_handler(cell))
             threading.Thread(target=self._serve, args=(work,), name=f"actor {cell.path}", daemon=True).start()
-        state = cell.state
+        actor, state, out = cell.actor, cell.state, cell.outbox  # of this incarnation, whatever becomes of the cell
         origin = envelope.origin
         chain = (*(origin.ask_chain if origin is not None else ()), cell.path)
 
@@ -57,25 +59,30 @@ class Threads:
             _local.ask_chain = chain
             new_state: object = None
             error: BaseException | None = None
+            with self._lock:
+                self._running[work] = cell.path
             try:
-                new_state = cell.actor.receive(state, envelope.message, cell.outbox)
+                new_state = actor.receive(state, envelope.message, out)
             except BaseException as raised:
                 error = raised
-            finally:
-                _local.ask_chain = ()
-            cell.system.call(lambda: handling.handled_on_thread(cell, envelope, new_state, error))
+            with self._lock:
+                del self._running[work]
+            _local.ask_chain = ()
+            with suppress(SystemClosed):  # abandoned by a system that has closed since: nobody waits for it
+                cell.system.call(lambda: handling.handled_on_thread(cell, envelope, new_state, error))
 
         work.put(handle)
+
+    def retire_handler(self, cell: Cell) -> None:
+        """The actor needs its thread no more; a handler that is stuck in it may end when it likes."""
+        work = self._handlers.pop(cell.path, None)
+        if work is not None:
+            work.put(None)
 
     @staticmethod
     def _serve(work: queue.SimpleQueue[Callable[[], None] | None]) -> None:
         while (call := work.get()) is not None:
             call()
-
-    def _retire(self, path: str) -> None:
-        work = self._handlers.pop(path, None)
-        if work is not None:
-            work.put(None)
 
     @staticmethod
     def ask_chain() -> tuple[str, ...]:
@@ -93,12 +100,14 @@ class Threads:
         Raises:
             TooManyThreads: the limit is reached; nothing was started.
         """
-        with self._lock:
-            if len(self._running) >= self._limit:
-                raise TooManyThreads(f"{self._limit} blocking functions run already; {name} was not started")
         loop = asyncio.get_running_loop()
         result: asyncio.Future[R] = loop.create_future()
         context = contextvars.copy_context()
+        place = object()
+        with self._lock:  # counted before the thread starts, so that a burst cannot pass the limit
+            if len(self._functions) >= self._limit:
+                raise TooManyThreads(f"{self._limit} blocking functions run already; {name} was not started")
+            self._functions[place] = name
 
         def settle(value: R | None, error: BaseException | None) -> None:
             if result.done():
@@ -119,26 +128,26 @@ class Threads:
             except BaseException as raised:
                 error = raised
             with self._lock:
-                del self._running[threading.get_ident()]
+                del self._functions[place]
             try:
                 loop.call_soon_threadsafe(settle, value, error)
             except RuntimeError:  # the caller's loop has closed: nobody waits any more
                 return
 
-        def enter() -> None:
+        try:
+            threading.Thread(target=work, name=name, daemon=True).start()
+        except RuntimeError:
             with self._lock:
-                self._running[threading.get_ident()] = name
-            work()
-
-        threading.Thread(target=enter, name=name, daemon=True).start()
+                del self._functions[place]
+            raise
         return await result
 
     def running(self, prefix: str = "") -> list[str]:
-        """Names of the blocking functions that run now."""
+        """Names of the blocking functions, and paths of the actors with a handler on their own thread, that run now."""
         with self._lock:
-            return [name for name in self._running.values() if name.startswith(prefix)]
+            return [name for name in (*self._functions.values(), *self._running.values()) if name.startswith(prefix)]
 
     def close(self) -> None:
         """Let the handler threads end."""
         for path in list(self._handlers):
-            self._retire(path)
+            self._handlers.pop(path).put(None)

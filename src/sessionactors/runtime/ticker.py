@@ -7,13 +7,21 @@ them and the loop knows only the earliest, rounded up to the next millisecond so
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import heapq
 from collections.abc import Callable
 from itertools import count
 
+import structlog
+
 from .clock import NS, Clock
+from .containment import escapes
+
+log = structlog.get_logger("sessionactors.runtime")
 
 TICK_NS = 1_000_000
+COMPACT_AT = 1024
+"""Entries, cancelled ones included, before the heap is looked through."""
 
 
 class Alarm:
@@ -40,15 +48,25 @@ class Ticker:
         self._order = count()
         self._handle: asyncio.TimerHandle | None = None
         self._armed_for = 0
+        self._context = contextvars.copy_context()
+        self._compact_at = COMPACT_AT
 
     def at(self, due: int, callback: Callable[[], None]) -> Alarm:
         """Call ``callback`` at ``due`` (kernel clock, ns), rounded up to the tick."""
         rounded = -(-due // TICK_NS) * TICK_NS
         alarm = Alarm(rounded, callback)
+        if len(self._heap) >= self._compact_at:
+            self._compact()
         heapq.heappush(self._heap, (rounded, next(self._order), alarm))
         if self._handle is None or rounded < self._armed_for:
             self._arm()
         return alarm
+
+    def _compact(self) -> None:
+        """Forget what was cancelled: timers that are re-armed at every frame would fill the heap until they are due."""
+        self._heap[:] = [entry for entry in self._heap if entry[2].callback is not None]
+        heapq.heapify(self._heap)
+        self._compact_at = max(COMPACT_AT, 2 * len(self._heap))
 
     def pending(self) -> int:
         """How many alarms are armed."""
@@ -71,7 +89,7 @@ class Ticker:
         if heap:
             self._armed_for = heap[0][0]
             delay = max(0, self._armed_for - self._clock.now()) / NS
-            self._handle = self._loop.call_later(delay, self._tick)
+            self._handle = self._loop.call_later(delay, self._tick, context=self._context)
 
     def _tick(self) -> None:
         self._handle = None
@@ -81,5 +99,11 @@ class Ticker:
             alarm = heapq.heappop(heap)[2]
             callback, alarm.callback = alarm.callback, None
             if callback is not None:
-                callback()
+                try:
+                    callback()
+                except BaseException as error:
+                    log.exception("alarm_failed", room="", actor="", message_id=0)
+                    if escapes(error):
+                        self._arm()
+                        raise
         self._arm()

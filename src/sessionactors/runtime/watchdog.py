@@ -79,10 +79,10 @@ class Watchdog:
         self._thread = threading.Thread(target=self._run, name="sessionactors watchdog", daemon=True)
         self._thread.start()
 
-    def stop(self) -> None:
-        """Look no more."""
+    def stop(self, *, wait: bool) -> None:
+        """Look no more. ``wait`` for the thread, which a loop must not do: it may be serving a guard."""
         self._stop.set()
-        if self._thread is not None and self._thread is not threading.current_thread():
+        if wait and self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
 
     def watch(self, kind: str, loop: asyncio.AbstractEventLoop) -> None:
@@ -167,4 +167,7 @@ class Watchdog:
                 del self._guards[key]
         for key, act in due:
             log.error("guard_fired", room="", actor="", message_id=0, guard=key)
-            act()
+            try:
+                act()
+            except Exception:
+                log.exception("guard_failed", room="", actor="", message_id=0, guard=key)

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from sessionactors.runtime.cell import Cell
 
 
+MOST_IN_A_SLICE = 8
+"""Messages before sockets, timers and effects come between."""
+
+
 class SeededDispatcher(LoopDispatcher):
     """Serves ready actors in a seeded random order, one message at a time."""
 
@@ -41,6 +45,10 @@ class SeededDispatcher(LoopDispatcher):
     def batch(self) -> int:
         """One message, then choose again."""
         return 1
+
+    def slice(self) -> int:
+        """Any number of messages, and then whatever the event loop has to do."""
+        return self._random.randint(1, MOST_IN_A_SLICE)
 
     def _pick(self, ready: deque[Cell]) -> Cell:
         index = self._random.randrange(len(ready))
