@@ -22,6 +22,9 @@ M_contra = TypeVar("M_contra", contravariant=True)
 DEFAULT_ASK_TIMEOUT = 5.0
 """Seconds, as in Erlang's gen_server; stock Pykka waits for ever."""
 
+ROOM_ON_THE_WAY = 256
+"""Messages of types that give way, told on other threads and not delivered yet, that one lane may have at least."""
+
 
 class Ref(pykka.ActorRef["Cell"], Generic[M_contra]):
     """A ref to an actor that accepts messages of type ``M``. Two refs to one actor are equal."""
@@ -134,15 +137,18 @@ class Ref(pykka.ActorRef["Cell"], Generic[M_contra]):
     def _set_out(self, policy: MessagePolicy) -> bool:
         """On another thread: whether one more message may be on its way to the loop.
 
-        While the loop is blocked, what was told elsewhere waits before the mailbox; that place is bounded as the lane
-        is. A message that the lane would refuse is refused here, so that its sender hears of it.
+        While the loop is blocked, what was told elsewhere waits before the mailbox, and that place is bounded too. A
+        message that the lane would refuse is refused here, so that its sender hears of it.
         """
         cell, lane = self.cell, policy.lane
+        room = cell.bound(lane)
         with cell.system.edge_lock:
             ahead = cell.on_the_way[lane]
             if policy.overflow is Overflow.REFUSE:
                 ahead += cell.mailbox.waiting(lane)
-            if ahead >= cell.bound(lane):
+            else:
+                room = max(room, ROOM_ON_THE_WAY)  # the mailbox makes its choice among so many
+            if ahead >= room:
                 cell.refused_at_edge += 1
                 return False
             cell.on_the_way[lane] += 1
