@@ -77,7 +77,6 @@ class Cell(PykkaCell):
         self.ready_data = False
         self.current: Envelope | None = None
         self.current_since = 0
-        self.cause_id = NO_CAUSE
         self.children: dict[str, Cell] = {}
         self.effects: dict[str, Effect] = {}
         self.ending_effects: list[Effect] = []
@@ -103,6 +102,12 @@ class Cell(PykkaCell):
         self.on_stopped: list[Callable[[], None]] = []
 
     # -- facts -------------------------------------------------------------------------------------------------------
+
+    @property
+    def cause_id(self) -> int:
+        """Id of the message in hand: the cause of all that its handler does."""
+        current = self.current
+        return NO_CAUSE if current is None else current.id
 
     @property
     def stopping(self) -> bool:
@@ -149,11 +154,25 @@ class Cell(PykkaCell):
 
     def deliver(self, envelope: Envelope) -> bool:
         """Put a message into the mailbox; False if it was refused (it is a dead letter then)."""
+        mailbox, waiting = self.mailbox, self.mailbox.data
+        if waiting is not None and not self.held and envelope.policy.plain:  # the common case, without a further call
+            depth = len(waiting)
+            if depth < mailbox.bounds.data:
+                mailbox.accounts.received += 1
+                waiting.append(envelope)
+                if depth >= mailbox.high_water:
+                    mailbox.high_water = depth + 1
+                if not self.ready_data:
+                    self.ready_data = True
+                    self.system.dispatcher.ready_data(self)
+                return True
+        return self._deliver_by_policy(envelope)
+
+    def _deliver_by_policy(self, envelope: Envelope) -> bool:
         if self.held & STOPPING:
             self.dead_letter(envelope, "the actor has ended")
             return True  # the sender did nothing wrong
-        mailbox = self.mailbox
-        displaced = mailbox.put(envelope)
+        displaced = self.mailbox.put(envelope)
         if displaced is not None:
             if not self._displaced(displaced, envelope):
                 return False

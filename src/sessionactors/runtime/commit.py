@@ -7,56 +7,77 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import pykka
 import structlog
 
-from . import lifecycle, outside
+from . import handling, lifecycle, outside
+from .containment import escapes
 from .effect import Effect, Inlet, Run
 from .envelope import Envelope, Origin
 from .errors import SystemClosed
 from .messages import Stop, Terminated
 from .obligation import Obligation
-from .policy import Overflow, policy_of
+from .operation import TELL, Operation
+from .policy import Overflow, policies, policy_of
+from .ref import Ref
 
 if TYPE_CHECKING:
-    import pykka
-
     from .cell import Cell
-    from .ref import Ref
     from .reply import ReplyTo
     from .scope import Scope
+
+new_envelope = Envelope.__new__
 
 log_handler = structlog.get_logger("sessionactors.actor")
 
 
-def tell(cell: Cell, ref: pykka.ActorRef[pykka.Actor], message: object, now: int) -> None:
-    """Deliver to one of our actors, or hand over to a stock Pykka actor."""
-    target = getattr(ref, "cell", None)
-    if target is None:
-        foreign_tell(cell, ref, message)
-        return
-    tree = cell.tree
-    if target.tree is not tree and target.system is not cell.system:
-        tell_elsewhere(cell, target, message)
-        return
-    envelope = Envelope(
-        message,
-        None,
-        cell.path,
-        target.tree.next_message_id(),
-        cell.cause_id,
-        cell.outbox.turn,
-        now,
-        policy_of(type(message)),
-        None,
-    )
-    if not target.deliver(envelope) and target.tree is tree:
-        cell.sender_overran(target, envelope)
+def carry_out(cell: Cell, ops: list[Operation], now: int) -> BaseException | None:
+    """Carry out an outbox. A port that raises, or control sent into a full lane, is a failure of this actor.
+
+    Telling one of our own actors is done in place, the envelope filled without a call of its constructor: this is half
+    of what a message costs.
+    """
+    system, tree = cell.system, cell.tree
+    running, system.handling = system.handling, None  # ports may tell by refs: they run outside of the handler
+    committing, system.committing = system.committing, cell
+    sender, cause, turn = cell.path, cell.cause_id, cell.outbox.turn
+    first: BaseException | None = None
+    for op in ops:
+        try:
+            if op[0] is not TELL:
+                op[0](cell, *op[1:])  # type: ignore[operator]
+                continue
+            _, ref, message = op
+            if type(ref) is not Ref:
+                foreign_tell(cell, ref, message)  # type: ignore[arg-type]
+                continue
+            target = ref.cell
+            if target.system is not system:
+                tell_elsewhere(cell, target, message)
+                continue
+            envelope = new_envelope(Envelope)
+            envelope.message = message
+            envelope.reply_to = envelope.origin = None
+            envelope.sender = sender
+            envelope.id = target.tree.next_message_id()
+            envelope.cause = cause
+            envelope.turn = turn
+            envelope.at = now
+            envelope.policy = policies[type(message)]
+            if not target.deliver(envelope) and target.tree is tree:
+                cell.sender_overran(target, envelope)
+        except BaseException as error:
+            first = first or error
+            handling.note_failure(cell, error, "commit")
+            if escapes(error):
+                system.handling, system.committing = running, committing
+                raise
+    system.handling, system.committing = running, committing
+    return first
 
 
 def foreign_tell(cell: Cell, ref: pykka.ActorRef[pykka.Actor], message: object) -> None:
     """A stock Pykka actor has an unbounded inbox and cannot say no, except by being dead."""
-    import pykka
-
     try:
         ref.tell(message)
     except pykka.ActorDeadError:

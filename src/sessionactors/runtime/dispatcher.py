@@ -24,6 +24,9 @@ from .policy import Lane
 
 if TYPE_CHECKING:
     from .cell import Cell
+    from .future import KernelFuture
+
+DATA = Lane.DATA
 
 log = structlog.get_logger("sessionactors.runtime")
 
@@ -45,6 +48,9 @@ class Dispatcher(Protocol):
     def post(self, call: Callable[[], None]) -> None:
         """From any thread: run ``call`` on the actor loop before the next message."""
 
+    def drive(self, future: KernelFuture) -> None:
+        """A task on the actor loop is about to wait for ``future``: actors may be run now rather than after it."""
+
     def idle(self) -> bool:
         """Whether nothing is ready."""
 
@@ -62,7 +68,9 @@ class LoopDispatcher:
         self._posted: deque[Callable[[], None]] = deque()
         self._context = contextvars.copy_context()
         """Of the system's start: no actor runs in the context of whoever happened to wake the loop."""
+        self._left = SLICE
         self._scheduled = False
+        self._serving = False
         self._signalled = False
         self._closed = False
 
@@ -80,7 +88,7 @@ class LoopDispatcher:
 
     def _schedule(self) -> None:
         self._scheduled = True
-        self._loop.call_soon(self._run, context=self._context)
+        self._loop.call_soon(self._turn, context=self._context)
 
     def post(self, call: Callable[[], None]) -> None:
         """From any thread. Calls of one thread run in order; a burst wakes the loop once."""
@@ -129,46 +137,54 @@ class LoopDispatcher:
         self._data.clear()
         self._run_posted()
 
-    def _run(self) -> None:
-        control, data, posted = self._control, self._data, self._posted
-        left = self.slice()
+    def drive(self, future: KernelFuture) -> None:
+        """Serve actors until ``future`` is resolved, a slice of messages at most between two turns of the loop."""
+        if not self._serving:
+            self._context.run(self._serve, future)
+
+    def _turn(self) -> None:
+        self._left = self.slice()
         try:
-            while left > 0 and not self._closed:
+            self._serve(None)
+        finally:
+            self._scheduled = False
+            if (self._control or self._data) and not self._closed:
+                self._schedule()
+
+    def _serve(self, until: KernelFuture | None) -> None:
+        control, data, posted, left = self._control, self._data, self._posted, self._left
+        next_control, next_data, batch = self.next_control, self.next_data, self.batch()
+        serve = handling.serve
+        self._serving = True
+        try:
+            while left > 0 and not self._closed and (until is None or not until.done()):
                 if posted:
                     self._run_posted()
                 if control:
-                    left -= self._serve_control(self.next_control())
+                    self._serve_control(next_control())
+                    left -= 1
                 elif data:
-                    left -= self._serve_data(self.next_data())
+                    cell = next_data()  # it counts as ready while it is served, so that nobody queues it again
+                    try:
+                        left -= serve(cell, DATA, batch, control, posted) or 1
+                    finally:
+                        if cell.mailbox.data and not cell.held:
+                            data.append(cell)
+                        else:
+                            cell.ready_data = False
                 else:
                     break
         finally:
-            self._scheduled = False
-            if (control or data) and not self._closed:
-                self._schedule()
+            self._serving = False
+            self._left = left
 
-    def _serve_control(self, cell: Cell) -> int:
+    def _serve_control(self, cell: Cell) -> None:
         cell.ready_control = False
         try:
             if not lifecycle.serve_system(cell):
-                handling.process(cell, Lane.CONTROL)
+                handling.serve(cell, Lane.CONTROL, 1)
         finally:
             mailbox = cell.mailbox
             if not cell.ready_control and (mailbox.system or (mailbox.control and not cell.held)):
                 cell.ready_control = True
                 self._control.append(cell)
-        return 1
-
-    def _serve_data(self, cell: Cell) -> int:
-        cell.ready_data = False
-        control, posted = self._control, self._posted
-        served = 0
-        batch = self.batch()
-        try:
-            while served < batch and not control and not posted and handling.process(cell, Lane.DATA):
-                served += 1
-        finally:
-            if cell.mailbox.data and not cell.held and not cell.ready_data:
-                cell.ready_data = True
-                self._data.append(cell)
-        return served or 1

@@ -17,22 +17,18 @@ EDGE = "edge"
 
 
 class Origin:
-    """The rarely needed facts of an envelope: asks, deadlines, timers and effects."""
+    """The rarely needed facts of an envelope: timers and effects."""
 
-    __slots__ = ("ask_chain", "deadline", "effect", "reserved", "timer_generation", "timer_key")
+    __slots__ = ("effect", "reserved", "timer_generation", "timer_key")
 
     def __init__(
         self,
         *,
-        deadline: int | None = None,
-        ask_chain: tuple[str, ...] = (),
         timer_key: str | None = None,
         timer_generation: int = 0,
         effect: Effect | None = None,
         reserved: bool = False,
     ) -> None:
-        self.deadline = deadline
-        self.ask_chain = ask_chain
         self.timer_key = timer_key
         self.timer_generation = timer_generation
         self.effect = effect

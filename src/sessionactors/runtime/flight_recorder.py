@@ -1,16 +1,20 @@
 """The last messages an actor handled, as columns of machine words.
 
 Tuples or message objects kept here would be paid for twice, the second time in garbage collection pauses (measured: p99
-0.4 -> 13 ms at 300 rooms); an ``array`` holds no references, so the collector never looks at it.
+0.4 -> 13 ms at 300 rooms); a ``bytearray`` holds no references, so the collector never looks at it. A row is written by
+one call in C: half the time of six assignments, and another thread never reads half a row.
 """
 
 from __future__ import annotations
 
-from array import array
 from dataclasses import dataclass
+from struct import Struct
 
 CAPACITY = 32
-_COLUMNS = 6
+_ROW = Struct("6q")
+_SIZE = _ROW.size
+_END = CAPACITY * _SIZE
+_write = _ROW.pack_into
 
 _type_codes: dict[type, int] = {}
 _type_names: list[str] = []
@@ -42,38 +46,32 @@ class Recorded:
 class FlightRecorder:
     """A ring of the last :data:`CAPACITY` handled messages of one actor."""
 
-    __slots__ = ("_next", "_words")
+    __slots__ = ("_next", "_rows")
 
     def __init__(self) -> None:
-        self._words: array[int] | None = None  # made at the first message: an idle actor pays nothing
+        self._rows: bytearray | None = None  # made at the first message: an idle actor pays nothing
         self._next = 0
 
     def record(self, id: int, cause: int, kind: type, at: int, waited: int, took: int) -> None:
         """Overwrite the oldest entry."""
-        words = self._words
-        if words is None:
-            words = self._words = array("q", bytes(8 * _COLUMNS * CAPACITY))
+        rows = self._rows
+        if rows is None:
+            rows = self._rows = bytearray(_END)
         start = self._next
-        words[start] = id
-        words[start + 1] = cause
         code = _type_codes.get(kind)
-        words[start + 2] = _code_of(kind) if code is None else code
-        words[start + 3] = at
-        words[start + 4] = waited
-        words[start + 5] = took
-        start += _COLUMNS
-        self._next = start if start < _COLUMNS * CAPACITY else 0
+        _write(rows, start, id, cause, _code_of(kind) if code is None else code, at, waited, took)
+        start += _SIZE
+        self._next = start if start < _END else 0
 
     def last(self, count: int = CAPACITY) -> list[Recorded]:
         """The newest entries, oldest first. Readable from any thread."""
-        words = self._words
-        if words is None:
+        if self._rows is None:
             return []
-        copied, newest = words[:], self._next
-        rows: list[Recorded] = []
-        for offset in range(CAPACITY):
-            start = (newest + offset * _COLUMNS) % (_COLUMNS * CAPACITY)
-            id, cause, code, at, waited, took = copied[start : start + _COLUMNS]
-            if id:
-                rows.append(Recorded(id, cause, _type_names[code], at, waited, took))
-        return rows[-count:]
+        copied, newest = bytes(self._rows), self._next
+        entries = _ROW.iter_unpack(copied[newest:] + copied[:newest])
+        recorded = [
+            Recorded(id, cause, _type_names[code], at, waited, took)
+            for id, cause, code, at, waited, took in entries
+            if id
+        ]
+        return recorded[-count:]

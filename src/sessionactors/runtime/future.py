@@ -21,25 +21,34 @@ from .errors import AskTimeout, BlockingAskOnLoop
 
 ExcInfo: TypeAlias = tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
 
-_UNSET = object()
+_making_lists = threading.RLock()
+"""Shared by all futures, for one assignment. Re-entrant, because a collector or a signal may strike inside it."""
 
 
 class KernelFuture(pykka.Future[object]):
     """The reply to an ask: get it from a thread, or await it on any loop."""
 
+    # Defaults of the class, not of __init__: an ask is made for every question, and most of this it never needs. There
+    # is no lock either: taking the one item of ``_claims``, appending to a list and taking from it are atomic.
+    _get_hook: Callable[[float | None], object] | None = None
+    _value: object = None
+    _error: BaseException | None = None
+    _done = False
+    _callbacks: list[Callable[[], None]] | None = None
+    answering_thread: Callable[[], int | None] | None = None
+    """Identity of the thread that must answer: waiting on that very thread can never end."""
+    explain: Callable[[float], str] | None = None
+    """Says, for a timeout, where the message is and what its target is doing."""
+    timeout: float | None = None
+    """Seconds to wait when the waiter names none."""
+    deadline: int | None = None
+    """Kernel clock, ns: an ask that is taken from its mailbox after this is not handled."""
+    ask_chain: tuple[str, ...] = ()
+    """Paths of the actors that wait, through asks, for this answer."""
+
     def __init__(self) -> None:
-        super().__init__()
-        self._lock = threading.Lock()
-        self._value: object = _UNSET
-        self._error: BaseException | None = None
-        self._done = False
-        self._callbacks: list[Callable[[], None]] | None = None
-        self.answering_thread: Callable[[], int | None] | None = None
-        """Identity of the thread that must answer: waiting on that very thread can never end."""
-        self.explain: Callable[[float], str] | None = None
-        """Says, for a timeout, where the message is and what its target is doing."""
-        self.timeout: float | None = None
-        """Seconds to wait when the waiter names none."""
+        # Not super().__init__(): what it sets is above, and needed by set_get_hook() only.
+        self._claims = [None]
 
     def __repr__(self) -> str:
         return f"<KernelFuture {'done' if self._done else 'pending'}>"
@@ -74,26 +83,46 @@ class KernelFuture(pykka.Future[object]):
         return self._resolve(value, None, quietly=True)
 
     def _resolve(self, value: object, error: BaseException | None, *, quietly: bool = False) -> bool:
-        with self._lock:
-            if self._done or self._get_hook is not None:
-                if quietly:
-                    return False
-                raise queue.Full
-            self._value, self._error = value, error
-            self._done = True
-            callbacks, self._callbacks = self._callbacks, None
-        for callback in callbacks or ():
-            callback()
+        try:
+            self._claims.pop()  # whoever gets it resolves
+        except IndexError:
+            if quietly:
+                return False
+            raise queue.Full from None
+        self._value, self._error = value, error
+        self._done = True
+        if self._callbacks is not None:
+            self._call_back(self._callbacks)
         return True
+
+    @staticmethod
+    def _call_back(callbacks: list[Callable[[], None]]) -> None:
+        while True:
+            try:
+                callback = callbacks.pop(0)
+            except IndexError:
+                return
+            callback()
+
+    def set_get_hook(self, func: Callable[[float | None], object]) -> None:
+        """Make this future a view of something else, as ``map``, ``filter``, ``join`` and ``reduce`` do."""
+        try:
+            self._claims.pop()
+        except IndexError:
+            raise queue.Full from None
+        super().__init__()
+        super().set_get_hook(func)
 
     def when_done(self, callback: Callable[[], None]) -> None:
         """Call ``callback`` once it is resolved, on the resolving thread (at once if it is resolved already)."""
-        with self._lock:
-            if not self._done:
+        if not self._done:
+            with _making_lists:
                 if self._callbacks is None:
                     self._callbacks = []
-                self._callbacks.append(callback)
-                return
+            self._callbacks.append(callback)
+            if self.done():  # resolved meanwhile: each callback is called by whoever takes it out
+                self._call_back(self._callbacks)
+            return
         callback()
 
     def _result(self) -> object:
@@ -105,6 +134,12 @@ class KernelFuture(pykka.Future[object]):
         reason = self.explain(waited) if self.explain is not None else f"no reply after {waited:.2f} s"
         return AskTimeout(reason)
 
+    def _answered_by(self) -> int | None:
+        return None if self.answering_thread is None else self.answering_thread()
+
+    def _before_waiting(self) -> None:
+        """On an event loop: what can be done so that it need not wait."""
+
     def get(self, *, timeout: float | None = None) -> object:
         """Wait for the reply on this thread.
 
@@ -115,8 +150,7 @@ class KernelFuture(pykka.Future[object]):
         if self._get_hook is not None:
             return super().get(timeout=timeout)
         if not self._done:
-            answering = self.answering_thread() if self.answering_thread is not None else None
-            if answering is not None and answering == threading.get_ident():
+            if self._answered_by() == threading.get_ident():
                 raise BlockingAskOnLoop(
                     "a blocking ask on the actor loop waits for itself: await the future (ask(..., block=False)), "
                     "or tell the actor and handle its answer as a message"
@@ -132,6 +166,8 @@ class KernelFuture(pykka.Future[object]):
     def __await__(self) -> Generator[object, None, object]:  # type: ignore[override]  # Pykka's yields None only
         if self._get_hook is not None:
             return (yield from asyncio.to_thread(super().get).__await__())
+        if not self._done:
+            self._before_waiting()
         if self._done:
             return self._result()
         loop = asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""Handling one message: fences, the handler, and the commit of state and outbox together.
+"""Handling messages: fences, the handler, and the commit of state and outbox together.
 
 Called by the dispatcher for one cell at a time, on the actor loop. What fails here goes to ``failure``; what the
 outbox asks for is carried out by ``commit``.
@@ -7,7 +7,7 @@ outbox asks for is carried out by ``commit``.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from typing import TYPE_CHECKING
 
 import structlog
@@ -15,10 +15,11 @@ import structlog
 from . import commit, failure, lifecycle, outside
 from .clock import NS
 from .containment import escapes
-from .envelope import NO_CAUSE, Envelope, Origin
+from .envelope import Envelope
 from .errors import AskTimeout, HandlerError, MailboxFull
 from .held import BUSY
-from .outbox import CLOSED, TELL, Outbox
+from .operation import CLOSED, Operation
+from .outbox import Outbox
 from .policy import Lane
 
 if TYPE_CHECKING:
@@ -27,47 +28,116 @@ if TYPE_CHECKING:
 log = structlog.get_logger("sessionactors.runtime")
 
 
-def process(cell: Cell, lane: Lane) -> bool:
-    """Handle the oldest message of a lane; False if there was none, or messages are held."""
-    if cell.held:
-        return False
-    envelope = cell.mailbox.pop(lane)
-    if envelope is None:
-        return False
-    handle(cell, envelope)
-    return True
+def serve(cell: Cell, lane: Lane, most: int, control: Sized = (), posted: Sized = ()) -> int:
+    """Handle up to ``most`` messages of a lane, oldest first; returns how many were taken.
 
+    Ends early when messages are held, and as soon as there is something in ``control`` or ``posted``: what must not wait
+    for data (the dispatcher's control queue, and calls from other threads).
 
-def handle(cell: Cell, envelope: Envelope) -> None:
-    now = cell.system.clock.now()
-    if envelope.policy.fenced and getattr(envelope.message.scope, "closed", False):  # type: ignore[attr-defined]
-        discard(cell, envelope, now)
-        return
-    if envelope.origin is not None and not wanted(cell, envelope, envelope.origin, now):
-        return
-    cell.current = envelope
-    cell.current_since = now
-    cell.cause_id = envelope.id
-    out = cell.outbox
-    out.ops = []
-    out.now = now
-    out.turn = envelope.turn
-    if cell.actor.own_thread:
-        cell.held |= BUSY
-        cell.system.threads.submit_handler(cell, envelope)
-        return
-    system = cell.system
+    The hot path of the kernel, and so one long function: what a message costs is mostly Python calls. The clock is read
+    between handler and commit (the end of the handler, and the sending time of all it sent) and, if there was anything
+    to commit, after it; the last reading is also the beginning of the next message.
+    """
+    mailbox = cell.mailbox
+    waiting = mailbox.data if lane is Lane.DATA else mailbox.control
+    if not waiting or cell.held:
+        return 0
+    actor = cell.actor
+    if actor.own_thread:
+        return _serve_on_thread(cell, lane)
+    system, out, accounts = cell.system, cell.outbox, mailbox.accounts
+    now, taps, receive, record = system.clock.now, system.taps, actor.receive, cell.recorder.record
+    served = 0
+    ops: list[Operation] = []
+    out.ops = ops
+    began = now()
     system.handling = cell
     try:
-        state = cell.actor.receive(cell.state, envelope.message, out)
-        if state is None and cell.state is not None:
-            raise HandlerError(f"{cell.path}: receive() returned None for {envelope.message!r}; return the state")
-    except BaseException as error:
+        while served < most and waiting and not control and not posted and not cell.held:
+            envelope = waiting.popleft()
+            served += 1
+            origin, reply_to, message = envelope.origin, envelope.reply_to, envelope.message
+            if (origin is not None or reply_to is not None or envelope.policy.checked) and not wanted(
+                cell, envelope, began
+            ):
+                continue
+            cell.current_since = out.now = began
+            cell.current = envelope
+            out.turn = envelope.turn
+            try:
+                state = receive(cell.state, message, out)
+                if state is None and cell.state is not None:
+                    raise _no_state(cell, message)
+            except BaseException as error:
+                handler_failed(cell, envelope, error, began)
+                break
+            ended = now()
+            cell.state = state
+            if reply_to is not None or origin is not None or out.stashing:
+                failed = complete(cell, envelope, ops, ended)
+                ended = now()
+            else:
+                accounts.handled += 1
+                failed = None
+                if ops:
+                    failed = commit.carry_out(cell, ops, ended)
+                    ended = now()
+            if ops:
+                ops.clear()
+            took, waited = ended - began, began - envelope.at
+            cell.handler_ns += took
+            cell.waited_ns += waited
+            record(envelope.id, envelope.cause, type(message), began, waited, took)
+            if taps.active:
+                taps.publish(cell, envelope, began, ended, "handled")
+            began = ended
+            if failed is not None:
+                cell.current = None
+                system.handling = None
+                failure.on_failure(cell, failed)
+                break
+    finally:
+        out.ops = CLOSED
+        cell.current = None
         system.handling = None
-        handler_failed(cell, envelope, error, now)
-        return
-    system.handling = None
-    handled(cell, envelope, state, now)
+    return served
+
+
+def complete(cell: Cell, envelope: Envelope, ops: list[Operation], now: int) -> BaseException | None:
+    """After a handler has returned: account, commit, answer. What :func:`serve` does in place for a plain message."""
+    out, system = cell.outbox, cell.system
+    error, stashed = None, out.stashing
+    if stashed:
+        out.stashing = False
+        error = stash_current(cell, envelope)
+    else:
+        cell.mailbox.accounts.handled += 1
+        cell.release_origin(envelope)
+    if ops:
+        error = commit.carry_out(cell, ops, now) or error
+    if envelope.reply_to is not None:
+        value, later = out.take_reply()
+        if not later and not stashed:
+            handling, system.handling = system.handling, None
+            envelope.reply_to.succeed(value)  # who waits may be called back at once: that is outside of the handler
+            system.handling = handling
+    return error
+
+
+def _serve_on_thread(cell: Cell, lane: Lane) -> int:
+    """Give the oldest message to the actor's thread. All others are held until its handler is back."""
+    envelope = cell.mailbox.pop(lane)
+    began = cell.system.clock.now()
+    if envelope is None or not wanted(cell, envelope, began):
+        return 1
+    out = cell.outbox
+    out.ops = []
+    cell.current_since = out.now = began
+    cell.current = envelope
+    out.turn = envelope.turn
+    cell.held |= BUSY
+    cell.system.threads.submit_handler(cell, envelope)
+    return 1
 
 
 def handled_on_thread(cell: Cell, envelope: Envelope, state: object, error: BaseException | None) -> None:
@@ -76,7 +146,7 @@ def handled_on_thread(cell: Cell, envelope: Envelope, state: object, error: Base
         return
     cell.held &= ~BUSY
     if error is None and state is None and cell.state is not None:
-        error = HandlerError(f"{cell.path}: receive() returned None for {envelope.message!r}; return the state")
+        error = _no_state(cell, envelope.message)
     if error is not None:
         handler_failed(cell, envelope, error, cell.current_since)
     else:
@@ -89,80 +159,48 @@ def handled_on_thread(cell: Cell, envelope: Envelope, state: object, error: Base
 
 
 def handled(cell: Cell, envelope: Envelope, state: object, began: int) -> None:
-    out = cell.outbox
+    """Commit a handler that ran on its own thread."""
+    system, out = cell.system, cell.outbox
+    ops, out.ops = out.ops, CLOSED
     cell.state = state
-    error = None
-    stashed = out._stash
-    if stashed:
-        out._stash = False
-        error = stash_current(cell, envelope)
-    else:
-        cell.mailbox.accounts.handled += 1
-        if envelope.origin is not None:
-            cell.release_origin(envelope)
-    if out.ops:
-        error = commit_all(cell, began) or error
-    else:
-        out.ops = CLOSED
-    if envelope.reply_to is not None and not out.replies_later and not stashed:
-        envelope.reply_to.succeed(out.reply_value)
-    out.reply_value = None
-    out.replies_later = False
-    ended = cell.system.clock.now()
+    error = complete(cell, envelope, ops, system.clock.now())
+    ended = system.clock.now()
     cell.handler_ns += ended - began
     cell.waited_ns += began - envelope.at
     cell.recorder.record(envelope.id, envelope.cause, type(envelope.message), began, began - envelope.at, ended - began)
-    if cell.system.taps.active:
-        cell.system.taps.publish(cell, envelope, began, ended, "handled")
+    if system.taps.active:
+        system.taps.publish(cell, envelope, began, ended, "handled")
     cell.current = None
-    cell.cause_id = NO_CAUSE
     if error is not None:
         failure.on_failure(cell, error)
 
 
-def commit_all(cell: Cell, now: int) -> BaseException | None:
-    """Carry out the outbox. A port that raises, or control sent into a full lane, is a failure of this actor."""
-    ops = cell.outbox.ops
-    cell.outbox.ops = CLOSED
-    first: BaseException | None = None
-    committing, cell.system.committing = cell.system.committing, cell
-    for op in ops:
-        try:
-            if op[0] is TELL:
-                commit.tell(cell, op[1], op[2], now)  # type: ignore[arg-type]
-            else:
-                op[0](cell, *op[1:])  # type: ignore[operator]
-        except BaseException as error:
-            first = first or error
-            note_failure(cell, error, "commit")
-            if escapes(error):
-                cell.system.committing = committing
-                raise
-    cell.system.committing = committing
-    return first
+def _no_state(cell: Cell, message: object) -> HandlerError:
+    return HandlerError(f"{cell.path}: receive() returned None for {message!r}; return the state")
 
 
 def transact(cell: Cell, hook: Callable[[], object]) -> BaseException | None:
     """Run a lifecycle hook like a handler: all or nothing."""
-    out = cell.outbox
-    out.ops = []
-    out.now = cell.system.clock.now()
-    cell.system.handling = cell
+    out, system = cell.outbox, cell.system
+    ops: list[Operation] = []
+    out.ops = ops
+    out.now = system.clock.now()
+    handling, system.handling = system.handling, cell
     try:
         state = hook()
         if inspect.iscoroutine(state):
             state.close()
             raise HandlerError(f"{cell.path}: {state.__qualname__}() must not be async")
     except BaseException as error:
-        cell.system.handling = None
-        out.ops = CLOSED
         note_failure(cell, error, "lifecycle")
         if escapes(error):
             raise
         return error
-    cell.system.handling = None
+    finally:
+        out.ops = CLOSED
+        system.handling = handling
     cell.state = state
-    return commit_all(cell, out.now)
+    return commit.carry_out(cell, ops, out.now)
 
 
 def handler_failed(cell: Cell, envelope: Envelope, error: BaseException, began: int) -> None:
@@ -174,12 +212,12 @@ def handler_failed(cell: Cell, envelope: Envelope, error: BaseException, began: 
 
 def fail_current(cell: Cell, envelope: Envelope, error: BaseException, began: int) -> None:
     """The message in hand has failed: it has changed nothing and sent nothing."""
+    cell.system.handling = None
     out = cell.outbox
     out.ops = CLOSED
-    out._stash = False
-    out.reply_value = None
-    if out.replies_later:
-        out.replies_later = False
+    out.stashing = False
+    _, later = out.take_reply()
+    if later:
         outside.forget_ask(cell, envelope)
     cell.mailbox.accounts.failed += 1
     cell.release_origin(envelope)
@@ -190,7 +228,6 @@ def fail_current(cell: Cell, envelope: Envelope, error: BaseException, began: in
         cell.system.taps.publish(cell, envelope, began, cell.system.clock.now(), "failed")
     note_failure(cell, error, type(envelope.message).__name__)
     cell.current = None
-    cell.cause_id = NO_CAUSE
 
 
 def leave_thread(cell: Cell) -> None:
@@ -214,21 +251,28 @@ def note_failure(cell: Cell, error: BaseException, during: str) -> None:
     )
 
 
-def wanted(cell: Cell, envelope: Envelope, origin: Origin, now: int) -> bool:
-    """Whether a message with an origin must still be handled: not an expired ask, a stale timer, a dead effect."""
+def wanted(cell: Cell, envelope: Envelope, now: int) -> bool:
+    """Whether a message must still be handled: not fenced, nor of a stale timer or dead effect, nor an expired ask."""
+    mailbox, policy, origin, reply_to = cell.mailbox, envelope.policy, envelope.origin, envelope.reply_to
+    if policy.limit and mailbox.typed_counts is not None:
+        mailbox.typed_counts[type(envelope.message)] -= 1
+    if policy.fenced and getattr(envelope.message.scope, "closed", False):  # type: ignore[attr-defined]
+        discard(cell, envelope, now)
+        return False
+    if reply_to is not None and reply_to.deadline is not None and reply_to.deadline < now:
+        mailbox.accounts.expired += 1
+        late = (now - envelope.at) / NS
+        reply_to.fail(AskTimeout(f"{cell.path} came to the ask after {late:.2f} s, too late to handle it"))
+        return False
+    if origin is None:
+        return True
     if origin.timer_key is not None:
         timer = cell.timers.get(origin.timer_key)
         if timer is None or timer.generation != origin.timer_generation:
             discard(cell, envelope, now)
             return False
         del cell.timers[origin.timer_key]
-    elif origin.deadline is not None and origin.deadline < now:
-        cell.mailbox.accounts.expired += 1
-        if envelope.reply_to is not None:
-            late = (now - envelope.at) / NS
-            envelope.reply_to.fail(AskTimeout(f"{cell.path} came to the ask after {late:.2f} s, too late to handle it"))
-        return False
-    elif origin.effect is not None and origin.effect.cancelled and envelope.policy.fenced:
+    elif origin.effect is not None and origin.effect.cancelled and policy.fenced:
         discard(cell, envelope, now)
         return False
     return True

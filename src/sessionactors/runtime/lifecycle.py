@@ -93,11 +93,10 @@ def step(cell: Cell) -> bool:
     """Handle one message of a suspended actor; False if none waits."""
     if cell.held != SUSPENDED:
         return False
-    envelope = cell.mailbox.pop(Lane.CONTROL) or cell.mailbox.pop(Lane.DATA)
-    if envelope is None:
-        return False
-    handling.handle(cell, envelope)
-    return True
+    cell.held = 0
+    taken = handling.serve(cell, Lane.CONTROL, 1) or handling.serve(cell, Lane.DATA, 1)
+    cell.held |= SUSPENDED
+    return bool(taken)
 
 
 def restart(cell: Cell, error: BaseException, delay: int) -> None:
@@ -249,6 +248,7 @@ def finish(cell: Cell) -> None:
         return
     cell.stopped = True
     cell.actor_stopped.set()
+    cell.system.taps.unsubscribe(cell)
     cell.tree.cell_ended(cell)
     terminated = Terminated(cell.path, cell.end_reason or "stopped", cell.end_error)
     for watcher, incarnation, tell_me in cell.watchers:

@@ -127,14 +127,11 @@ class Mailbox:
         return None
 
     def pop(self, lane: Lane) -> Envelope | None:
-        """The oldest message of a lane, or None."""
+        """The oldest message of a lane, or None. Who takes it out asks ``handling.wanted``, which counts it out by type."""
         waiting = self.control if lane is Lane.CONTROL else self.data
         if not waiting:
             return None
-        envelope = waiting.popleft()
-        if envelope.policy.limit and self.typed_counts is not None:
-            self.typed_counts[type(envelope.message)] -= 1
-        return envelope
+        return waiting.popleft()
 
     def stash(self, envelope: Envelope) -> None:
         """Keep a message for later. The caller has checked the bound."""

@@ -12,6 +12,7 @@ from .clock import NS, nanoseconds
 from .effect import EffectPort
 from .errors import NameTaken, OutsideHandler
 from .messages import Terminated
+from .operation import CLOSED, TELL, Operation
 from .policy import Overflow
 from .scope import Scope
 from .supervision import DEFAULT_CHILD, ChildSpec
@@ -27,22 +28,6 @@ N = TypeVar("N")
 R = TypeVar("R")
 S = TypeVar("S")
 
-TELL = None
-"""Marks the commonest operation, so that committing it needs no call."""
-
-
-class _Closed(list[tuple[object, ...]]):
-    """The operations of an outbox outside of its handler: none, and none may be added."""
-
-    def append(self, operation: tuple[object, ...]) -> None:
-        raise OutsideHandler(
-            "this outbox was used outside of its handler: an effect sends by its port (`await port.send(...)`), "
-            "other code tells by a ref"
-        )
-
-
-CLOSED: list[tuple[object, ...]] = _Closed()
-
 DEFAULT_WINDOW = 16
 """Unhandled messages that one effect may have."""
 
@@ -50,19 +35,18 @@ DEFAULT_WINDOW = 16
 class Outbox(Generic[M]):
     """The outbox of one actor; ``M`` is the union of messages the actor itself accepts."""
 
-    __slots__ = ("_cell", "_context", "_stash", "now", "ops", "reply_value", "replies_later", "turn")
+    __slots__ = ("_cell", "now", "ops", "replies_later", "reply_value", "stashing", "turn")
 
     def __init__(self, cell: Cell) -> None:
         self._cell = cell
-        self.ops = CLOSED
+        self.ops: list[Operation] = CLOSED
         self.now: int = 0
         """Kernel clock when the handler began, nanoseconds."""
         self.turn: str = ""
         """The user turn this delivery belongs to; assign it to name a new one. What is sent inherits it."""
-        self._stash = False
+        self.stashing = False
         self.reply_value: object = None
         self.replies_later = False
-        self._context: object = None
 
     # -- facts -------------------------------------------------------------------------------------------------------
 
@@ -133,7 +117,13 @@ class Outbox(Generic[M]):
     def stash(self) -> None:
         """Keep the message being handled for later (bounded by the data lane's bound)."""
         self._must_be_handling()
-        self._stash = True
+        self.stashing = True
+
+    def take_reply(self) -> tuple[object, bool]:
+        """For the kernel: what the handler replied, and whether it will reply later."""
+        taken = self.reply_value, self.replies_later
+        self.reply_value, self.replies_later = None, False
+        return taken
 
     def _must_be_handling(self) -> None:
         if self.ops is CLOSED or self._cell.current is None:

@@ -6,7 +6,7 @@ may be sent too; it travels in the data lane and is refused when that is full.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import Any, TypeVar, dataclass_transform
@@ -46,25 +46,39 @@ class MessagePolicy:
     """For ``CONFLATE``: messages of this type with equal keys replace each other (None: the type is the key)."""
     fenced: bool = False
     """Discarded at dequeue once its ``scope`` is closed. Messages that are not fenced account, and are always handled."""
+    plain: bool = field(init=False, default=True)
+    """Whether it goes into the data lane after no more than a look at the depth: the common case, tested first."""
+    checked: bool = field(init=False, default=False)
+    """Whether something must be looked at when it is taken out."""
     special: bool = field(init=False, default=False)
     """Whether a put needs more than a look at the lane's depth."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "special", self.overflow is Overflow.CONFLATE or self.limit > 0)
+        special = self.overflow is Overflow.CONFLATE or self.limit > 0
+        object.__setattr__(self, "special", special)
+        object.__setattr__(self, "plain", self.lane is Lane.DATA and not special)
+        object.__setattr__(self, "checked", self.fenced or self.limit > 0)
 
 
 DEFAULT_POLICY = MessagePolicy()
 
-_policies: dict[type, MessagePolicy] = {}
+
+class _Policies(dict[type, MessagePolicy]):
+    """Policies by message type: a look-up is one step in C, and only the first of a type is made here."""
+
+    def __missing__(self, kind: type) -> MessagePolicy:
+        policy: MessagePolicy = getattr(kind, "__policy__", DEFAULT_POLICY)
+        self[kind] = policy
+        return policy
+
+
+policies: Mapping[type, MessagePolicy] = _Policies()
+"""The policy of every type of message that was ever sent; ``policies[kind]`` finds any."""
 
 
 def policy_of(kind: type) -> MessagePolicy:
     """The policy of a message type."""
-    policy = _policies.get(kind)
-    if policy is None:
-        policy = getattr(kind, "__policy__", DEFAULT_POLICY)
-        _policies[kind] = policy
-    return policy
+    return policies[kind]
 
 
 @dataclass_transform(frozen_default=True)

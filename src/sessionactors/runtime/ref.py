@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Generic, Literal, NoReturn, TypeVar, cast, ove
 import pykka
 
 from . import outside
-from .envelope import EDGE, Envelope, Origin
-from .errors import AskCycle, BlockingAskOnLoop, MailboxFull, OutsideHandler
+from .clock import NS
+from .envelope import EDGE, NO_CAUSE, Envelope
+from .errors import AskCycle, AskTimeout, BlockingAskOnLoop, MailboxFull, OutsideHandler
 from .future import KernelFuture
 from .messages import Resume, Step, Stop, Suspend, SystemMessage
 from .policy import Lane, MessagePolicy, Overflow, policy_of
@@ -24,6 +25,22 @@ DEFAULT_ASK_TIMEOUT = 5.0
 
 ROOM_ON_THE_WAY = 256
 """Messages of types that give way, told on other threads and not delivered yet, that one lane may have at least."""
+
+
+class Question(KernelFuture):
+    """The future of an ask. It knows whom it asked what, so that a wait can be explained, or made unnecessary."""
+
+    target: Cell
+    envelope: Envelope
+
+    def _timed_out(self, waited: float) -> AskTimeout:
+        return AskTimeout(outside.explain_wait(self.target, self.envelope, waited))
+
+    def _answered_by(self) -> int | None:
+        return self.target.system.loop_thread
+
+    def _before_waiting(self) -> None:
+        self.target.system.drive(self)
 
 
 class Ref(pykka.ActorRef["Cell"], Generic[M_contra]):
@@ -73,12 +90,13 @@ class Ref(pykka.ActorRef["Cell"], Generic[M_contra]):
             raise pykka.ActorDeadError(f"{self.path} has ended: {cell.end_reason or 'stopped'}")
         self._must_be_outside("tell", "out.tell()")
         if threading.get_ident() == system.loop_thread:
-            if not cell.deliver(self._envelope(message, None, None)) and not cell.stopping:
+            if not cell.deliver(self._envelope(message, None)) and not cell.stopping:
                 raise self._full()
             return
         policy = policy_of(type(message))
         if self._set_out(policy):
-            system.call(lambda: self._arrive(policy.lane, self._envelope(message, None, None)))
+            envelope = self._envelope(message, None)  # its age counts from here, also while the loop is blocked
+            system.call(lambda: self._arrive(policy.lane, envelope))
         elif policy.overflow not in (Overflow.DROP_OLDEST, Overflow.DROP_NEWEST):
             raise self._full()
 
@@ -106,27 +124,28 @@ class Ref(pykka.ActorRef["Cell"], Generic[M_contra]):
         """
         cell = self.cell
         system = cell.system
-        chain = system.ask_chain()
+        on_loop = threading.get_ident() == system.loop_thread
+        chain = () if on_loop else system.ask_chain()
         if self.path in chain:
             raise AskCycle(" -> ".join((*chain, self.path)) + ": each waits for the next")
-        if block and threading.get_ident() == system.loop_thread:
+        if block and on_loop:
             raise BlockingAskOnLoop(
                 f"a blocking ask of {self.path} on the actor loop waits for itself: "
                 "use `await ref.ask(..., block=False)`, or tell it and handle the answer as a message"
             )
-        if threading.get_ident() == system.loop_thread:
+        if on_loop and system.handling is not None:
             self._must_be_outside("ask", "out.tell(), and handle the answer as a message")
-        future = KernelFuture()
-        future.answering_thread = system.answering_thread
-        future.timeout = timeout
+        future = Question()
         if cell.stopping:
             future.fail(pykka.ActorDeadError(f"{self.path} has ended: {cell.end_reason or 'stopped'}"))
         else:
-            deadline = None if timeout is None else system.clock.now() + round(timeout * 1e9)
-            origin = Origin(deadline=deadline, ask_chain=chain) if deadline is not None or chain else None
-            envelope = self._envelope(message, future, origin)
-            future.explain = lambda waited: outside.explain_wait(cell, envelope, waited)
-            if threading.get_ident() == system.loop_thread:
+            future.target = cell
+            future.envelope = envelope = self._envelope(message, future)
+            future.ask_chain = chain
+            if timeout is not None:
+                future.timeout = timeout
+                future.deadline = envelope.at + round(timeout * NS)
+            if on_loop:
                 cell.deliver(envelope)
             elif self._set_out(envelope.policy):
                 system.call(lambda: self._arrive(envelope.policy.lane, envelope))
@@ -170,9 +189,9 @@ class Ref(pykka.ActorRef["Cell"], Generic[M_contra]):
         if handler is not None:
             raise OutsideHandler(f"ref.{did}() inside the handler of {handler}: use {instead}")
 
-    def _envelope(self, message: object, reply_to: KernelFuture | None, origin: Origin | None) -> Envelope:
+    def _envelope(self, message: object, reply_to: KernelFuture | None) -> Envelope:
         system = self.cell.system
-        sender, cause, turn = system.edge_context()
+        sender, cause, turn = (EDGE, NO_CAUSE, "") if system.committing is None else system.edge_context()
         return Envelope(
             message,
             reply_to,
@@ -182,7 +201,7 @@ class Ref(pykka.ActorRef["Cell"], Generic[M_contra]):
             turn,
             system.clock.now(),
             policy_of(type(message)),
-            origin,
+            None,
         )
 
     def _full(self) -> MailboxFull:

@@ -216,6 +216,11 @@ class ActorSystem:
         except RuntimeError as error:
             raise SystemClosed("the actor loop is closed") from error
 
+    def drive(self, future: KernelFuture) -> None:
+        """A task is about to wait for ``future``: if it is on the actor loop, actors may answer before it has to."""
+        if asyncio._get_running_loop() is self.loop and self.handling is None:
+            self.dispatcher.drive(future)
+
     @staticmethod
     def on_loop(loop: asyncio.AbstractEventLoop) -> bool:
         """Whether this code runs on that loop."""

@@ -152,7 +152,8 @@ class Taps:
         return tap
 
     def subscribe(self, cell: Cell, types: Collection[type]) -> None:
-        """Tell an actor of the messages of these types that others in its room have handled."""
+        """Tell an actor of the messages of these types that others in its room have handled; replaces what it had."""
+        self.unsubscribe(cell)
         self.active = (*self.active, Subscription(self, cell, types))
 
     def unsubscribe(self, cell: Cell) -> None:

@@ -52,8 +52,7 @@ class Threads:
             lifecycle.when_stopped(cell, lambda: self.retire_handler(cell))
             threading.Thread(target=self._serve, args=(work,), name=f"actor {cell.path}", daemon=True).start()
         actor, state, out = cell.actor, cell.state, cell.outbox  # of this incarnation, whatever becomes of the cell
-        origin = envelope.origin
-        chain = (*(origin.ask_chain if origin is not None else ()), cell.path)
+        chain = (*(envelope.reply_to.ask_chain if envelope.reply_to is not None else ()), cell.path)
 
         def handle() -> None:
             _local.ask_chain = chain

@@ -55,9 +55,7 @@ class Tree:
 
     def new_id(self, kind: str) -> str:
         """``kind-1``, ``kind-2``, ..."""
-        counter = self._counters.get(kind)
-        if counter is None:
-            counter = self._counters[kind] = count(1)
+        counter = self._counters.setdefault(kind, count(1))  # atomic: users' threads name speeches too
         return f"{kind}-{next(counter)}"
 
     def scope_closed(self, scope: Scope) -> None:

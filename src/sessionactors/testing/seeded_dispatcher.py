@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from sessionactors.runtime.dispatcher import LoopDispatcher
 
 if TYPE_CHECKING:
+    from sessionactors.runtime import KernelFuture
     from sessionactors.runtime.cell import Cell
 
 
@@ -49,6 +50,9 @@ class SeededDispatcher(LoopDispatcher):
     def slice(self) -> int:
         """Any number of messages, and then whatever the event loop has to do."""
         return self._random.randint(1, MOST_IN_A_SLICE)
+
+    def drive(self, future: KernelFuture) -> None:
+        """Nothing: whether actors or the waiting task go on first is left to chance, as all else."""
 
     def _pick(self, ready: deque[Cell]) -> Cell:
         index = self._random.randrange(len(ready))
