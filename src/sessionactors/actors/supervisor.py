@@ -114,6 +114,9 @@ RESTARTED_FREELY = ChildSpec(Restart.TRANSIENT, keep_state=True)
 EAR = ChildSpec(Restart.TEMPORARY)
 """An ear restarts its own children; when it gives up, the session ends."""
 
+DROP_IN = ChildSpec(Restart.TEMPORARY)
+"""A user's own actor that fails is gone; the call goes on."""
+
 DEFAULT_PARTICIPANT = "user"
 """Whose ear it is when audio comes without a transport."""
 
@@ -171,6 +174,8 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
         wiring = self._wiring
         components = wiring.components
         wiring.supervisor = out.myself
+        for name, factory in components.drop_ins:  # first, so that they see all and end last
+            out.spawn(name, factory, DROP_IN)
         wiring.history = out.spawn("history", lambda: History(wiring), RESTARTED_ONCE)
         wiring.llm = out.spawn("llm", lambda: LLMActor(wiring), RESTARTED_FREELY)
         wiring.tools = out.spawn("tools", lambda: ToolsActor(wiring), RESTARTED_FREELY)

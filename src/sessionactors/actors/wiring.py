@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sessionactors.model.events import SessionEvent
-    from sessionactors.runtime import Ref
+    from sessionactors.runtime import Actor, Ref
 
     from .agent import AgentMessage
     from .floor import FloorMessage
@@ -52,6 +52,8 @@ class Components:
     audio_input: bool = True
     audio_output: bool = True
     transcription_output: bool = True
+    drop_ins: tuple[tuple[str, Callable[[], Actor[object, object]]], ...] = ()
+    """Users' own actors: name and factory."""
 
 
 @dataclass(slots=True)

@@ -151,14 +151,6 @@ class HistoryNote:
 
 
 @dataclass(frozen=True, slots=True)
-class SessionFailedToStart:
-    """The session could not start; nothing of it is left."""
-
-    error: BaseException
-    type: Literal["_failed_to_start"] = "_failed_to_start"
-
-
-@dataclass(frozen=True, slots=True)
 class SpeechScheduledNote:
     """A speech waits for the floor, or has it."""
 
@@ -207,7 +199,6 @@ PublicEvent: TypeAlias = (
 )
 SessionNote: TypeAlias = (
     SessionReady
-    | SessionFailedToStart
     | HistoryNote
     | SpeechScheduledNote
     | SpeechItemNote

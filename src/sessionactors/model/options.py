@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from .errors import OptionError
 
 TurnDetectionMode: TypeAlias = Literal["vad", "stt", "manual", "realtime_llm"]
+
+TextTransform: TypeAlias = Literal["filter_markdown", "filter_emoji"]
+"""What is left out of a text before a voice is given it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,8 @@ class SessionOptions:
     """Seconds a closing session waits for the final transcript of a trailing turn."""
     synthesis_lead: float = 2.0
     """Seconds of audio that synthesis may be ahead of playout."""
+    tts_text_transforms: tuple[TextTransform, ...] = ("filter_markdown", "filter_emoji")
+    """What is left out of the text that the voice is given; transcript and history keep it."""
 
     def __post_init__(self) -> None:
         for name in (
@@ -83,6 +88,9 @@ class SessionOptions:
                 raise OptionError(f"{name} must not be negative, got {value}")
         if self.synthesis_lead <= 0:
             raise OptionError(f"synthesis_lead must be positive, got {self.synthesis_lead}")
+        unknown = [name for name in self.tts_text_transforms if name not in get_args(TextTransform)]
+        if unknown:
+            raise OptionError(f"unknown tts_text_transforms {unknown}; there are: {', '.join(get_args(TextTransform))}")
         if self.min_endpointing_delay > self.max_endpointing_delay:
             raise OptionError(
                 f"min_endpointing_delay ({self.min_endpointing_delay}) is greater than "

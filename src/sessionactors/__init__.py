@@ -1,0 +1,134 @@
+"""Actor-model runtime for real-time voice-agent sessions.
+
+Everything importable from here is public, typed and documented; the rest is not.
+"""
+
+from .interfaces.audio_io import (
+    AudioSink,
+    AudioSource,
+    PlaybackFinished,
+    PlaybackProgressed,
+    PlaybackStarted,
+)
+from .interfaces.llm import LLM, ChatChunk, CompletionUsage, FunctionToolCall, LLMStream
+from .interfaces.stt import STT, SpeechEvent, SpeechEventType
+from .interfaces.transport import TranscriptSegment, Transport, TransportEvents
+from .interfaces.tts import TTS, SynthesizedAudio, WordTiming
+from .interfaces.turn_detector import TurnDetector
+from .interfaces.vad import VAD, VADEvent, VADEventType
+from .model.audio import AudioFrame
+from .model.chat import AgentHandoff, ChatContext, ChatMessage, FunctionCall, FunctionCallOutput
+from .model.errors import (
+    APIConnectionError,
+    APIError,
+    APIStatusError,
+    APITimeoutError,
+    AudioFormatError,
+    OptionError,
+    SessionActorsError,
+    SessionStateError,
+    ToolDefinitionError,
+)
+from .model.events import (
+    AgentStateChangedEvent,
+    CloseEvent,
+    CloseReason,
+    ConversationItemAddedEvent,
+    ErrorEvent,
+    FunctionToolsExecutedEvent,
+    MetricsCollectedEvent,
+    SpeechCreatedEvent,
+    UserInputTranscribedEvent,
+    UserStateChangedEvent,
+)
+from .model.options import APIConnectOptions, SessionOptions
+from .model.sentinel import FLUSH, NOT_GIVEN, FlushSentinel, NotGiven
+from .model.speech import SPEECH_PRIORITY_HIGH, SPEECH_PRIORITY_LOW, SPEECH_PRIORITY_NORMAL
+from .runtime import ActorSystem, CloseReport, Delivery, Outbox, Tap, TreeSnapshot, message
+from .session.agent import Agent
+from .session.agent_session import AgentSession
+from .session.drop_in import DropIn
+from .session.function_tool import FunctionTool, StopResponse, ToolError, function_tool
+from .session.room_options import RoomInputOptions, RoomOutputOptions
+from .session.run_context import RunContext
+from .session.speech_handle import SpeechHandle
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "FLUSH",
+    "LLM",
+    "NOT_GIVEN",
+    "SPEECH_PRIORITY_HIGH",
+    "SPEECH_PRIORITY_LOW",
+    "SPEECH_PRIORITY_NORMAL",
+    "STT",
+    "TTS",
+    "VAD",
+    "APIConnectOptions",
+    "APIConnectionError",
+    "APIError",
+    "APIStatusError",
+    "APITimeoutError",
+    "ActorSystem",
+    "Agent",
+    "AgentHandoff",
+    "AgentSession",
+    "AgentStateChangedEvent",
+    "AudioFormatError",
+    "AudioFrame",
+    "AudioSink",
+    "AudioSource",
+    "ChatChunk",
+    "ChatContext",
+    "ChatMessage",
+    "CloseEvent",
+    "CloseReason",
+    "CloseReport",
+    "CompletionUsage",
+    "ConversationItemAddedEvent",
+    "Delivery",
+    "DropIn",
+    "ErrorEvent",
+    "FlushSentinel",
+    "FunctionCall",
+    "FunctionCallOutput",
+    "FunctionTool",
+    "FunctionToolCall",
+    "FunctionToolsExecutedEvent",
+    "LLMStream",
+    "MetricsCollectedEvent",
+    "NotGiven",
+    "OptionError",
+    "Outbox",
+    "PlaybackFinished",
+    "PlaybackProgressed",
+    "PlaybackStarted",
+    "RoomInputOptions",
+    "RoomOutputOptions",
+    "RunContext",
+    "SessionActorsError",
+    "SessionOptions",
+    "SessionStateError",
+    "SpeechCreatedEvent",
+    "SpeechEvent",
+    "SpeechEventType",
+    "SpeechHandle",
+    "StopResponse",
+    "SynthesizedAudio",
+    "Tap",
+    "ToolDefinitionError",
+    "ToolError",
+    "TranscriptSegment",
+    "Transport",
+    "TransportEvents",
+    "TreeSnapshot",
+    "TurnDetector",
+    "UserInputTranscribedEvent",
+    "UserStateChangedEvent",
+    "VADEvent",
+    "VADEventType",
+    "WordTiming",
+    "function_tool",
+    "message",
+]

@@ -1,0 +1,109 @@
+"""``Agent``: instructions, tools and hooks. Users subclass it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from sessionactors.model.chat import ChatContext, ChatMessage
+from sessionactors.model.errors import SessionStateError, ToolDefinitionError
+
+from .function_tool import FunctionTool, StopResponse
+
+if TYPE_CHECKING:
+    from .agent_session import AgentSession
+
+
+class Agent:
+    """What talks to the user.
+
+    Args:
+        instructions: the system prompt.
+        chat_ctx: conversation it starts with; copied.
+        tools: tools besides the methods decorated with ``@function_tool``.
+        id: names it in handoffs; the class name in snake case if not given.
+
+    Raises:
+        ToolDefinitionError: two tools of one name.
+    """
+
+    def __init__(
+        self,
+        *,
+        instructions: str,
+        chat_ctx: ChatContext | None = None,
+        tools: Sequence[FunctionTool[..., object]] = (),
+        id: str | None = None,
+    ) -> None:
+        self._instructions = instructions
+        self._chat_ctx = chat_ctx.copy() if chat_ctx is not None else ChatContext.empty()
+        self._tools = (*tools, *self._decorated_tools())
+        self._id = id or ("default_agent" if type(self) is Agent else _snake_case(type(self).__name__))
+        self._session: AgentSession[object] | None = None
+        seen: set[str] = set()
+        for tool in self._tools:
+            if not isinstance(tool, FunctionTool):
+                raise ToolDefinitionError(f"{tool!r} is not a tool: decorate it with @function_tool")
+            if tool.name in seen:
+                raise ToolDefinitionError(f"agent {self._id!r} has two tools named {tool.name!r}")
+            seen.add(tool.name)
+
+    def _decorated_tools(self) -> tuple[FunctionTool[..., object], ...]:
+        found = []
+        for name in dir(type(self)):
+            if isinstance(getattr(type(self), name, None), FunctionTool):
+                found.append(getattr(self, name))
+        return tuple(found)
+
+    @property
+    def id(self) -> str:
+        """Names the agent in handoffs."""
+        return self._id
+
+    @property
+    def instructions(self) -> str:
+        """The system prompt."""
+        return self._instructions
+
+    @property
+    def tools(self) -> list[FunctionTool[..., object]]:
+        """Its tools."""
+        return list(self._tools)
+
+    @property
+    def chat_ctx(self) -> ChatContext:
+        """A copy of the conversation it started with."""
+        return self._chat_ctx.copy()
+
+    @property
+    def session(self) -> AgentSession[object]:
+        """The session it runs in.
+
+        Raises:
+            SessionStateError: it runs in none.
+        """
+        if self._session is None:
+            raise SessionStateError(f"agent {self._id!r} is not running in a session: start one with it first")
+        return self._session
+
+    # -- hooks, overridden by users ----------------------------------------------------------------------------------
+
+    async def on_enter(self) -> None:
+        """Called when it becomes the session's agent. Speaking first is done here: ``self.session.say(...)``."""
+
+    async def on_exit(self) -> None:
+        """Called when it ceases to be the session's agent."""
+
+    async def on_user_turn_completed(self, turn_ctx: ChatContext, new_message: ChatMessage) -> None:
+        """Called when the user's turn is complete and before the reply.
+
+        ``turn_ctx`` is a copy: edits change this reply's context only. Raise :class:`StopResponse` for no reply.
+        """
+
+
+def _snake_case(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+__all__ = ["Agent", "StopResponse"]

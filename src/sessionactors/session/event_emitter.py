@@ -1,0 +1,91 @@
+"""``on(event, callback)``: callbacks on the user's loop. A callback that raises is logged and hurts nobody."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Literal, TypeAlias, TypeVar, get_args, overload
+
+import structlog
+
+from sessionactors.model.errors import OptionError
+from sessionactors.model.events import PublicEvent
+
+EventTypes: TypeAlias = Literal[
+    "agent_state_changed",
+    "user_state_changed",
+    "user_input_transcribed",
+    "conversation_item_added",
+    "function_tools_executed",
+    "speech_created",
+    "metrics_collected",
+    "error",
+    "close",
+]
+EVENT_TYPES: tuple[str, ...] = get_args(EventTypes)
+
+Callback: TypeAlias = Callable[..., object]
+CallbackT = TypeVar("CallbackT", bound=Callback)
+
+log = structlog.get_logger("sessionactors.session")
+
+
+class EventEmitter:
+    """Keeps callbacks by event name."""
+
+    def __init__(self) -> None:
+        self._callbacks: dict[str, list[Callback]] = {}
+        self._running: set[asyncio.Future[object]] = set()
+
+    @overload
+    def on(self, event: EventTypes) -> Callable[[CallbackT], CallbackT]: ...
+    @overload
+    def on(self, event: EventTypes, callback: CallbackT) -> CallbackT: ...
+    def on(
+        self, event: EventTypes, callback: CallbackT | None = None
+    ) -> CallbackT | Callable[[CallbackT], CallbackT]:
+        """Call ``callback(event)`` at each event of this name; also usable as a decorator. It may be ``async``.
+
+        Raises:
+            OptionError: there is no such event.
+        """
+        if event not in EVENT_TYPES:
+            raise OptionError(f"no event named {event!r}; there are: {', '.join(EVENT_TYPES)}")
+        if callback is None:
+            return lambda given: self.on(event, given)
+        self._callbacks.setdefault(event, []).append(callback)
+        return callback
+
+    def once(self, event: EventTypes, callback: Callback) -> None:
+        """Call ``callback`` at the next event of this name only."""
+
+        def first(payload: object) -> object:
+            self.off(event, first)
+            return callback(payload)
+
+        self.on(event, first)
+
+    def off(self, event: EventTypes, callback: Callback) -> None:
+        """Forget a callback."""
+        self._callbacks[event] = [other for other in self._callbacks.get(event, ()) if other is not callback]
+
+    def _raise_event(self, event: PublicEvent) -> None:
+        for callback in tuple(self._callbacks.get(event.type, ())):
+            try:
+                result = callback(event)
+                if inspect.isawaitable(result):
+                    self._run(event.type, result)
+            except Exception as error:
+                log.exception("callback_failed", event_type=event.type, error=repr(error))
+
+    def _run(self, name: str, awaitable: Awaitable[object]) -> None:
+        future = asyncio.ensure_future(awaitable)
+        self._running.add(future)
+
+        def ended(done: asyncio.Future[object]) -> None:
+            self._running.discard(done)
+            if not done.cancelled() and done.exception() is not None:
+                log.error("callback_failed", event_type=name, error=repr(done.exception()), exc_info=done.exception())
+
+        future.add_done_callback(ended)

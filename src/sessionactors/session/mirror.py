@@ -1,0 +1,45 @@
+"""What can be read of a session at once, on the user's loop: brought up to date by events, in their order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sessionactors.model.chat import ChatItem
+from sessionactors.model.errors import SessionStateError
+from sessionactors.model.events import AgentState, UserState
+
+from .speech_handle import SpeechHandle
+
+
+@dataclass(slots=True)
+class Mirror:
+    """The mirrored state."""
+
+    agent_state: AgentState = "initializing"
+    user_state: UserState = "listening"
+    current: SpeechHandle | None = None
+    handles: dict[str, SpeechHandle] = field(default_factory=dict)
+    """Handles of speeches that are not over."""
+    items: list[ChatItem] = field(default_factory=list)
+
+    def open_handles(self) -> list[SpeechHandle]:
+        """Speeches that are not over."""
+        return list(self.handles.values())
+
+    def finish(self, speech_id: str, *, interrupted: bool, error: BaseException | None) -> None:
+        """A speech is over."""
+        handle = self.handles.pop(speech_id, None)
+        if handle is None:
+            return
+        if self.current is handle:
+            self.current = None
+        handle._finish(interrupted=interrupted, error=error)
+
+    def close(self) -> None:
+        """The session is over: so is every speech. States return to their beginning, without events."""
+        for speech_id in list(self.handles):
+            ended = SessionStateError(f"the session closed before {speech_id} was over")
+            self.finish(speech_id, interrupted=True, error=ended)
+        self.current = None
+        self.agent_state = "initializing"
+        self.user_state = "listening"

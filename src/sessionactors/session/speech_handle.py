@@ -1,0 +1,135 @@
+"""A handle on one thing the agent says: a mirror on the user's loop, kept in step by the session's events."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING
+
+from sessionactors.model.chat import ChatMessage, FunctionCall, FunctionCallOutput
+from sessionactors.model.errors import SessionStateError
+
+if TYPE_CHECKING:
+    from .agent_session import AgentSession
+
+
+class SpeechHandle:
+    """One speech: say it, wait for it, cut it off. Made by ``say`` and ``generate_reply``."""
+
+    def __init__(self, session: AgentSession[object], speech_id: str, *, allow_interruptions: bool) -> None:
+        self._session = session
+        self._id = speech_id
+        self._allow_interruptions = allow_interruptions
+        self._interrupted = False
+        self._scheduled = False
+        self._items: list[ChatMessage | FunctionCall | FunctionCallOutput] = []
+        self._error: BaseException | None = None
+        self._done: asyncio.Future[None] = session._loop.create_future()
+        self._callbacks: list[Callable[[SpeechHandle], None]] = []
+
+    @property
+    def id(self) -> str:
+        """Such as ``speech-7``."""
+        return self._id
+
+    @property
+    def scheduled(self) -> bool:
+        """Whether it has become the current speech."""
+        return self._scheduled
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether it was cut off."""
+        return self._interrupted
+
+    @property
+    def chat_items(self) -> list[ChatMessage | FunctionCall | FunctionCallOutput]:
+        """The history items it produced, in order."""
+        return list(self._items)
+
+    @property
+    def allow_interruptions(self) -> bool:
+        """Whether the user may cut it off."""
+        return self._allow_interruptions
+
+    @allow_interruptions.setter
+    def allow_interruptions(self, allow: bool) -> None:
+        if self._interrupted and not allow:
+            raise SessionStateError(f"{self._id} has been interrupted already and cannot be protected any more")
+        self._allow_interruptions = allow
+        self._session._set_allow_interruptions(self._id, allow)
+
+    def done(self) -> bool:
+        """Whether it is over: heard, cut off or failed, its tools included."""
+        return self._done.done()
+
+    def exception(self) -> BaseException | None:
+        """What went wrong, or None.
+
+        Raises:
+            asyncio.InvalidStateError: it is not over yet.
+        """
+        if not self._done.done():
+            raise asyncio.InvalidStateError(f"{self._id} is not over yet")
+        return self._error
+
+    def interrupt(self, *, force: bool = False) -> SpeechHandle:
+        """Cut it off; does nothing when it is over or cut off already.
+
+        Raises:
+            SessionStateError: it does not allow interruptions, and ``force`` is not set.
+        """
+        if self._interrupted or self._done.done():
+            return self
+        if not self._allow_interruptions and not force:
+            raise SessionStateError(f"{self._id} does not allow interruptions; pass force=True to cut it off all the same")
+        self._session._interrupt_speech(self._id, force=force)
+        self._interrupted = True
+        return self
+
+    async def wait_for_playout(self) -> None:
+        """Wait until it is over. Errors of the speech are not raised: see :meth:`exception`."""
+        await asyncio.shield(self._done)
+
+    def __await__(self) -> Generator[object, None, SpeechHandle]:
+        async def wait() -> SpeechHandle:
+            await self.wait_for_playout()
+            return self
+
+        return wait().__await__()
+
+    def add_done_callback(self, callback: Callable[[SpeechHandle], None]) -> None:
+        """Call back when it is over (soon, if it is)."""
+        if self._done.done():
+            self._session._loop.call_soon(callback, self)
+        else:
+            self._callbacks.append(callback)
+
+    def remove_done_callback(self, callback: Callable[[SpeechHandle], None]) -> None:
+        """Forget a callback."""
+        self._callbacks = [other for other in self._callbacks if other is not callback]
+
+    def __repr__(self) -> str:
+        state = "done" if self.done() else ("current" if self._scheduled else "waiting")
+        return f"<SpeechHandle {self._id} {state}{' interrupted' if self._interrupted else ''}>"
+
+    # -- for the session ---------------------------------------------------------------------------------------------
+
+    def _became_current(self) -> None:
+        self._scheduled = True
+
+    def _was_interrupted(self) -> None:
+        self._interrupted = True
+
+    def _add_item(self, item: ChatMessage | FunctionCall | FunctionCallOutput) -> None:
+        self._items.append(item)
+
+    def _finish(self, *, interrupted: bool, error: BaseException | None) -> None:
+        if self._done.done():
+            return
+        self._interrupted = self._interrupted or interrupted
+        self._error = error
+        self._done.set_result(None)
+        for callback in self._callbacks:
+            self._session._loop.call_soon(callback, self)
+        self._callbacks.clear()
