@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from functools import cache
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 import soxr
@@ -23,6 +24,7 @@ from sessionactors.providers.offline.phrases import Maybe, Phrase, SlotRef
 from sessionactors.providers.offline.stt import PocketSphinxSTT
 
 RATE: Final = 16000
+T = TypeVar("T")
 NO_VOICE: Final = "no voice: apt install flite, or pip install espeakng-loader"
 
 
@@ -56,7 +58,8 @@ def _chosen(phrase: Phrase, table: IntentTable, rng: random.Random) -> Iterator[
 @cache
 def spoken(sentence: str) -> bytes:
     """The sentence at 16 kHz, by the caller's voice. Kept, because espeak says it differently each time."""
-    return asyncio.run(_spoken(sentence))
+    with ThreadPoolExecutor(1) as thread:  # tests ask for it inside of their loops
+        return thread.submit(asyncio.run, _spoken(sentence)).result()
 
 
 async def _spoken(sentence: str) -> bytes:
@@ -70,9 +73,21 @@ async def _spoken(sentence: str) -> bytes:
     return np.asarray(resampled, dtype="<i2").tobytes()
 
 
-async def pieces(*texts: str) -> AsyncIterator[str]:
-    for text in texts:
-        yield text
+class Stream(AsyncIterator[T]):
+    """What a session hands to a provider. Not a generator: nobody closes those that a provider stops reading."""
+
+    def __init__(self, items: Iterable[T]) -> None:
+        self._items = iter(items)
+
+    async def __anext__(self) -> T:
+        await asyncio.sleep(0)
+        for item in self._items:
+            return item
+        raise StopAsyncIteration
+
+
+def pieces(*texts: str) -> Stream[str]:
+    return Stream(texts)
 
 
 def silence(seconds: float) -> bytes:
@@ -90,15 +105,11 @@ def in_frames(pcm: bytes, milliseconds: int = 20) -> Iterator[AudioFrame]:
         yield AudioFrame(pcm[start : start + length], RATE)
 
 
-async def as_audio(parts: Iterable[bytes | FlushSentinel]) -> AsyncIterator[AudioFrame | FlushSentinel]:
+def as_audio(parts: Iterable[bytes | FlushSentinel]) -> Stream[AudioFrame | FlushSentinel]:
     """Audio in 20 ms frames with flushes between, faster than real time."""
-    for part in parts:
-        if isinstance(part, FlushSentinel):
-            yield part
-            continue
-        for frame in in_frames(part):
-            yield frame
-            await asyncio.sleep(0)
+    return Stream(
+        item for part in parts for item in ((part,) if isinstance(part, FlushSentinel) else in_frames(part))
+    )
 
 
 def utterances(*sentences: str) -> list[bytes | FlushSentinel]:

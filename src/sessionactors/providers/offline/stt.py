@@ -158,7 +158,9 @@ class PocketSphinxSTT(STT):
             self._dictation_workers.clear()
 
     def __del__(self) -> None:
-        running = [w for w in (*self._grammar_workers, *self._dictation_workers) if w.usable]
+        made = self.__dict__  # an option that is out of range leaves an object without attributes
+        workers = (*made.get("_grammar_workers", ()), *made.get("_dictation_workers", ()))
+        running = [worker for worker in workers if worker.usable]
         if running:
             warnings.warn(f"unclosed {self!r}: call aclose()", ResourceWarning, source=self, stacklevel=2)
             for worker in running:

@@ -209,6 +209,7 @@ class SpeakingThreads:
                 job.finish(_closed())
             elif not job.abandoned:
                 self._do(job)
+            del job  # it refers to the voice, which must not be kept alive by a thread that waits
 
     def _do(self, job: _Job) -> None:
         def emit(spoken: Spoken) -> bool:

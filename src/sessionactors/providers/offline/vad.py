@@ -124,9 +124,10 @@ class SileroVAD(VAD):
             await inference.closed()
 
     def __del__(self) -> None:
-        if self._inference is not None and not self._closed:
+        # An option that is out of range leaves an object without attributes.
+        if (inference := self.__dict__.get("_inference")) is not None and not self._closed:
             warnings.warn(f"unclosed {self!r}: call aclose()", ResourceWarning, source=self, stacklevel=2)
-            self._inference.stop()
+            inference.stop()
 
     def _running(self) -> _Inference:
         with self._lock:
