@@ -6,7 +6,7 @@ from sessionactors.interfaces.audio_io import AudioSource
 from sessionactors.interfaces.stt import SpeechEvent
 from sessionactors.interfaces.vad import VADEvent
 from sessionactors.model.audio import AudioFrame
-from sessionactors.runtime import Lane, Overflow, Scope, message
+from sessionactors.runtime import Lane, Overflow, Ref, Scope, message
 
 HALF_A_SECOND = 50
 """Frames of 10 ms: what may wait before the oldest give way."""
@@ -30,6 +30,17 @@ class FrameCaptured:
 class SourceEnded:
     """The source will deliver nothing more."""
 
+    source: AudioSource | None = None
+    """Which one; None: the one that is attached."""
+
+
+@message()
+class SourceFailed:
+    """``input``, to itself: a source could not be started."""
+
+    source: AudioSource
+    error: Exception
+
 
 @message(lane=Lane.CONTROL, overflow=Overflow.CONFLATE)
 class SetInputEnabled:
@@ -43,6 +54,42 @@ class AudioHeard:
     """A mono frame at the rate that the receiver wants."""
 
     frame: AudioFrame
+    number: int = 0
+    """Counts the frames for ``stt`` from 1, without a gap; 0 for ``vad``."""
+
+
+@message()
+class AudioPaused:
+    """No more audio follows for now: finish what is open. ``input`` to ``vad`` and ``stt``."""
+
+
+@message()
+class ReplayWanted:
+    """A new recognition stream needs the audio that no final covers yet. ``stt`` to ``input``."""
+
+    after: int
+    """Number of the last frame that it does not need."""
+
+
+@message()
+class AudioReplayed:
+    """The audio that was asked for. All that ``input`` sent before is in it; what it sends later follows it."""
+
+    first: int
+    """Number of the first of the frames."""
+    frames: tuple[AudioFrame, ...]
+
+
+@message()
+class AudioSettled:
+    """What was said up to this frame has been delivered or was noise: it need not be kept. ``stt`` to ``input``."""
+
+    upto: int
+
+
+@message()
+class UtteranceBegan:
+    """The user began to speak. ``vad`` to ``stt``."""
 
 
 @message()
@@ -134,6 +181,48 @@ class StreamRetry:
     """``vad`` and ``stt``, to themselves: open the next stream now."""
 
 
+@message(fenced=True)
+class FlushTaken:
+    """``stt``, to itself: the recogniser has read a flush and asks for more."""
+
+    scope: Scope
+
+
+@message()
+class RecognizerOverdue:
+    """``stt``, to itself: nothing came of an utterance in time."""
+
+    stream: str
+
+
+@message()
+class SpeechStateWanted:
+    """Is the user still speaking? Answered by :class:`SpeechEnded` if not. ``turn`` to ``vad``, after a restart."""
+
+
+@message()
+class TurnFlushed:
+    """What was said has been committed. ``turn`` to who asked."""
+
+    participant: str
+    turn: str | None
+    """The turn it became; None when there was nothing to commit."""
+
+
+@message()
+class FlushTurn:
+    """Commit what was said, now: the session closes. ``supervisor`` to ``turn``, by way of the ear."""
+
+    within: float = 0.0
+    """Seconds to wait for a final transcript that is still to come."""
+    reply_to: Ref[TurnFlushed] | None = None
+
+
+@message()
+class FlushOverdue:
+    """``turn``, to itself: the final that a flush waited for did not come."""
+
+
 @message()
 class EndpointingElapsed:
     """``turn``, to itself: the user has been silent long enough."""
@@ -146,3 +235,4 @@ class EndOfTurnPredicted:
     transcript: str
     probability: float | None
     """0..1; None when the detector failed."""
+    error: BaseException | None = None

@@ -1,0 +1,82 @@
+"""``ear-<participant>``: parent of the four actors that listen to one participant.
+
+It starts and supervises them and passes on what ``supervisor`` says about the source. A child that fails more often
+than it may makes the ear fail, which its own supervisor hears of; so it watches none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias, assert_never
+
+from sessionactors.interfaces.audio_io import AudioSource
+from sessionactors.messages.ear import AttachSource, FlushTurn, SetInputEnabled, SourceEnded
+from sessionactors.runtime import Actor, Backoff, ChildSpec, Outbox, Strategy, Supervision
+
+from .ear_refs import EarRefs
+from .input import InputActor
+from .stt import STTActor
+from .turn import TurnActor
+from .vad import VADActor
+from .wiring import Wiring
+
+EarMessage: TypeAlias = AttachSource | SetInputEnabled | SourceEnded | FlushTurn
+
+RESTARTED_FREELY = ChildSpec(keep_state=True)
+"""As often as the window allows. The state is kept for its facts (source, what is settled, what is open); each actor
+begins its stream anew in ``restarted``."""
+RESTARTED_ONCE = ChildSpec(keep_state=True, max_restarts=1)
+
+
+@dataclass(frozen=True, slots=True)
+class EarState:
+    """Nothing: who is who stands in :class:`.EarRefs`."""
+
+
+class Ear(Actor[EarState, EarMessage]):
+    """Listens to one participant.
+
+    Args:
+        participant: identity; names the participant in all that the ear tells.
+        wiring: the session.
+        source: what to listen to first; None: nothing until :class:`.AttachSource`.
+    """
+
+    supervision = Supervision(Strategy.ONE_FOR_ONE, max_restarts=6, within=10.0, backoff=Backoff(first=0.05))
+
+    def __init__(self, participant: str, wiring: Wiring, source: AudioSource | None = None) -> None:
+        self._source = source
+        self._refs = EarRefs(participant, wiring)
+
+    def initial(self) -> EarState:
+        """See :class:`EarState`."""
+        return EarState()
+
+    def started(self, state: EarState, out: Outbox[EarMessage]) -> EarState:
+        """Start the actors, ``input`` last: they end in reverse order, so the source is let go first."""
+        refs, source = self._refs, self._source
+        components = refs.wiring.components
+        vad, stt = components.vad, components.stt
+        refs.turn = out.spawn("turn", lambda: TurnActor(refs), RESTARTED_ONCE)
+        if stt is not None:
+            refs.stt = out.spawn("stt", lambda: STTActor(refs, stt), RESTARTED_FREELY)
+        if vad is not None:
+            refs.vad = out.spawn("vad", lambda: VADActor(refs, vad), RESTARTED_FREELY)
+        refs.input = out.spawn("input", lambda: InputActor(refs, source), RESTARTED_FREELY)
+        return state
+
+    def receive(self, state: EarState, message: EarMessage, out: Outbox[EarMessage]) -> EarState:
+        """Pass it on."""
+        match message:
+            case AttachSource() | SetInputEnabled() | SourceEnded():
+                out.tell(self._refs.input, message)
+            case FlushTurn():
+                out.tell(self._refs.turn, message)
+            case _:
+                assert_never(message)
+        return state
+
+    def summary(self, state: EarState) -> Mapping[str, object]:
+        """Whose ear."""
+        return {"participant": self._refs.participant}

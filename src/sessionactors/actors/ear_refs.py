@@ -1,0 +1,29 @@
+"""Who is who inside one ear. The ear fills it while it starts its children; they read it when they handle a message."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sessionactors.runtime import Ref
+
+    from .input import InputMessage
+    from .stt import STTMessage
+    from .turn import TurnMessage
+    from .vad import VADMessage
+    from .wiring import Wiring
+
+
+@dataclass(slots=True)
+class EarRefs:
+    """The participant, the session around the ear, and the ear's actors."""
+
+    participant: str
+    wiring: Wiring
+    input: Ref[InputMessage] = field(init=False)
+    turn: Ref[TurnMessage] = field(init=False)
+    vad: Ref[VADMessage] | None = None
+    """None: nobody detects speech."""
+    stt: Ref[STTMessage] | None = None
+    """None: nobody recognises words."""

@@ -1,0 +1,217 @@
+"""``input``: a participant's audio, from the source to those who listen.
+
+Owns the source, the gate, resampling, and the audio since the last final transcript. Frames go to ``vad`` and ``stt``,
+each in the format it wants. It knows nothing of speech: only that audio flows, or pauses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias, assert_never
+
+import pykka
+
+from sessionactors.interfaces.audio_io import AudioSource
+from sessionactors.messages.ear import (
+    AttachSource,
+    AudioHeard,
+    AudioPaused,
+    AudioReplayed,
+    AudioSettled,
+    FrameCaptured,
+    ReplayWanted,
+    SetInputEnabled,
+    SourceEnded,
+    SourceFailed,
+)
+from sessionactors.messages.session import Publish
+from sessionactors.model.audio import AudioFrame
+from sessionactors.model.events import ErrorEvent
+from sessionactors.runtime import Actor, MailboxFull, Outbox, Ref, SystemClosed
+
+from .audio_ring import AudioRing
+from .ear_refs import EarRefs
+from .resampling import MonoResampler
+
+InputMessage: TypeAlias = (
+    AttachSource | SetInputEnabled | FrameCaptured | SourceEnded | SourceFailed | ReplayWanted | AudioSettled
+)
+
+
+@dataclass(frozen=True, slots=True)
+class InputState:
+    """What is attached, whether it may be heard, and how much was."""
+
+    begun: bool = False
+    """The first source was attached."""
+    source: AudioSource | None = None
+    enabled: bool = True
+    flowing: bool = False
+    """Audio was passed on since the last pause."""
+    heard: float = 0.0
+    """Seconds passed on."""
+    unheard: float = 0.0
+    """Seconds dropped by the closed gate."""
+    ring: AudioRing = field(default_factory=AudioRing)
+
+
+class InputActor(Actor[InputState, InputMessage]):
+    """Listens to one participant.
+
+    A restart keeps state and source: the source tells a ref that outlives the restart, and cannot be started twice.
+
+    Args:
+        refs: the ear's actors.
+        source: what to listen to first.
+    """
+
+    def __init__(self, refs: EarRefs, source: AudioSource | None = None) -> None:
+        self._refs = refs
+        self._first_source = source
+        components = refs.wiring.components
+        self._vad_rate = None if components.vad is None else components.vad.sample_rate
+        self._stt_rate = None if components.stt is None else components.stt.sample_rate
+        wanted = {rate for rate in (self._vad_rate, self._stt_rate) if rate is not None}
+        self._resamplers = [MonoResampler(rate) for rate in sorted(wanted)]
+        """Resources, not state: what they hold back (a few ms) is lost in a restart."""
+
+    def initial(self) -> InputState:
+        """No source yet."""
+        return InputState()
+
+    def started(self, state: InputState, out: Outbox[InputMessage]) -> InputState:
+        """Listen to the first source."""
+        return self._attach(replace(state, begun=True), self._first_source, out)
+
+    def restarted(self, state: InputState, error: BaseException, out: Outbox[InputMessage]) -> InputState:
+        """Go on with the source that is attached."""
+        return state if state.begun else self.started(state, out)
+
+    def receive(self, state: InputState, message: InputMessage, out: Outbox[InputMessage]) -> InputState:
+        """Handle one message."""
+        match message:
+            case FrameCaptured(frame):
+                return self._on_frame(state, frame, out)
+            case AudioSettled(upto):
+                return replace(state, ring=state.ring.without(upto))
+            case ReplayWanted(after):
+                return self._on_replay_wanted(state, after, out)
+            case SetInputEnabled():
+                return self._on_set_enabled(state, message, out)
+            case AttachSource(source):
+                return self._on_attach(state, source, out)
+            case SourceEnded(source):
+                return self._on_source_ended(state, source, out)
+            case SourceFailed(source, error):
+                return self._on_source_failed(state, source, error, out)
+            case _:
+                assert_never(message)
+
+    def stopped(self, state: InputState, out: Outbox[InputMessage]) -> None:
+        """Let the source go."""
+        if state.source is not None:
+            out.port(state.source.stop)
+
+    def summary(self, state: InputState) -> Mapping[str, object]:
+        """Source, gate and seconds."""
+        return {
+            "source": None if state.source is None else state.source.label,
+            "enabled": state.enabled,
+            "heard": round(state.heard, 3),
+            "unheard": round(state.unheard, 3),
+            "kept": round(state.ring.seconds, 3),
+        }
+
+    # -- audio -------------------------------------------------------------------------------------------------------
+
+    def _on_frame(self, state: InputState, frame: AudioFrame, out: Outbox[InputMessage]) -> InputState:
+        if not state.enabled:
+            return replace(state, unheard=state.unheard + frame.duration)
+        ring = state.ring
+        for resampler in self._resamplers:
+            ring = self._pass_on(ring, resampler.feed(frame), out)
+        return replace(state, flowing=True, heard=state.heard + frame.duration, ring=ring)
+
+    def _pass_on(self, ring: AudioRing, frame: AudioFrame | None, out: Outbox[InputMessage]) -> AudioRing:
+        if frame is None:  # the filter still fills, or was empty
+            return ring
+        vad, stt = self._refs.vad, self._refs.stt
+        if vad is not None and frame.sample_rate == self._vad_rate:
+            out.tell(vad, AudioHeard(frame))
+        if stt is not None and frame.sample_rate == self._stt_rate:
+            out.tell(stt, AudioHeard(frame, ring.next_number))
+            ring = ring.add(frame)
+        return ring
+
+    def _pause(self, state: InputState, out: Outbox[InputMessage]) -> InputState:
+        """Nothing follows for now: those who listen must not wait for the end of a word."""
+        ring = state.ring
+        for resampler in self._resamplers:
+            ring = self._pass_on(ring, resampler.flush(), out)
+        if state.flowing:
+            for listener in (self._refs.vad, self._refs.stt):
+                if listener is not None:
+                    out.tell(listener, AudioPaused())
+        return replace(state, flowing=False, ring=ring)
+
+    def _on_replay_wanted(self, state: InputState, after: int, out: Outbox[InputMessage]) -> InputState:
+        stt = self._refs.stt
+        if stt is None:
+            return state
+        ring = state.ring.without(after)
+        first, frames = ring.after(after)
+        out.tell(stt, AudioReplayed(first, frames))
+        return replace(state, ring=ring)
+
+    # -- gate and source ---------------------------------------------------------------------------------------------
+
+    def _on_set_enabled(self, state: InputState, gate: SetInputEnabled, out: Outbox[InputMessage]) -> InputState:
+        if not gate.enabled:
+            state = self._pause(state, out)
+        return replace(state, enabled=gate.enabled)
+
+    def _on_attach(self, state: InputState, source: AudioSource | None, out: Outbox[InputMessage]) -> InputState:
+        if source is not None and source is state.source:
+            return state
+        if state.source is not None:
+            out.port(state.source.stop)
+        return self._attach(self._pause(state, out), source, out)
+
+    def _attach(self, state: InputState, source: AudioSource | None, out: Outbox[InputMessage]) -> InputState:
+        if source is not None:
+            out.port(_start, source, out.myself)
+        return replace(state, source=source)
+
+    def _on_source_ended(self, state: InputState, source: AudioSource | None, out: Outbox[InputMessage]) -> InputState:
+        if source is not None and source is not state.source:
+            return state  # the end of one that was replaced
+        return self._pause(state, out)
+
+    def _on_source_failed(
+        self, state: InputState, source: AudioSource, error: Exception, out: Outbox[InputMessage]
+    ) -> InputState:
+        out.tell(
+            self._refs.wiring.supervisor,
+            Publish(ErrorEvent(error, source=out.path, recoverable=False, created_at=out.wall())),
+        )
+        return replace(state, source=None) if source is state.source else state
+
+
+def _start(source: AudioSource, ref: Ref[InputMessage]) -> None:
+    """Begin to listen. A source that cannot start costs its participant's voice, not the ear: it is reported."""
+    try:
+        source.start(
+            lambda frame: _tell(ref, FrameCaptured(frame)),
+            lambda: _tell(ref, SourceEnded(source)),
+        )
+    except Exception as error:  # noqa: BLE001  a transport may raise anything; it is told on as a message
+        _tell(ref, SourceFailed(source, error))
+
+
+def _tell(ref: Ref[InputMessage], message: InputMessage) -> None:
+    """Tell from any thread. A source has nothing to learn from an ear that is full or gone: the kernel counts it."""
+    try:
+        ref.tell(message)
+    except (pykka.ActorDeadError, MailboxFull, SystemClosed):
+        return

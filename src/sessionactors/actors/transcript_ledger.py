@@ -1,0 +1,51 @@
+"""How final transcripts ended: each in exactly one of committed, merged or discarded (promise P3). A value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptLedger:
+    """Counts of one participant's finals, and the ids of those that have not ended."""
+
+    received: int = 0
+    committed: int = 0
+    """First finals of a turn."""
+    merged: int = 0
+    """Further finals of a turn."""
+    discarded: int = 0
+    open: tuple[str, ...] = ()
+
+    def receive(self, transcript: str) -> TranscriptLedger:
+        """A final came."""
+        return replace(self, received=self.received + 1, open=(*self.open, transcript))
+
+    def commit(self) -> TranscriptLedger:
+        """All open ones became a turn."""
+        return replace(
+            self,
+            committed=self.committed + min(1, len(self.open)),
+            merged=self.merged + max(0, len(self.open) - 1),
+            open=(),
+        )
+
+    def discard(self) -> TranscriptLedger:
+        """All open ones come to nothing."""
+        return replace(self, discarded=self.discarded + len(self.open), open=())
+
+    @property
+    def balances(self) -> bool:
+        """Whether every final has ended, or is open, once."""
+        return self.received == self.committed + self.merged + self.discarded + len(self.open)
+
+    def summary(self) -> Mapping[str, object]:
+        """For inspection."""
+        return {
+            "received": self.received,
+            "committed": self.committed,
+            "merged": self.merged,
+            "discarded": self.discarded,
+            "open": list(self.open),
+        }

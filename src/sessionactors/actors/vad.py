@@ -1,0 +1,207 @@
+"""``vad``: the detector stream. It turns what a detector says into the beginning, going on and end of speech.
+
+Told by ``input`` what is heard, it tells ``turn`` about speech and ``stt`` about utterances. What speech means (a turn,
+an interruption) is not its business. A stream that fails, ends or falls silent is reported and opened again; speech
+that it was in the middle of is ended, so that nobody waits for an end that cannot come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TypeAlias, assert_never, cast
+
+from sessionactors.interfaces.home import Home
+from sessionactors.interfaces.vad import VAD, VADEvent, VADEventType
+from sessionactors.messages.ear import (
+    AudioHeard,
+    AudioPaused,
+    DetectorEnded,
+    DetectorSaid,
+    SpeechContinues,
+    SpeechEnded,
+    SpeechStarted,
+    SpeechStateWanted,
+    StreamRetry,
+    UtteranceBegan,
+    UtteranceEnded,
+)
+from sessionactors.messages.session import ComponentFailed, Recovered
+from sessionactors.model.audio import AudioFrame
+from sessionactors.model.errors import APIConnectionError, APITimeoutError
+from sessionactors.runtime import NS, Actor, Backoff, EffectPort, Outbox, Scope
+
+from .ear_refs import EarRefs
+from .provider_stream import relay
+from .retry_policy import reportable
+
+VADMessage: TypeAlias = AudioHeard | AudioPaused | DetectorSaid | DetectorEnded | StreamRetry | SpeechStateWanted
+
+STREAM = "detect"
+RETRY = "retry"
+REOPENING = Backoff(first=0.5, maximum=5.0, jitter=0.0)
+SILENT_FOR = 2.0
+"""Seconds of audio after which a detector that used to report each window is taken for hung."""
+
+
+@dataclass(frozen=True, slots=True)
+class VADState:
+    """The stream, and whether it is inside speech."""
+
+    stream: Scope | None = None
+    """Opened by the first audio; None also while a failed one waits to be opened again."""
+    waiting: bool = False
+    """A failed stream waits to be opened again."""
+    speaking: bool = False
+    ended_at: int = 0
+    """When the last speech ended, ns."""
+    reports: bool = False
+    """The stream says something about each window, so silence of it is a sign."""
+    unanswered: float = 0.0
+    """Seconds of audio since the stream last said something."""
+    failures: int = 0
+    """Streams lost in a row."""
+    missed: float = 0.0
+    """Seconds of audio that no stream got."""
+    stretches: int = 0
+
+
+class VADActor(Actor[VADState, VADMessage]):
+    """Detects the speech of one participant.
+
+    Args:
+        refs: the ear's actors.
+        vad: the detector.
+    """
+
+    def __init__(self, refs: EarRefs, vad: VAD) -> None:
+        self._refs = refs
+        self._vad = vad
+
+    def initial(self) -> VADState:
+        """No stream yet."""
+        return VADState()
+
+    def restarted(self, state: VADState, error: BaseException, out: Outbox[VADMessage]) -> VADState:
+        """Begin a new stream with the next audio; speech that was going on has to begin anew."""
+        state = self._break_off(state, out)
+        return replace(state, waiting=False)
+
+    def receive(self, state: VADState, message: VADMessage, out: Outbox[VADMessage]) -> VADState:
+        """Handle one message."""
+        match message:
+            case AudioHeard(frame):
+                return self._on_audio(state, frame, out)
+            case DetectorSaid(event):
+                return self._on_event(state, event, out)
+            case DetectorEnded():
+                return self._on_stream_ended(state, message, out)
+            case StreamRetry():
+                return replace(state, waiting=False)
+            case AudioPaused():
+                return self._break_off(state, out)
+            case SpeechStateWanted():
+                if not state.speaking:
+                    out.tell(self._refs.turn, SpeechEnded(state.ended_at or out.now))
+                return state
+            case _:
+                assert_never(message)
+
+    def summary(self, state: VADState) -> Mapping[str, object]:
+        """Stream and speech."""
+        return {
+            "stream": None if state.stream is None else state.stream.path,
+            "speaking": state.speaking,
+            "stretches": state.stretches,
+            "failures": state.failures,
+            "missed": round(state.missed, 3),
+        }
+
+    # -- audio and stream --------------------------------------------------------------------------------------------
+
+    def _on_audio(self, state: VADState, frame: AudioFrame, out: Outbox[VADMessage]) -> VADState:
+        if state.waiting:
+            return replace(state, missed=state.missed + frame.duration)
+        if state.stream is None:
+            state = self._open(state, out)
+        out.feed(STREAM, frame)
+        unanswered = state.unanswered + frame.duration
+        if state.reports and unanswered > SILENT_FOR:
+            return self._lost(
+                state, APITimeoutError(f"the detector said nothing about {unanswered:.1f} s of audio"), out
+            )
+        return replace(state, unanswered=unanswered)
+
+    def _open(self, state: VADState, out: Outbox[VADMessage]) -> VADState:
+        scope = out.open_scope(f"{out.path}/{out.new_id('detection')}")
+        vad = self._vad
+
+        async def detect(port: EffectPort[VADMessage]) -> None:
+            frames = cast("AsyncIterator[AudioFrame]", port.inlet)
+            await relay(vad.detect(frames), lambda event: DetectorSaid(event, scope), port)
+
+        out.effect(
+            STREAM,
+            detect,
+            done=lambda _: DetectorEnded(scope.path, None),
+            failed=lambda error: DetectorEnded(scope.path, error),
+            user_loop=vad.home is Home.USER,
+        )
+        return replace(state, stream=scope, reports=False, unanswered=0.0)
+
+    def _close(self, state: VADState, out: Outbox[VADMessage]) -> VADState:
+        if state.stream is None:
+            return state
+        out.close_scope(state.stream)
+        out.cancel_effect(STREAM)
+        return replace(state, stream=None)
+
+    def _break_off(self, state: VADState, out: Outbox[VADMessage]) -> VADState:
+        """The stream is over, on purpose or not: what it was in the middle of ends now."""
+        state = self._close(state, out)
+        return self._speech_ended(state, out.now, out) if state.speaking else state
+
+    def _on_stream_ended(self, state: VADState, ended: DetectorEnded, out: Outbox[VADMessage]) -> VADState:
+        if state.stream is None or state.stream.path != ended.stream:
+            return state  # one that was closed already
+        error = ended.error or APIConnectionError("the detector stream ended while audio was flowing")
+        return self._lost(state, error, out)
+
+    def _lost(self, state: VADState, error: BaseException, out: Outbox[VADMessage]) -> VADState:
+        state = self._break_off(state, out)
+        failures = state.failures + 1
+        out.tell(self._refs.wiring.supervisor, ComponentFailed("vad", reportable(error, "the detector stream")))
+        out.timer(RETRY, REOPENING.delay(failures, 0.0), StreamRetry())
+        return replace(state, failures=failures, waiting=True)
+
+    # -- speech ------------------------------------------------------------------------------------------------------
+
+    def _on_event(self, state: VADState, event: VADEvent, out: Outbox[VADMessage]) -> VADState:
+        if state.failures:
+            out.tell(self._refs.wiring.supervisor, Recovered("vad"))
+        reports = state.reports or event.type is VADEventType.INFERENCE_DONE
+        state = replace(state, failures=0, unanswered=0.0, reports=reports)
+        match event.type:
+            case VADEventType.START_OF_SPEECH:
+                return state if state.speaking else self._speech_started(state, event, out)
+            case VADEventType.INFERENCE_DONE:
+                if state.speaking:
+                    out.tell(self._refs.turn, SpeechContinues(event.speech_duration, event.silence_duration))
+                return state
+            case VADEventType.END_OF_SPEECH:
+                at = out.now - round(event.silence_duration * NS)
+                return self._speech_ended(state, at, out) if state.speaking else state
+            case _:
+                assert_never(event.type)
+
+    def _speech_started(self, state: VADState, event: VADEvent, out: Outbox[VADMessage]) -> VADState:
+        out.tell(self._refs.turn, SpeechStarted(out.now - round(event.speech_duration * NS)))
+        if self._refs.stt is not None:
+            out.tell(self._refs.stt, UtteranceBegan())
+        return replace(state, speaking=True, stretches=state.stretches + 1)
+
+    def _speech_ended(self, state: VADState, at: int, out: Outbox[VADMessage]) -> VADState:
+        out.tell(self._refs.turn, SpeechEnded(at))
+        if self._refs.stt is not None:
+            out.tell(self._refs.stt, UtteranceEnded())
+        return replace(state, speaking=False, ended_at=at)
