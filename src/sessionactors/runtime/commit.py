@@ -13,7 +13,7 @@ import structlog
 from . import handling, lifecycle, outside
 from .containment import escapes
 from .effect import Effect, Inlet, Run
-from .envelope import Envelope, Origin
+from .envelope import NO_CAUSE, Envelope, Origin
 from .errors import SystemClosed
 from .messages import Stop, Terminated
 from .obligation import Obligation
@@ -198,7 +198,9 @@ def spawn(cell: Cell, child: Cell) -> None:
         lifecycle.never_start(child)
         return
     cell.children[child.name] = child
+    child.cause_id, child.outbox.turn = cell.cause_id, cell.outbox.turn  # what it starts with is caused by this message
     lifecycle.start(child)
+    child.cause_id = NO_CAUSE
 
 
 def stop(cell: Cell, ref: Ref[object], reason: str) -> None:
