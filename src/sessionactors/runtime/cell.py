@@ -87,6 +87,8 @@ class Cell(PykkaCell):
         self.refused_at_edge = 0
         self.on_the_way = [0, 0]
         """By lane: messages told on other threads that the loop has not delivered yet; guarded by ``edge_lock``."""
+        self.born_of = NO_CAUSE
+        """While it starts: the message whose handler made it."""
         self.handler_ns = 0
         self.waited_ns = 0
         self.last_error: BaseException | None = None
@@ -107,7 +109,7 @@ class Cell(PykkaCell):
     def cause_id(self) -> int:
         """Id of the message in hand: the cause of all that its handler does."""
         current = self.current
-        return NO_CAUSE if current is None else current.id
+        return self.born_of if current is None else current.id
 
     @property
     def stopping(self) -> bool:

@@ -17,7 +17,7 @@ from .envelope import NO_CAUSE, Envelope, Origin
 from .errors import SystemClosed
 from .messages import Stop, Terminated
 from .obligation import Obligation
-from .operation import TELL, Operation
+from .operation import CLOSED, TELL, Operation
 from .policy import Overflow, policies, policy_of
 from .ref import Ref
 
@@ -37,10 +37,11 @@ def carry_out(cell: Cell, ops: list[Operation], now: int) -> BaseException | Non
     Telling one of our own actors is done in place, the envelope filled without a call of its constructor: this is half
     of what a message costs.
     """
-    system, tree = cell.system, cell.tree
+    system, tree, out = cell.system, cell.tree, cell.outbox
+    opened, out.ops = out.ops, CLOSED  # a port that added to what is carried out would never come to its end
     running, system.handling = system.handling, None  # ports may tell by refs: they run outside of the handler
     committing, system.committing = system.committing, cell
-    sender, cause, turn = cell.path, cell.cause_id, cell.outbox.turn
+    sender, cause, turn = cell.path, cell.cause_id, out.turn
     first: BaseException | None = None
     for op in ops:
         try:
@@ -72,7 +73,7 @@ def carry_out(cell: Cell, ops: list[Operation], now: int) -> BaseException | Non
             if escapes(error):
                 system.handling, system.committing = running, committing
                 raise
-    system.handling, system.committing = running, committing
+    system.handling, system.committing, out.ops = running, committing, opened
     return first
 
 
@@ -198,9 +199,9 @@ def spawn(cell: Cell, child: Cell) -> None:
         lifecycle.never_start(child)
         return
     cell.children[child.name] = child
-    child.cause_id, child.outbox.turn = cell.cause_id, cell.outbox.turn  # what it starts with is caused by this message
+    child.born_of, child.outbox.turn = cell.cause_id, cell.outbox.turn  # what it starts with is caused by this message
     lifecycle.start(child)
-    child.cause_id = NO_CAUSE
+    child.born_of = NO_CAUSE
 
 
 def stop(cell: Cell, ref: Ref[object], reason: str) -> None:
