@@ -74,16 +74,18 @@ def serve(cell: Cell, lane: Lane, most: int, control: Sized = (), posted: Sized 
             ended = now()
             cell.state = state
             if reply_to is not None or origin is not None or out.stashing:
-                failed = complete(cell, envelope, ops, ended)
+                failed = complete(cell, envelope, ended)
+                out.ops = ops = []
                 ended = now()
             else:
                 accounts.handled += 1
                 failed = None
                 if ops:
+                    out.ops = CLOSED
                     failed = commit.carry_out(cell, ops, ended)
+                    out.ops = ops
+                    ops.clear()
                     ended = now()
-            if ops:
-                ops.clear()
             took, waited = ended - began, began - envelope.at
             cell.handler_ns += took
             cell.waited_ns += waited
@@ -103,10 +105,11 @@ def serve(cell: Cell, lane: Lane, most: int, control: Sized = (), posted: Sized 
     return served
 
 
-def complete(cell: Cell, envelope: Envelope, ops: list[Operation], now: int) -> BaseException | None:
+def complete(cell: Cell, envelope: Envelope, now: int) -> BaseException | None:
     """After a handler has returned: account, commit, answer. What :func:`serve` does in place for a plain message."""
     out, system = cell.outbox, cell.system
     error, stashed = None, out.stashing
+    ops, out.ops = out.ops, CLOSED
     if stashed:
         out.stashing = False
         error = stash_current(cell, envelope)
@@ -160,10 +163,9 @@ def handled_on_thread(cell: Cell, envelope: Envelope, state: object, error: Base
 
 def handled(cell: Cell, envelope: Envelope, state: object, began: int) -> None:
     """Commit a handler that ran on its own thread."""
-    system, out = cell.system, cell.outbox
-    ops, out.ops = out.ops, CLOSED
+    system = cell.system
     cell.state = state
-    error = complete(cell, envelope, ops, system.clock.now())
+    error = complete(cell, envelope, system.clock.now())
     ended = system.clock.now()
     cell.handler_ns += ended - began
     cell.waited_ns += began - envelope.at
