@@ -27,7 +27,7 @@ def _running(**options: Any) -> ActorSystem:
 
 def _seeded(seed: int) -> Callable[..., ActorSystem]:
     def make(**options: Any) -> ActorSystem:
-        return ActorSystem("running", seed=seed, dispatcher=SeededDispatcher.with_seed(seed), **options)
+        return ActorSystem("running", dispatcher=SeededDispatcher.with_seed(seed), **options)
 
     return make
 

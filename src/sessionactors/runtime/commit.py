@@ -17,7 +17,7 @@ from .envelope import NO_CAUSE, Envelope, Origin
 from .errors import SystemClosed
 from .messages import Stop, Terminated
 from .obligation import Obligation
-from .operation import CLOSED, TELL, Operation
+from .operation import TELL, Operation
 from .policy import Overflow, policies, policy_of
 from .ref import Ref
 
@@ -37,11 +37,10 @@ def carry_out(cell: Cell, ops: list[Operation], now: int) -> BaseException | Non
     Telling one of our own actors is done in place, the envelope filled without a call of its constructor: this is half
     of what a message costs.
     """
-    system, tree, out = cell.system, cell.tree, cell.outbox
-    opened, out.ops = out.ops, CLOSED  # a port that added to what is carried out would never come to its end
+    system, tree = cell.system, cell.tree
     running, system.handling = system.handling, None  # ports may tell by refs: they run outside of the handler
     committing, system.committing = system.committing, cell
-    sender, cause, turn = cell.path, cell.cause_id, out.turn
+    sender, cause, turn = cell.path, cell.cause_id, cell.outbox.turn
     first: BaseException | None = None
     for op in ops:
         try:
@@ -73,7 +72,7 @@ def carry_out(cell: Cell, ops: list[Operation], now: int) -> BaseException | Non
             if escapes(error):
                 system.handling, system.committing = running, committing
                 raise
-    system.handling, system.committing, out.ops = running, committing, opened
+    system.handling, system.committing = running, committing
     return first
 
 

@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar, Self, TYPE_CHECKING
 
 from .envelope import Envelope
 from .policy import MessagePolicy, Overflow, policy_of
@@ -100,6 +100,12 @@ class Tap(AsyncIterator[Delivery]):
                 future: asyncio.Future[None] = loop.create_future()
                 self._waiter = (loop, future)
             await future
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Watch no more; iteration ends after what is queued."""
