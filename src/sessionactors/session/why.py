@@ -33,7 +33,7 @@ def why(snapshot: TreeSnapshot) -> str:
         (effect.running, actor.path, effect.key)
         for actor in snapshot.values()
         for effect in actor.effects
-        if not effect.key.startswith(STANDING)
+        if effect.key not in STANDING
     ]
     if snapshot.obligations:
         oldest = min(snapshot.obligations, key=lambda obligation: obligation.since)
@@ -49,5 +49,5 @@ def why(snapshot: TreeSnapshot) -> str:
     return "nothing: no message waits, nothing is owed"
 
 
-STANDING = ("detect", "recognise", "vad", "stt", "stream")
+STANDING = frozenset({"detect", "transcribe"})
 """Effects that run as long as the session does."""
