@@ -10,6 +10,7 @@ import pytest
 
 from sessionactors.providers.offline.front_desk import FRONT_DESK
 from sessionactors.providers.offline.stt import PocketSphinxSTT
+
 from tests.providers.offline.speech import NO_VOICE, voice_installed
 
 

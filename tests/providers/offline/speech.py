@@ -1,4 +1,4 @@
-"""Sentences drawn from an intent table, spoken by an installed voice, as the audio that a session hands to providers."""
+"""Sentences drawn from an intent table, spoken by an installed voice, as the audio that a session gives providers."""
 
 from __future__ import annotations
 
@@ -107,9 +107,7 @@ def in_frames(pcm: bytes, milliseconds: int = 20) -> Iterator[AudioFrame]:
 
 def as_audio(parts: Iterable[bytes | FlushSentinel]) -> Stream[AudioFrame | FlushSentinel]:
     """Audio in 20 ms frames with flushes between, faster than real time."""
-    return Stream(
-        item for part in parts for item in ((part,) if isinstance(part, FlushSentinel) else in_frames(part))
-    )
+    return Stream(item for part in parts for item in ((part,) if isinstance(part, FlushSentinel) else in_frames(part)))
 
 
 def utterances(*sentences: str) -> list[bytes | FlushSentinel]:

@@ -6,7 +6,6 @@ import importlib.util
 
 import pytest
 
-from sessionactors.providers.offline import grammar
 from sessionactors.providers.offline.errors import MissingDependencyError, MissingPronunciationError
 from sessionactors.providers.offline.front_desk import FRONT_DESK
 from sessionactors.providers.offline.grammar import cmudict_path, jsgf_grammar, trimmed_dictionary
@@ -55,7 +54,7 @@ def test_every_word_of_the_front_desk_can_be_heard() -> None:
 
 
 def test_without_pocketsphinx_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(grammar.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingDependencyError, match=r"pip install 'sessionactors\[offline\]'") as raised:
         cmudict_path()
     assert not raised.value.retryable

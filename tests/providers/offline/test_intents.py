@@ -19,6 +19,7 @@ from sessionactors.providers.offline.intents import (
     Slot,
     fill_template,
 )
+
 from tests.providers.offline.speech import random_sentence
 
 NUMBER = Slot({"one": 1, "twenty one": 21}, typed={"1": 1})

@@ -50,12 +50,12 @@ def test_text_is_compared_by_its_words(text: str, words: list[str]) -> None:
 
 
 def test_the_longest_value_of_a_slot_is_tried_first() -> None:
-    walk = Walk("at seven thirty".split(), {"time": (("seven", "thirty"), ("seven",))})
+    walk = Walk(["at", "seven", "thirty"], {"time": (("seven", "thirty"), ("seven",))})
     spans = list(walk.spans(parse_phrase("at {time}"), 0))
     assert [(span.end, span.taken["time"]) for span in spans] == [(3, ("seven", "thirty")), (2, ("seven",))]
 
 
 def test_a_walk_remembers_that_the_words_ran_out_inside_a_phrase() -> None:
-    walk = Walk("at seven".split(), {"time": (("seven", "thirty"), ("seven",))})
+    walk = Walk(["at", "seven"], {"time": (("seven", "thirty"), ("seven",))})
     assert [span.end for span in walk.spans(parse_phrase("at {time}"), 0)] == [2]
     assert walk.ran_out

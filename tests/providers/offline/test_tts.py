@@ -13,7 +13,6 @@ import pytest
 
 from sessionactors.interfaces.tts import SynthesizedAudio, WordTiming
 from sessionactors.model.errors import APIError, OptionError
-from sessionactors.providers.offline import espeak as espeak_module
 from sessionactors.providers.offline import flite as flite_module
 from sessionactors.providers.offline import tts as tts_module
 from sessionactors.providers.offline.errors import MissingDependencyError
@@ -21,6 +20,7 @@ from sessionactors.providers.offline.espeak import EspeakTTS, espeak_installed
 from sessionactors.providers.offline.flite import VOICES, FliteTTS, flite_installed
 from sessionactors.providers.offline.synthesis import Emit, Frames, Spoken, ThreadedTTS
 from sessionactors.providers.offline.tts import default_tts
+
 from tests.providers.offline.speech import pieces
 
 needs_flite = pytest.mark.skipif(not flite_installed(), reason="flite is not installed: apt install flite")
@@ -202,7 +202,7 @@ async def test_espeak_speaks_the_voice_speed_and_pitch_of_each_object() -> None:
 @needs_espeak
 async def test_an_unknown_voice_of_espeak_fails_with_examples() -> None:
     tts = EspeakTTS(voice="nonsense")
-    with pytest.raises(APIError, match="no voice 'nonsense'.*en-us") as raised:
+    with pytest.raises(APIError, match=r"no voice 'nonsense'.*en-us") as raised:
         await audio_of(tts, "Hello.")
     assert not raised.value.retryable
     await tts.aclose()
@@ -223,9 +223,9 @@ def test_options_out_of_range_are_refused(make: Callable[[], object]) -> None:
 
 
 async def test_an_unclosed_voice_is_reported(tts: ThreadedTTS) -> None:
-    other = type(tts)()
+    other = FliteTTS() if isinstance(tts, FliteTTS) else EspeakTTS()
     await audio_of(other, "Yes.")
-    with pytest.warns(ResourceWarning, match="unclosed <"):
+    with pytest.warns(ResourceWarning, match="unclosed <"):  # noqa: PT031
         del other
         gc.collect()
 
@@ -312,10 +312,10 @@ def test_a_missing_engine_is_named_when_its_voice_is_made(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(flite_module, "_voices", {})
     monkeypatch.setattr(flite_module, "_libraries", {})
-    monkeypatch.setattr(flite_module.ctypes, "CDLL", not_there)
-    monkeypatch.setattr(espeak_module.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("ctypes.CDLL", not_there)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert not flite_module.flite_installed()
-    with pytest.raises(MissingDependencyError, match="libflite.so.1"):
+    with pytest.raises(MissingDependencyError, match=r"libflite\.so\.1"):
         FliteTTS()
     with pytest.raises(MissingDependencyError, match="offline-tts-gpl"):
         EspeakTTS()

@@ -9,9 +9,7 @@ from hypothesis import strategies as st
 from sessionactors.providers.offline.words_in_text import TextWords, split_long
 
 
-@pytest.mark.parametrize(
-    "index, end", [(0, 0), (2, 8), (5, 8), (7, 8), (8, 8), (10, 12), (100, 12)]
-)
+@pytest.mark.parametrize("index, end", [(0, 0), (2, 8), (5, 8), (7, 8), (8, 8), (10, 12), (100, 12)])
 def test_a_word_ends_after_its_punctuation(index: int, end: int) -> None:
     assert TextWords("  'Yes,' ok!").end_of_word_at(index) == end
 

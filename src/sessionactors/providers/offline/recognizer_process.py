@@ -1,4 +1,4 @@
-"""The recogniser process: ``python -P -m sessionactors.providers.offline.recognizer_process``.
+"""The recogniser process: ``python -m sessionactors.providers.offline.recognizer_process``.
 
 pocketsphinx holds the interpreter lock while it decodes (12 s of audio in one call stalled a main thread for 2.5 s), so
 it lives in a process of its own. :class:`~.recognizer_worker.RecognizerWorker` starts it and speaks to it over its

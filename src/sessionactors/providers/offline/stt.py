@@ -14,8 +14,10 @@ import sys
 import threading
 import warnings
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from sessionactors.interfaces.stt import STT, SpeechEvent, SpeechEventType
@@ -99,9 +101,12 @@ class PocketSphinxSTT(STT):
         Raises:
             APIError: a process could not be started.
         """
-        await self._ready(self._grammar_worker())
-        if self._free_form:
-            await self._ready(self._dictation_worker())
+        with ExitStack() as claims:
+            workers = [claims.enter_context(self._grammar_worker()) for _ in range(self._processes)]
+            if self._free_form:
+                workers.append(claims.enter_context(self._dictation_worker()))
+            for worker in workers:
+                await self._ready(worker)
 
     async def transcribe(
         self, audio: AsyncIterable[AudioFrame | FlushSentinel], *, language: str | None = None
@@ -116,33 +121,33 @@ class PocketSphinxSTT(STT):
         """
         if language is not None and language.lower().replace("_", "-").split("-")[0] != "en":
             raise APIError(f"offline recognition knows English only, not {language!r}", retryable=False)
-        worker = self._grammar_worker()
-        await self._ready(worker)
-        stream = _Stream(next(self._numbers), worker, self._response_timeout)
-        dictation: _Stream | None = None
-        pump = asyncio.create_task(_pump(audio, stream), name="pocketsphinx-audio")
-        pump.add_done_callback(lambda _: stream.wake())
-        rejected = b""
-        try:
-            while (message := await stream.next(pump)) is not None:
-                if message.kind is Kind.REJECTED_AUDIO:
-                    rejected = message.payload
-                    continue
-                heard = decode_heard(message.payload)
-                if message.kind is Kind.FINAL and not heard.text and rejected:
-                    dictation = dictation or await self._open_dictation()
-                    heard = await dictation.dictate(rejected)
-                    yield self._dictated(heard)
-                elif message.kind is Kind.FINAL:
-                    yield self._event(SpeechEventType.FINAL_TRANSCRIPT, heard)
-                else:
-                    yield self._event(SpeechEventType.INTERIM_TRANSCRIPT, heard)
-                rejected = b""
-        finally:
-            stream.close()
-            if dictation is not None:
-                dictation.close()
-            await _cancelled(pump)
+        with ExitStack() as claims:
+            stream = await self._opened(claims.enter_context(self._grammar_worker()))
+            dictation: _Stream | None = None
+            pump = asyncio.create_task(_pump(audio, stream), name="pocketsphinx-audio")
+            pump.add_done_callback(lambda _: stream.wake())
+            rejected = b""
+            try:
+                while (message := await stream.next(pump)) is not None:
+                    if message.kind is Kind.REJECTED_AUDIO:
+                        rejected = message.payload
+                        continue
+                    heard = decode_heard(message.payload)
+                    if message.kind is Kind.INTERIM:
+                        yield self._event(SpeechEventType.INTERIM_TRANSCRIPT, heard)
+                        continue
+                    if rejected:
+                        if dictation is None:
+                            dictation = await self._opened(claims.enter_context(self._dictation_worker()))
+                        yield self._dictated(await dictation.dictate(rejected))
+                        rejected = b""
+                    else:
+                        yield self._event(SpeechEventType.FINAL_TRANSCRIPT, heard)
+            finally:
+                stream.close()
+                if dictation is not None:
+                    dictation.close()
+                await _cancelled(pump)
 
     async def aclose(self) -> None:
         """End the processes and their threads. Streams still open fail with APIConnectionError. Safe to call twice."""
@@ -169,23 +174,36 @@ class PocketSphinxSTT(STT):
     def __repr__(self) -> str:
         return f"<PocketSphinxSTT {len(self._intents.intents)} intents, {len(self._grammar_workers)} process(es)>"
 
-    def _grammar_worker(self) -> RecognizerWorker:
-        return self._pick(self._grammar_workers, self._processes, self._grammar_config)
+    def _grammar_worker(self) -> AbstractContextManager[RecognizerWorker]:
+        # Not a method of ours: the worker's thread would keep us alive, and nobody could forget to close us.
+        make_config = partial(
+            _grammar_config, self._intents, self._min_score, self._max_utterance, return_rejected=self._free_form
+        )
+        return self._claimed(self._grammar_workers, self._processes, make_config)
 
-    def _dictation_worker(self) -> RecognizerWorker:
-        return self._pick(self._dictation_workers, 1, _dictation_config)
+    def _dictation_worker(self) -> AbstractContextManager[RecognizerWorker]:
+        return self._claimed(self._dictation_workers, 1, _dictation_config)
 
-    def _pick(self, workers: list[RecognizerWorker], most: int, make_config: MakeConfig) -> RecognizerWorker:
+    @contextmanager
+    def _claimed(
+        self, workers: list[RecognizerWorker], most: int, make_config: MakeConfig
+    ) -> Iterator[RecognizerWorker]:
         """The process with the fewest streams; a new one while there are fewer than ``most`` and none is idle."""
         with self._lock:
             if self._closed:
                 raise APIError("the recogniser is closed", retryable=False)
             workers[:] = [worker for worker in workers if not worker.gone]
             usable = [worker for worker in workers if worker.usable]
-            if len(usable) < most and all(worker.streams for worker in usable):
+            if len(usable) < most and all(worker.claims for worker in usable):
                 usable.append(RecognizerWorker(make_config, self._python))
                 workers.append(usable[-1])
-            return min(usable, key=lambda worker: worker.streams)
+            worker = min(usable, key=lambda worker: worker.claims)
+            worker.claims += 1
+        try:
+            yield worker
+        finally:
+            with self._lock:
+                worker.claims -= 1
 
     async def _ready(self, worker: RecognizerWorker) -> None:
         try:
@@ -196,21 +214,9 @@ class PocketSphinxSTT(STT):
             worker.kill(error)
             raise error from None
 
-    async def _open_dictation(self) -> _Stream:
-        worker = self._dictation_worker()
+    async def _opened(self, worker: RecognizerWorker) -> _Stream:
         await self._ready(worker)
         return _Stream(next(self._numbers), worker, self._response_timeout)
-
-    def _grammar_config(self) -> GrammarConfig:
-        with cmudict_path().open(encoding="utf-8") as cmudict:
-            dictionary = trimmed_dictionary(self._intents, cmudict)
-        return GrammarConfig(
-            jsgf=jsgf_grammar(self._intents),
-            dictionary=dictionary,
-            min_score=self._min_score,
-            max_utterance=self._max_utterance,
-            return_rejected_audio=self._free_form,
-        )
 
     def _event(self, kind: SpeechEventType, heard: Heard) -> SpeechEvent:
         if not heard.text or heard.score is None:
@@ -226,6 +232,14 @@ class PocketSphinxSTT(STT):
         """Free text: complete if it ends with a phrase after all, otherwise nobody can tell."""
         complete = self._intents.is_complete(heard.text) or None
         return SpeechEvent(SpeechEventType.FINAL_TRANSCRIPT, heard.text, complete=complete)
+
+
+def _grammar_config(
+    intents: IntentTable, min_score: float, max_utterance: float, *, return_rejected: bool
+) -> GrammarConfig:
+    with cmudict_path().open(encoding="utf-8") as cmudict:
+        dictionary = trimmed_dictionary(intents, cmudict)
+    return GrammarConfig(jsgf_grammar(intents), dictionary, min_score, max_utterance, return_rejected)
 
 
 def _dictation_config() -> DictationConfig:
