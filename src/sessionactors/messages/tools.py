@@ -40,3 +40,12 @@ class ToolReturned:
     output: str
     is_error: bool
     reply_required: bool
+    error: BaseException | None = None
+    """Why there is no result of the tool's own: the agent's code for running tools raised."""
+
+
+@message()
+class CallsLost:
+    """``tools``, to itself: these calls ran when it was restarted; results that waited already come before this."""
+
+    call_ids: tuple[str, ...]
