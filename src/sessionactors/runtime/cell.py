@@ -27,7 +27,7 @@ from .held import RESTARTING, STARTING, STOPPING, SUSPENDED, Status
 from .mailbox import Mailbox
 from .messages import Stop, SystemMessage, Terminated
 from .outbox import Outbox
-from .policy import Lane, Overflow, policy_of
+from .policy import CONTROL, DATA, Lane, Overflow, policy_of
 from .pykka_seams import PykkaCell
 from .ref import Ref
 from .reply import ReplyTo
@@ -45,6 +45,50 @@ M = TypeVar("M")
 
 class Cell(PykkaCell):
     """One actor's place in the system."""
+
+    __slots__ = (
+        "abandoned",
+        "actor",
+        "born_of",
+        "children",
+        "current",
+        "current_since",
+        "effects",
+        "end_error",
+        "end_reason",
+        "ending_effects",
+        "factory",
+        "handler_ns",
+        "held",
+        "kept_replies",
+        "last_error",
+        "name",
+        "on_stopped",
+        "on_the_way",
+        "outbox",
+        "parent",
+        "path",
+        "ready_control",
+        "ready_data",
+        "recorder",
+        "ref",
+        "refused_at_edge",
+        "restart_alarm",
+        "restart_error",
+        "restarts",
+        "spec",
+        "state",
+        "stop_requests",
+        "stopped",
+        "system",
+        "timer_generation",
+        "timers",
+        "tree",
+        "unfed",
+        "waited_ns",
+        "watchers",
+        "window",
+    )
 
     def __init__(
         self,
@@ -135,7 +179,7 @@ class Cell(PykkaCell):
     def bound(self, lane: Lane) -> int:
         """How many messages may wait in a lane."""
         bounds = self.mailbox.bounds
-        return bounds.control if lane is Lane.CONTROL else bounds.data
+        return bounds.control if lane is CONTROL else bounds.data
 
     def restart_window(self) -> RestartWindow:
         """The restarts granted to children."""
@@ -180,7 +224,7 @@ class Cell(PykkaCell):
                 return False
             if displaced is envelope:
                 return True
-        if envelope.policy.lane is Lane.DATA:
+        if envelope.policy.lane is DATA:
             if not self.ready_data and not self.held:
                 self.ready_data = True
                 self.system.dispatcher.ready_data(self)
@@ -222,7 +266,7 @@ class Cell(PykkaCell):
 
     def sender_overran(self, target: Cell, envelope: Envelope) -> None:
         """A message of mine was refused. For control that is my failure: control lanes are bounded by construction."""
-        if envelope.policy.lane is Lane.CONTROL:
+        if envelope.policy.lane is CONTROL:
             raise MailboxFull(
                 f"{self.path} sent more control messages to {target.path} than its lane holds "
                 f"({target.mailbox.bounds.control}); the last was {type(envelope.message).__name__}"

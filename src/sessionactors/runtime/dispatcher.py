@@ -20,13 +20,11 @@ import structlog
 
 from . import handling, lifecycle
 from .containment import escapes
-from .policy import Lane
+from .policy import CONTROL, DATA
 
 if TYPE_CHECKING:
     from .cell import Cell
     from .future import KernelFuture
-
-DATA = Lane.DATA
 
 log = structlog.get_logger("sessionactors.runtime")
 
@@ -182,7 +180,7 @@ class LoopDispatcher:
         cell.ready_control = False
         try:
             if not lifecycle.serve_system(cell):
-                handling.serve(cell, Lane.CONTROL, 1)
+                handling.serve(cell, CONTROL, 1)
         finally:
             mailbox = cell.mailbox
             if not cell.ready_control and (mailbox.system or (mailbox.control and not cell.held)):

@@ -7,25 +7,30 @@ one call in C: half the time of six assignments, and another thread never reads 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from struct import Struct
 
 CAPACITY = 32
 _ROW = Struct("6q")
-_SIZE = _ROW.size
-_END = CAPACITY * _SIZE
-_write = _ROW.pack_into
+ROW = _ROW.size
+"""Bytes of one row: id, cause, type code, at, waited, took."""
+END = CAPACITY * ROW
+LAST_ROW = END - ROW
+write_row = _ROW.pack_into
 
-_type_codes: dict[type, int] = {}
-_type_names: list[str] = []
 
+class _TypeCodes(dict[type, int]):
+    """A number for every type of message, given when it is first asked for."""
 
-def _code_of(kind: type) -> int:
-    code = _type_codes.get(kind)
-    if code is None:
-        code = _type_codes[kind] = len(_type_names)
+    def __missing__(self, kind: type) -> int:
+        code = self[kind] = len(_type_names)
         _type_names.append(kind.__name__)
-    return code
+        return code
+
+
+_type_names: list[str] = []
+type_codes: Mapping[type, int] = _TypeCodes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,28 +51,30 @@ class Recorded:
 class FlightRecorder:
     """A ring of the last :data:`CAPACITY` handled messages of one actor."""
 
-    __slots__ = ("_next", "_rows")
+    __slots__ = ("next", "rows")
 
     def __init__(self) -> None:
-        self._rows: bytearray | None = None  # made at the first message: an idle actor pays nothing
-        self._next = 0
+        self.rows: bytearray | None = None  # made at the first message: an idle actor pays nothing
+        self.next = 0
+        """Where in ``rows`` the next row goes."""
+
+    def open(self) -> bytearray:
+        """The rows, to be written by :data:`write_row`; ``handling`` does so in place, as it does at every message."""
+        if self.rows is None:
+            self.rows = bytearray(END)
+        return self.rows
 
     def record(self, id: int, cause: int, kind: type, at: int, waited: int, took: int) -> None:
         """Overwrite the oldest entry."""
-        rows = self._rows
-        if rows is None:
-            rows = self._rows = bytearray(_END)
-        start = self._next
-        code = _type_codes.get(kind)
-        _write(rows, start, id, cause, _code_of(kind) if code is None else code, at, waited, took)
-        start += _SIZE
-        self._next = start if start < _END else 0
+        rows, start = self.open(), self.next
+        write_row(rows, start, id, cause, type_codes[kind], at, waited, took)
+        self.next = start + ROW if start < LAST_ROW else 0
 
     def last(self, count: int = CAPACITY) -> list[Recorded]:
         """The newest entries, oldest first. Readable from any thread."""
-        if self._rows is None:
+        if self.rows is None:
             return []
-        copied, newest = bytes(self._rows), self._next
+        copied, newest = bytes(self.rows), self.next
         entries = _ROW.iter_unpack(copied[newest:] + copied[:newest])
         recorded = [
             Recorded(id, cause, _type_names[code], at, waited, took)

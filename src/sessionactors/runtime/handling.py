@@ -17,10 +17,11 @@ from .clock import NS
 from .containment import escapes
 from .envelope import Envelope
 from .errors import AskTimeout, HandlerError, MailboxFull
+from .flight_recorder import LAST_ROW, ROW, type_codes, write_row
 from .held import BUSY
 from .operation import CLOSED, Operation
 from .outbox import Outbox
-from .policy import Lane
+from .policy import DATA, Lane
 
 if TYPE_CHECKING:
     from .cell import Cell
@@ -39,14 +40,14 @@ def serve(cell: Cell, lane: Lane, most: int, control: Sized = (), posted: Sized 
     to commit, after it; the last reading is also the beginning of the next message.
     """
     mailbox = cell.mailbox
-    waiting = mailbox.data if lane is Lane.DATA else mailbox.control
+    waiting = mailbox.data if lane is DATA else mailbox.control
     if not waiting or cell.held:
         return 0
     actor = cell.actor
     if actor.own_thread:
         return _serve_on_thread(cell, lane)
-    system, out, accounts = cell.system, cell.outbox, mailbox.accounts
-    now, taps, receive, record = system.clock.now, system.taps, actor.receive, cell.recorder.record
+    system, out, accounts, recorder = cell.system, cell.outbox, mailbox.accounts, cell.recorder
+    now, taps, receive, rows = system.clock.now, system.taps, actor.receive, recorder.rows or recorder.open()
     served = 0
     ops: list[Operation] = []
     out.ops = ops
@@ -89,7 +90,9 @@ def serve(cell: Cell, lane: Lane, most: int, control: Sized = (), posted: Sized 
             took, waited = ended - began, began - envelope.at
             cell.handler_ns += took
             cell.waited_ns += waited
-            record(envelope.id, envelope.cause, type(message), began, waited, took)
+            row = recorder.next
+            write_row(rows, row, envelope.id, envelope.cause, type_codes[type(message)], began, waited, took)
+            recorder.next = row + ROW if row < LAST_ROW else 0
             if taps.active:
                 taps.publish(cell, envelope, began, ended, "handled")
             began = ended
@@ -261,7 +264,7 @@ def wanted(cell: Cell, envelope: Envelope, now: int) -> bool:
     if policy.fenced and getattr(envelope.message.scope, "closed", False):  # type: ignore[attr-defined]
         discard(cell, envelope, now)
         return False
-    if reply_to is not None and reply_to.deadline is not None and reply_to.deadline < now:
+    if reply_to is not None and reply_to.deadline is not None and reply_to.deadline <= now:
         mailbox.accounts.expired += 1
         late = (now - envelope.at) / NS
         reply_to.fail(AskTimeout(f"{cell.path} came to the ask after {late:.2f} s, too late to handle it"))

@@ -19,7 +19,7 @@ from .containment import escapes
 from .errors import HandlerError, SystemClosed
 from .held import BUSY, RESTARTING, STARTING, STOPPING, SUSPENDED
 from .messages import Kill, Resume, Step, Stop, Suspend, Terminated
-from .policy import Lane
+from .policy import CONTROL, DATA
 
 if TYPE_CHECKING:
     from .cell import Cell
@@ -94,7 +94,7 @@ def step(cell: Cell) -> bool:
     if cell.held != SUSPENDED:
         return False
     cell.held = 0
-    taken = handling.serve(cell, Lane.CONTROL, 1) or handling.serve(cell, Lane.DATA, 1)
+    taken = handling.serve(cell, CONTROL, 1) or handling.serve(cell, DATA, 1)
     cell.held |= SUSPENDED
     return bool(taken)
 

@@ -14,7 +14,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from .accounts import Accounts
-from .policy import Lane, Overflow
+from .policy import CONTROL, DATA, Lane, Overflow
 
 if TYPE_CHECKING:
     from .envelope import Envelope
@@ -58,7 +58,7 @@ class Mailbox:
         accounts = self.accounts
         accounts.received += 1
         policy = envelope.policy
-        if policy.lane is Lane.DATA:
+        if policy.lane is DATA:
             lane = self.data
             if lane is None:
                 lane = self.data = deque()
@@ -128,7 +128,7 @@ class Mailbox:
 
     def pop(self, lane: Lane) -> Envelope | None:
         """The oldest message of a lane, or None. Who takes it out asks ``handling.wanted``, which counts it out by type."""
-        waiting = self.control if lane is Lane.CONTROL else self.data
+        waiting = self.control if lane is CONTROL else self.data
         if not waiting:
             return None
         return waiting.popleft()
@@ -145,7 +145,7 @@ class Mailbox:
             return 0
         count = len(self.stashed)
         for envelope in reversed(self.stashed):
-            if envelope.policy.lane is Lane.DATA:
+            if envelope.policy.lane is DATA:
                 if self.data is None:
                     self.data = deque()
                 self.data.appendleft(envelope)
@@ -171,7 +171,7 @@ class Mailbox:
 
     def waiting(self, lane: Lane) -> int:
         """How many messages wait in a lane."""
-        messages = self.control if lane is Lane.CONTROL else self.data
+        messages = self.control if lane is CONTROL else self.data
         return len(messages) if messages else 0
 
     def stashed_count(self) -> int:
@@ -184,7 +184,7 @@ class Mailbox:
         ``tuple(islice(deque))`` runs in C without releasing the GIL; should another interpreter lock allow a change in
         between, the copy raises and an empty peek is returned (the snapshot is marked torn by its sums).
         """
-        messages = self.control if lane is Lane.CONTROL else self.data
+        messages = self.control if lane is CONTROL else self.data
         if not messages:
             return ()
         try:

@@ -21,6 +21,10 @@ class Lane(IntEnum):
     DATA = 1
 
 
+CONTROL, DATA = Lane.CONTROL, Lane.DATA
+"""For what runs at every message: Python 3.11 takes 0.13 us to find a member by ``Lane.DATA``."""
+
+
 class Overflow(Enum):
     """What a full lane does with a new message."""
 

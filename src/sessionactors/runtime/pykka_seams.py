@@ -77,6 +77,8 @@ class Inbox:
 class PykkaCell(pykka.Actor):
     """A Pykka actor without Pykka's thread, registry entry and random name."""
 
+    __slots__ = ("_actor_ref", "actor_inbox", "actor_stopped", "actor_urn", "mailbox")
+
     mailbox: Mailbox
 
     def __init__(self, urn: str, mailbox: Mailbox) -> None:

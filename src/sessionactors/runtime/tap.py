@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
-from typing import ClassVar, Self, TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from .envelope import Envelope
 from .policy import MessagePolicy, Overflow, policy_of
