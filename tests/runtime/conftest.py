@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 import pytest
 
 from sessionactors.runtime import ActorSystem
 from sessionactors.testing import SeededDispatcher, VirtualLoop
+
 from tests.runtime.scripted import Mode, Probe
 
 SEEDS = (1, 2, 3)

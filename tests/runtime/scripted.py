@@ -286,8 +286,10 @@ async def on_loop(system: ActorSystem, call: Callable[[], T]) -> T:
 
 async def quiet(ref: Ref[Any]) -> None:
     """Wait until the actor has handled all that waited."""
-    mailbox = ref.cell.mailbox
-    await eventually(lambda: not mailbox.control and not mailbox.data and ref.cell.current is None)
+    cell, mailbox = ref.cell, ref.cell.mailbox
+    await eventually(
+        lambda: not any(cell.on_the_way) and not mailbox.control and not mailbox.data and cell.current is None
+    )
 
 
 async def snapshot_of(system: ActorSystem, ref: Ref[Any]) -> ActorSnapshot:
@@ -353,5 +355,5 @@ class Mode:
 async def eventually(condition: Callable[[], object]) -> None:
     """Wait, by turns of the loop, for something that another thread or task does; fails after a while."""
     async with asyncio.timeout(PATIENCE):
-        while not condition():
+        while not condition():  # noqa: ASYNC110  # what is waited for has no event
             await asyncio.sleep(0.001)

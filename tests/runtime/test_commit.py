@@ -17,6 +17,7 @@ from sessionactors.runtime import (
     OutsideHandler,
     Supervision,
 )
+
 from tests.runtime.scripted import (
     Boom,
     Do,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sessionactors.runtime import ActorSystem
+
 from tests.runtime.scripted import Do, Note, Scripted, spawn, state_of
 
 

@@ -8,7 +8,20 @@ import pytest
 
 from sessionactors.runtime import ActorSystem, MailboxFull
 from sessionactors.runtime.ref import ROOM_ON_THE_WAY
-from tests.runtime.scripted import Do, Level, Note, Oldest, Report, Scripted, quiet, snapshot_of, spawn, state_of, with_bounds
+
+from tests.runtime.scripted import (
+    Do,
+    Level,
+    Note,
+    Oldest,
+    Report,
+    Scripted,
+    quiet,
+    snapshot_of,
+    spawn,
+    state_of,
+    with_bounds,
+)
 
 pytestmark = [
     pytest.mark.modes("own", "own+uvloop"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sessionactors.runtime import ActorSystem, MailboxFull, Overflow, message, policy_of
+
 from tests.runtime.scripted import (
     Level,
     LevelOf,
@@ -23,6 +24,7 @@ from tests.runtime.scripted import (
     ask,
     child,
     on_loop,
+    quiet,
     snapshot_of,
     spawn,
     state_of,
@@ -36,6 +38,7 @@ async def test_control_is_handled_before_waiting_data(system: ActorSystem) -> No
     for told in (Note(1), NoteNow("first"), Note(2), NoteNow("second")):
         ref.tell(told)
     await ref.resume()
+    await quiet(ref)
     assert await state_of(ref) == ("first", "second", 1, 2)
 
 
@@ -47,6 +50,7 @@ async def test_a_full_data_lane_refuses_and_the_sender_hears_of_it(system: Actor
     with pytest.raises(MailboxFull, match=r"the mailbox of room is full \(2 data, 64 control\)"):
         ref.tell(Note(3))
     await ref.resume()
+    await quiet(ref)
     assert await state_of(ref) == (1, 2)
 
 
@@ -56,6 +60,7 @@ async def test_a_full_data_lane_still_takes_control(system: ActorSystem) -> None
     ref.tell(Note(1))
     ref.tell(NoteNow("control"))
     await ref.resume()
+    await quiet(ref)
     assert await ref.ask(ReportNow(), block=False) in (("control",), ("control", 1))
 
 
@@ -67,6 +72,7 @@ async def test_the_oldest_of_the_type_gives_way_in_a_full_lane(system: ActorSyst
     snapshot = await snapshot_of(system, ref)
     assert snapshot.accounts.dropped == 1
     await ref.resume()
+    await quiet(ref)
     assert await state_of(ref) == ("other", 2, 3)
 
 
@@ -87,6 +93,7 @@ async def test_the_newest_gives_way_in_a_full_lane(system: ActorSystem) -> None:
     snapshot = await snapshot_of(system, ref)
     assert snapshot.accounts.dropped == 1
     await ref.resume()
+    await quiet(ref)
     assert await state_of(ref) == (1, 2)
 
 
@@ -98,6 +105,7 @@ async def test_a_conflated_message_takes_the_place_of_the_waiting_one(system: Ac
     snapshot = await snapshot_of(system, ref)
     assert snapshot.accounts.conflated == 1
     await ref.resume()
+    await quiet(ref)
     assert await state_of(ref) == (2, "between")
 
 
@@ -107,6 +115,7 @@ async def test_messages_are_conflated_by_key(system: ActorSystem) -> None:
     for told in (LevelOf("a", 1), LevelOf("b", 1), LevelOf("a", 2)):
         ref.tell(told)
     await ref.resume()
+    await quiet(ref)
     assert await state_of(ref) == (("a", 2), ("b", 1))
 
 
@@ -116,6 +125,7 @@ async def test_a_full_lane_still_conflates(system: ActorSystem) -> None:
     ref.tell(Pause("a", 1))
     ref.tell(Pause("a", 2))
     await ref.resume()
+    await quiet(ref)
     assert await state_of(ref) == (("a", 2),)
 
 
@@ -140,6 +150,7 @@ async def test_a_type_has_its_own_limit(
     for number in (1, 2, 3):
         ref.tell(kind(number))
     await ref.resume()
+    await quiet(ref)
     assert await state_of(ref) == kept
 
 
@@ -200,6 +211,7 @@ async def test_high_water_is_the_most_that_ever_waited(system: ActorSystem) -> N
     for number in range(7):
         ref.tell(Note(number))
     await ref.resume()
+    await quiet(ref)
     await state_of(ref)
     assert (await snapshot_of(system, ref)).high_water == 7
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from sessionactors.runtime import ActorSystem
 from sessionactors.testing import SeededDispatcher, run
+
 from tests.runtime.scripted import Do, Note, NoteNow, Out, Scripted, State
 
 SENDERS = ("a", "b", "c")
