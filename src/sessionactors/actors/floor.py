@@ -132,7 +132,8 @@ class Floor(Actor[FloorState, FloorMessage]):
             case ScheduleSpeech(spec):
                 return self._on_schedule(state, spec, out)
             case FloorWanted(speech):
-                return self._grant(_with(state, speech, wants=True), out)
+                # Not only a grant: one that goes on after its tools gave its place up, and has to get one again.
+                return self._next(_with(state, speech, wants=True), out)
             case SpeechAudible():
                 return self._on_audible(state, message, out)
             case FloorReleased(speech):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from sessionactors import messages
 from sessionactors.messages import ear, output, room, session, tts
@@ -28,8 +29,7 @@ MEDIA: frozenset[type] = frozenset(
 """Messages that come many times a second, or only report: left out of diagrams."""
 
 
-def trace_types() -> frozenset[type]:
-    """All message types of a session but the media ones."""
+def _message_types() -> frozenset[type]:
     found: set[type] = set()
     for module_info in pkgutil.iter_modules(messages.__path__):
         module = importlib.import_module(f"{messages.__name__}.{module_info.name}")
@@ -38,7 +38,15 @@ def trace_types() -> frozenset[type]:
             for kind in vars(module).values()
             if isinstance(kind, type) and hasattr(kind, "__policy__") and kind.__module__ == module.__name__
         )
-    return frozenset(found) - MEDIA
+    return frozenset(found)
+
+
+_TRACED: Final = _message_types() - MEDIA  # found when this is imported: a session starts on a loop, which reads no files
+
+
+def trace_types() -> frozenset[type]:
+    """All message types of a session but the media ones."""
+    return _TRACED
 
 
 def last_turn(deliveries: Sequence[Delivery]) -> list[Delivery]:
