@@ -47,6 +47,7 @@ class SegmentAudio:
     segment: str
     frame: AudioFrame
     timings: tuple[WordTiming, ...]
+    """Of the words that end in the frame: places in the segment's text, seconds of its audio; ascending."""
     scope: Scope
 
 
@@ -64,6 +65,14 @@ class SynthesisFailed:
 
     segment: str
     error: BaseException
+
+
+@message()
+class TextWanted:
+    """``tts``, to itself: the voice has taken all it was given and asks for more text."""
+
+    segment: str
+    attempt: int
 
 
 @message(fenced=True)

@@ -1,0 +1,134 @@
+"""What ``tts`` knows: the open segments, those that are over, and the sums. Frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from sessionactors.runtime import Scope
+
+from .segment_text import SegmentText
+from .synthesis_attempt import Attempt
+from .withheld_audio import WithheldAudio
+
+REMEMBERED = 64
+"""Segments that are remembered when they are over, and credits that came before their text: control overtakes data."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenSegment:
+    """A segment from its first text to the last audio handed over."""
+
+    name: str
+    speech: str
+    scope: Scope
+    since: int
+    """When its first text came."""
+    text: SegmentText
+    audio: WithheldAudio
+    attempt: Attempt | None = None
+    """The running one."""
+    attempts: int = 0
+    """How many there were: the number of the newest one."""
+    failures: int = 0
+    retrying: bool = False
+    """It waits to be tried again."""
+    resume_at: int = 0
+    """Where in the spoken text the next attempt begins."""
+    doubt: Exception | None = None
+    """Why nobody knows whether the text before ``resume_at`` has been said."""
+    first_audio_at: int | None = None
+
+    @property
+    def has_words_left(self) -> bool:
+        """Whether there is text for another attempt."""
+        return not self.text.is_silent_after(self.resume_at)
+
+    @property
+    def seconds_held(self) -> float:
+        """Seconds of audio that wait for credit."""
+        return (self.audio.received - self.audio.handed) / self.audio.rate
+
+    def with_text(self, text: str) -> SpokenSegment:
+        """More text; after the end there is none."""
+        return self if self.text.ended else replace(self, text=self.text.push(text))
+
+    def with_end(self) -> SpokenSegment:
+        """The text is complete."""
+        return self if self.text.ended else replace(self, text=self.text.end())
+
+    def phase(self) -> str:
+        """What it waits for, for people."""
+        if self.attempt is None:
+            if self.retrying:
+                return "waiting to try again"
+            return "waiting for credit" if self.text.ended else "waiting for text"
+        if self.attempt.wanting:
+            return "the voice waits for text"
+        return "the voice speaks" if self.audio.room else "waiting for credit"
+
+
+@dataclass(frozen=True, slots=True)
+class TTSState:
+    """What is open, and the sums."""
+
+    segments: Mapping[str, SpokenSegment] = field(default_factory=dict)
+    ended: tuple[str, ...] = ()
+    """The newest segments that ended, failed or were cancelled."""
+    early_credit: Mapping[str, float] = field(default_factory=dict)
+    """Seconds for segments whose text has not come."""
+    failing: bool = False
+    """The last segment failed for good: the next success is a recovery."""
+    done: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    retried: int = 0
+
+    def running(self, name: str, number: int) -> tuple[SpokenSegment | None, Attempt | None]:
+        """The segment and its attempt, if that attempt is the running one."""
+        segment = self.segments.get(name)
+        if segment is None or segment.attempt is None or segment.attempt.number != number:
+            return None, None
+        return segment, segment.attempt
+
+    def holding(self, segment: SpokenSegment) -> TTSState:
+        """With this segment as it is now."""
+        early = {name: credit for name, credit in self.early_credit.items() if name != segment.name}
+        return replace(self, segments={**self.segments, segment.name: segment}, early_credit=early)
+
+    def without(self, name: str) -> TTSState:
+        """That segment is over, or is not to begin."""
+        return replace(
+            self,
+            segments={other: segment for other, segment in self.segments.items() if other != name},
+            early_credit={other: credit for other, credit in self.early_credit.items() if other != name},
+            ended=self.ended if name in self.ended else (*self.ended, name)[-REMEMBERED:],
+        )
+
+    def with_early_credit(self, name: str, seconds: float) -> TTSState:
+        """Credit for a segment that is not open; the oldest gives way."""
+        if name in self.ended:
+            return self
+        early = {**self.early_credit, name: max(seconds, self.early_credit.get(name, 0.0))}
+        while len(early) > REMEMBERED:
+            del early[next(iter(early))]
+        return replace(self, early_credit=early)
+
+    def facts(self) -> Mapping[str, object]:
+        """For people who inspect it."""
+        return {
+            "open": {
+                name: {
+                    "phase": segment.phase(),
+                    "attempts": segment.attempts,
+                    "held": round(segment.seconds_held, 3),
+                    "handed": round(segment.audio.handed / segment.audio.rate, 3),
+                    "credit": round(segment.audio.credit / segment.audio.rate, 3),
+                }
+                for name, segment in self.segments.items()
+            },
+            "done": self.done,
+            "failed": self.failed,
+            "cancelled": self.cancelled,
+            "retried": self.retried,
+        }
