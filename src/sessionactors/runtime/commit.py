@@ -40,7 +40,9 @@ def carry_out(cell: Cell, ops: list[Operation], now: int) -> BaseException | Non
     system, tree = cell.system, cell.tree
     running, system.handling = system.handling, None  # ports may tell by refs: they run outside of the handler
     committing, system.committing = system.committing, cell
-    sender, cause, turn = cell.path, cell.cause_id, cell.outbox.turn
+    current = cell.current
+    cause = cell.born_of if current is None else current.id
+    sender, turn = cell.path, cell.outbox.turn
     first: BaseException | None = None
     for op in ops:
         try:

@@ -71,6 +71,14 @@ class LoopDispatcher:
         self._serving = False
         self._signalled = False
         self._closed = False
+        # Both are looked up here, once: a step in C for the order of this class, a call only where it is another.
+        own = type(self)
+        self._take_control = self.next_control
+        self._take_data = self.next_data
+        if own.next_control is LoopDispatcher.next_control:
+            self._take_control = self._control.popleft
+        if own.next_data is LoopDispatcher.next_data:
+            self._take_data = self._data.popleft
 
     def ready_control(self, cell: Cell) -> None:
         """Queue a cell for control."""
@@ -151,18 +159,17 @@ class LoopDispatcher:
 
     def _serve(self, until: KernelFuture | None) -> None:
         control, data, posted, left = self._control, self._data, self._posted, self._left
-        next_control, next_data, batch = self.next_control, self.next_data, self.batch()
-        serve = handling.serve
+        take_control, take_data, batch, serve = self._take_control, self._take_data, self.batch(), handling.serve
         self._serving = True
         try:
-            while left > 0 and not self._closed and (until is None or not until.done()):
+            while left > 0 and not self._closed and (until is None or not until._done):
                 if posted:
                     self._run_posted()
                 if control:
-                    self._serve_control(next_control())
+                    self._serve_control(take_control())
                     left -= 1
                 elif data:
-                    cell = next_data()  # it counts as ready while it is served, so that nobody queues it again
+                    cell = take_data()  # it counts as ready while it is served, so that nobody queues it again
                     try:
                         left -= serve(cell, DATA, batch, control, posted) or 1
                     finally:
@@ -178,11 +185,13 @@ class LoopDispatcher:
 
     def _serve_control(self, cell: Cell) -> None:
         cell.ready_control = False
+        mailbox = cell.mailbox
         try:
-            if not lifecycle.serve_system(cell):
+            if mailbox.system:
+                lifecycle.serve_system(cell)
+            else:
                 handling.serve(cell, CONTROL, 1)
         finally:
-            mailbox = cell.mailbox
             if not cell.ready_control and (mailbox.system or (mailbox.control and not cell.held)):
                 cell.ready_control = True
                 self._control.append(cell)
