@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pocketsphinx import Decoder, Vad
 
 _SEARCH = "intents"
-_MAX_IDLE_DECODERS = 32
+_MAX_IDLE_DECODERS = 8
 """Decoders of closed streams kept for the next ones: 8 MB each, and 15 ms saved."""
 
 

@@ -2,7 +2,7 @@
 
 Where an utterance begins
     A session sends everything, silence too, and says where speech ended (FLUSH), not where it began. Decoding minutes
-    of silence would cost 2.5 % of a core a stream and let the grammar explain noise as words. So a cheap detector
+    of silence would cost 2 % of a core a stream and let the grammar explain noise as words. So a cheap detector
     (WebRTC's, in pocketsphinx; 0.02 % of a core) gates the decoder: closed, audio only passes through a ring of
     0.5 s; when 60 of the last 90 ms sound like speech, the ring is decoded first, then what follows. The detector is
     set to its most permissive mode: a false opening costs CPU, a missed word costs the turn. WebRTC's weakness, being
