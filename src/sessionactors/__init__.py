@@ -45,6 +45,10 @@ from .model.options import APIConnectOptions, SessionOptions
 from .model.sentinel import FLUSH, NOT_GIVEN, FlushSentinel, NotGiven
 from .model.speech import SPEECH_PRIORITY_HIGH, SPEECH_PRIORITY_LOW, SPEECH_PRIORITY_NORMAL
 from .runtime import ActorSystem, CloseReport, Delivery, Outbox, Tap, TreeSnapshot, message
+from .service.errors import AdmissionRefused, RoomExists
+from .service.room_handle import RoomHandle
+from .service.room_supervisor import RoomSupervisor
+from .service.session_spec import SessionSpec
 from .session.agent import Agent
 from .session.agent_session import AgentSession
 from .session.drop_in import DropIn
@@ -71,6 +75,7 @@ __all__ = [
     "APIStatusError",
     "APITimeoutError",
     "ActorSystem",
+    "AdmissionRefused",
     "Agent",
     "AgentHandoff",
     "AgentSession",
@@ -104,11 +109,15 @@ __all__ = [
     "PlaybackFinished",
     "PlaybackProgressed",
     "PlaybackStarted",
+    "RoomExists",
+    "RoomHandle",
     "RoomInputOptions",
     "RoomOutputOptions",
+    "RoomSupervisor",
     "RunContext",
     "SessionActorsError",
     "SessionOptions",
+    "SessionSpec",
     "SessionStateError",
     "SpeechCreatedEvent",
     "SpeechEvent",

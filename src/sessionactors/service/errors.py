@@ -1,0 +1,51 @@
+"""Why a room was not opened.
+
+::
+
+    SessionActorsError
+    ├── AdmissionRefused    no room is taken in now: full, draining or closed
+    └── RoomExists          a room of that name is open, opening or closing
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from sessionactors.model.errors import SessionActorsError
+
+RefusalReason: TypeAlias = Literal["full", "draining", "closed"]
+
+_WHAT_TO_DO: dict[RefusalReason, str] = {
+    "full": "send the call to another process, or raise max_sessions",
+    "draining": "send the call to another process",
+    "closed": "make a new RoomSupervisor",
+}
+
+
+class AdmissionRefused(SessionActorsError, RuntimeError):
+    """Raised when :meth:`RoomSupervisor.spawn` takes no room in. Nothing was started.
+
+    Args:
+        room: who was refused.
+        reason: ``full``: ``max_sessions`` are taken; ``draining``: no new rooms any more; ``closed``: it has ended.
+        taken: slots that were taken at that moment.
+        max_sessions: slots there are.
+    """
+
+    def __init__(self, room: str, reason: RefusalReason, *, taken: int, max_sessions: int) -> None:
+        super().__init__(
+            f"room {room!r} refused: {reason}, {taken} of {max_sessions} sessions taken; {_WHAT_TO_DO[reason]}"
+        )
+        self.room = room
+        self.reason = reason
+        self.taken = taken
+        self.max_sessions = max_sessions
+
+
+class RoomExists(SessionActorsError, ValueError):
+    """Raised when :meth:`RoomSupervisor.spawn` is given the name of a room that is not over. That room is untouched."""
+
+    def __init__(self, room: str, phase: str) -> None:
+        super().__init__(f"room {room!r} exists already ({phase}): use get({room!r}), or close it and wait for its end")
+        self.room = room
+        self.phase = phase
