@@ -14,6 +14,7 @@ from itertools import count
 from types import TracebackType
 from typing import Generic, Self, TypeVar, cast
 
+import pykka
 import structlog
 
 from sessionactors.actors.supervisor import Supervisor, SupervisorMessage
@@ -274,6 +275,7 @@ class AgentSession(EventEmitter, Generic[Userdata_T]):
             )
         except BaseException:
             await self._forget()
+            self._ready = self._closed = None  # it never began: nobody is to wait for its end
             raise
         lifecycle.watch(self._root.cell)
         if self._input.audio is not None:
@@ -302,10 +304,10 @@ class AgentSession(EventEmitter, Generic[Userdata_T]):
         await self._close(CloseReason.USER_INITIATED, deadline)
 
     async def _close(self, reason: CloseReason, deadline: float) -> None:
-        if self._root is None or self._closed is None or self._lifecycle is None:
+        if self._closed is None or self._closed.done():
             return
         self._request_close(reason, deadline)
-        await asyncio.shield(self._closed)
+        await asyncio.shield(self._closed)  # also when it ends by itself already: until agent and name are free again
         await asyncio.sleep(0)  # callbacks of the close event run before the caller goes on
 
     def _request_close(self, reason: CloseReason, deadline: float) -> None:
@@ -313,15 +315,17 @@ class AgentSession(EventEmitter, Generic[Userdata_T]):
         if root is None or lifecycle is None:
             return
         try:
+            lifecycle.finish_by(reason, deadline)  # also if the root ends already: its children may hang
             if root.is_alive():
                 root.tell(CloseSession(reason, deadline))
-                lifecycle.finish_by(reason, deadline)
-        except (SystemClosed, RuntimeError) as error:  # it ended between the check and the call
+        except (SystemClosed, pykka.ActorDeadError) as error:  # it ended between the check and the call
             log.debug("close_too_late", room=self._room_name, actor=self._room_name, message_id=0, error=repr(error))
 
-    def shutdown(self, *, deadline: float = DEFAULT_CLOSE_DEADLINE) -> None:
+    def shutdown(
+        self, *, reason: CloseReason = CloseReason.USER_INITIATED, deadline: float = DEFAULT_CLOSE_DEADLINE
+    ) -> None:
         """Ask for :meth:`aclose` without waiting for it."""
-        self._request_close(CloseReason.USER_INITIATED, deadline)
+        self._request_close(reason, deadline)
 
     async def wait_closed(self) -> CloseEvent:
         """Wait until the session has ended, by whomever.
