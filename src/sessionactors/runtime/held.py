@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from enum import Enum
 
-SUSPENDED, RESTARTING, STOPPING, BUSY, STARTING = 1, 2, 4, 8, 16
-"""Reasons to hold an actor's messages, as bits. BUSY: its handler runs on its own thread."""
+SUSPENDED, RESTARTING, STOPPING, BUSY, STARTING, LEAVING = 1, 2, 4, 8, 16, 32
+"""Reasons to hold an actor's messages, as bits. BUSY: its handler runs on its own thread. LEAVING: its last words and
+the count of what waited are still to come, so it has not ended though nothing of it runs."""
 
 
 class Status(Enum):

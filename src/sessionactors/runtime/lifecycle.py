@@ -17,7 +17,7 @@ from . import commit, failure, handling, outside
 from .clock import NS
 from .containment import escapes
 from .errors import HandlerError, SystemClosed
-from .held import BUSY, RESTARTING, STARTING, STOPPING, SUSPENDED
+from .held import BUSY, LEAVING, RESTARTING, STARTING, STOPPING, SUSPENDED
 from .messages import Kill, Resume, Step, Stop, Suspend, Terminated
 from .policy import CONTROL, DATA
 
@@ -183,7 +183,7 @@ def begin_stop(cell: Cell, reason: str, error: BaseException | None) -> None:
     if cell.stopping:
         return
     failed_start = bool(cell.held & STARTING)
-    cell.held |= STOPPING
+    cell.held |= STOPPING | LEAVING
     cell.end_reason, cell.end_error = reason, error
     if cell.restart_alarm is not None:
         cell.restart_alarm.cancel()
@@ -193,6 +193,7 @@ def begin_stop(cell: Cell, reason: str, error: BaseException | None) -> None:
     for envelope in cell.mailbox.drain():
         cell.dead_letter(envelope, "waiting when the actor ended")
     _fail_kept_replies(cell, f"{cell.path} ended before it replied: {reason}")
+    cell.held &= ~LEAVING
     maybe_finish(cell)
 
 
@@ -210,9 +211,8 @@ def last_words(cell: Cell) -> None:
 def maybe_finish(cell: Cell) -> None:
     """Finish, if nothing of it is left."""
     if not cell.stopped and not cell.children and not cell.effects and not cell.ending_effects:
-        if cell.held & BUSY:
-            return
-        finish(cell)
+        if not cell.held & (BUSY | LEAVING):
+            finish(cell)
 
 
 def abandon(cell: Cell) -> None:
