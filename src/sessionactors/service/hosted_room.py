@@ -17,6 +17,7 @@ from sessionactors.interfaces.transport import Transport
 from sessionactors.model.errors import OptionError, SessionStateError
 from sessionactors.model.events import CloseEvent, CloseReason
 from sessionactors.runtime import ActorSystem, CloseReport, NameTaken, close_report
+from sessionactors.runtime.containment import escapes
 from sessionactors.runtime.system import BLOCKED_PATIENCE
 from sessionactors.session.agent_session import AgentSession
 from sessionactors.session.room_options import RoomInputOptions, RoomOutputOptions
@@ -100,9 +101,7 @@ class HostedRoom:
             self.opened.set_result(None)
             outcome = await self._live(session)
         except BaseException as error:  # noqa: BLE001  whatever a factory raises belongs to the caller of spawn()
-            self.failure = error
-            if self._given_up and isinstance(error, asyncio.CancelledError):
-                self.failure = SessionStateError(f"room {self.name!r} was closed while it was starting")
+            self.failure = self._as_failure(error)
         finally:
             self._admission.release(self.slot, outcome)
             if not self.opened.done():
@@ -137,6 +136,16 @@ class HostedRoom:
             await self._certainly_closed(session, GIVEN_UP_START)
             raise
         return session
+
+    def _as_failure(self, error: BaseException) -> BaseException:
+        """What the caller of spawn is told. A factory's SystemExit must not end the loop, and with it every room."""
+        if isinstance(error, Exception) or escapes(error):
+            return error
+        if self._given_up:
+            return SessionStateError(f"room {self.name!r} was closed while it was starting")
+        failure = SessionStateError(f"room {self.name!r} could not start: session_for raised {error!r}")
+        failure.__cause__ = error
+        return failure
 
     def _still_wanted(self) -> None:
         """A factory may have swallowed the cancellation that :meth:`request_close` sent."""

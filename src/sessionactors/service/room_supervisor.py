@@ -7,9 +7,8 @@ there, between two awaits. What is only read may be read from any thread. It kno
 from __future__ import annotations
 
 import asyncio
-import inspect
 import warnings
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Literal, Self, TypeVar
@@ -20,6 +19,7 @@ from sessionactors.interfaces.transport import Transport
 from sessionactors.model.errors import OptionError, SessionStateError
 from sessionactors.model.events import CloseReason
 from sessionactors.runtime import ActorSystem, CloseReport, InternalError, TreeSnapshot
+from sessionactors.session.callbacks import Callbacks
 from sessionactors.session.room_options import RoomInputOptions, RoomOutputOptions
 
 from .admission import Admission, SupervisorStats
@@ -87,7 +87,7 @@ class RoomSupervisor:
         self._rooms: dict[str, HostedRoom] = {}
         self._stays: set[asyncio.Task[None]] = set()
         self._callbacks: list[Callable[[RoomHandle], object]] = []
-        self._callbacks_running: set[asyncio.Future[object]] = set()
+        self._callback_runs = Callbacks()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._starting: asyncio.Task[None] | None = None
         self._ending: asyncio.Task[tuple[CloseReport, ...]] | None = None
@@ -144,8 +144,8 @@ class RoomSupervisor:
         reports = await self._close_all(CloseReason.JOB_SHUTDOWN, deadline)
         if self._stays:
             await asyncio.wait(self._stays, timeout=CALLBACK_PATIENCE)
-        if self._callbacks_running:
-            _, hanging = await asyncio.wait(self._callbacks_running, timeout=CALLBACK_PATIENCE)
+        if self._callback_runs.running:
+            _, hanging = await asyncio.wait(self._callback_runs.running, timeout=CALLBACK_PATIENCE)
             for callback in hanging:
                 callback.cancel()
                 log.error("callback_abandoned", room="", actor="", message_id=0, callback=repr(callback))
@@ -164,7 +164,7 @@ class RoomSupervisor:
 
     @asynccontextmanager
     async def lifespan(self, app: object = None) -> AsyncIterator[None]:
-        """For ``FastAPI(lifespan=rooms.lifespan)`` and any other ASGI application: start; on leaving, drain and close."""
+        """For ``FastAPI(lifespan=rooms.lifespan)``, or any ASGI application: start; on leaving, drain and close."""
         await self.start()
         try:
             yield
@@ -336,24 +336,4 @@ class RoomSupervisor:
         if hosted.handle is None:
             return
         for callback in self._callbacks:
-            self._call_back(callback, hosted.handle)
-
-    def _call_back(self, callback: Callable[[RoomHandle], object], handle: RoomHandle) -> None:
-        try:
-            result = callback(handle)
-        except Exception as error:
-            log.exception("callback_failed", room=handle.room, actor="", message_id=0, error=repr(error))
-            return
-        if inspect.isawaitable(result):
-            self._run_callback(result, handle.room)
-
-    def _run_callback(self, awaitable: Awaitable[object], room: str) -> None:
-        running = asyncio.ensure_future(awaitable)
-        self._callbacks_running.add(running)
-
-        def ended(done: asyncio.Future[object]) -> None:
-            self._callbacks_running.discard(done)
-            if not done.cancelled() and (error := done.exception()) is not None:
-                log.error("callback_failed", room=room, actor="", message_id=0, error=repr(error), exc_info=error)
-
-        running.add_done_callback(ended)
+            self._callback_runs.call(f"on_room_closed {hosted.name}", callback, hosted.handle)

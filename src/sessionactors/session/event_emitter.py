@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 from collections.abc import Awaitable, Callable
 from typing import Literal, TypeAlias, TypeVar, get_args, overload
 
-import structlog
-
 from sessionactors.model.errors import OptionError
 from sessionactors.model.events import PublicEvent
+
+from .callbacks import Callbacks
 
 EventTypes: TypeAlias = Literal[
     "agent_state_changed",
@@ -28,23 +26,19 @@ EVENT_TYPES: tuple[str, ...] = get_args(EventTypes)
 Callback: TypeAlias = Callable[..., object]
 CallbackT = TypeVar("CallbackT", bound=Callback)
 
-log = structlog.get_logger("sessionactors.session")
-
 
 class EventEmitter:
     """Keeps callbacks by event name."""
 
     def __init__(self) -> None:
         self._callbacks: dict[str, list[Callback]] = {}
-        self._running: set[asyncio.Future[object]] = set()
+        self._user_callbacks = Callbacks()
 
     @overload
     def on(self, event: EventTypes) -> Callable[[CallbackT], CallbackT]: ...
     @overload
     def on(self, event: EventTypes, callback: CallbackT) -> CallbackT: ...
-    def on(
-        self, event: EventTypes, callback: CallbackT | None = None
-    ) -> CallbackT | Callable[[CallbackT], CallbackT]:
+    def on(self, event: EventTypes, callback: CallbackT | None = None) -> CallbackT | Callable[[CallbackT], CallbackT]:
         """Call ``callback(event)`` at each event of this name; also usable as a decorator. It may be ``async``.
 
         Raises:
@@ -72,20 +66,7 @@ class EventEmitter:
 
     def _raise_event(self, event: PublicEvent) -> None:
         for callback in tuple(self._callbacks.get(event.type, ())):
-            try:
-                result = callback(event)
-                if inspect.isawaitable(result):
-                    self._run(event.type, result)
-            except Exception as error:
-                log.exception("callback_failed", event_type=event.type, error=repr(error))
+            self._user_callbacks.call(event.type, callback, event)
 
     def _run(self, name: str, awaitable: Awaitable[object]) -> None:
-        future = asyncio.ensure_future(awaitable)
-        self._running.add(future)
-
-        def ended(done: asyncio.Future[object]) -> None:
-            self._running.discard(done)
-            if not done.cancelled() and done.exception() is not None:
-                log.error("callback_failed", event_type=name, error=repr(done.exception()), exc_info=done.exception())
-
-        future.add_done_callback(ended)
+        self._user_callbacks.run(name, awaitable)
