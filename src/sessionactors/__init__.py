@@ -44,14 +44,14 @@ from .model.events import (
 from .model.options import APIConnectOptions, SessionOptions
 from .model.sentinel import FLUSH, NOT_GIVEN, FlushSentinel, NotGiven
 from .model.speech import SPEECH_PRIORITY_HIGH, SPEECH_PRIORITY_LOW, SPEECH_PRIORITY_NORMAL
-from .runtime import ActorSystem, CloseReport, Delivery, Outbox, Tap, TreeSnapshot, message
+from .runtime import NS, ActorSystem, CloseReport, Delivery, EffectPort, Outbox, Tap, TreeSnapshot, message
 from .service.errors import AdmissionRefused, RoomExists
 from .service.room_handle import RoomHandle
 from .service.room_supervisor import RoomSupervisor
 from .service.session_spec import SessionSpec
 from .session.agent import Agent
 from .session.agent_session import AgentSession
-from .session.drop_in import DropIn
+from .session.drop_in import AnyDropIn, DropIn
 from .session.function_tool import FunctionTool, StopResponse, ToolError, function_tool
 from .session.room_options import RoomInputOptions, RoomOutputOptions
 from .session.run_context import RunContext
@@ -63,6 +63,7 @@ __all__ = [
     "FLUSH",
     "LLM",
     "NOT_GIVEN",
+    "NS",
     "SPEECH_PRIORITY_HIGH",
     "SPEECH_PRIORITY_LOW",
     "SPEECH_PRIORITY_NORMAL",
@@ -80,6 +81,7 @@ __all__ = [
     "AgentHandoff",
     "AgentSession",
     "AgentStateChangedEvent",
+    "AnyDropIn",
     "AudioFormatError",
     "AudioFrame",
     "AudioSink",
@@ -94,6 +96,7 @@ __all__ = [
     "ConversationItemAddedEvent",
     "Delivery",
     "DropIn",
+    "EffectPort",
     "ErrorEvent",
     "FlushSentinel",
     "FunctionCall",

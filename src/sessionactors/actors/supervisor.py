@@ -27,6 +27,8 @@ from sessionactors.messages.session import (
     AgentLeft,
     CloseSession,
     ComponentFailed,
+    DropInEnded,
+    EventRaised,
     FinishClose,
     FloorIdle,
     LeaveAgent,
@@ -42,10 +44,12 @@ from sessionactors.model.errors import APIError, SessionActorsError
 from sessionactors.model.events import (
     AgentState,
     AgentStateChangedEvent,
+    CloseEvent,
     CloseReason,
     ConversationItemAddedEvent,
     ErrorEvent,
     HistoryNote,
+    PublicEvent,
     SessionEvent,
     SessionReady,
     UserState,
@@ -56,6 +60,7 @@ from sessionactors.runtime import (
     Actor,
     Backoff,
     ChildSpec,
+    Delivery,
     InternalError,
     ObligationExpired,
     Outbox,
@@ -100,12 +105,16 @@ SupervisorMessage: TypeAlias = (
     | FloorIdle
     | AgentLeft
     | ActorEnded
+    | DropInEnded
     | FinishClose
+    | Delivery
     | ObligationExpired
 )
 
 GENTLE_SHARE = 0.7
 """Part of the close deadline for speech, hooks and transport to end by themselves; the rest is the kernel's."""
+LAST_CALL_SHARE = 0.5
+"""Part of what is left then in which drop-ins must have handled the close event."""
 
 RESTARTED_ONCE = ChildSpec(Restart.TRANSIENT, keep_state=True, max_restarts=1)
 """For the actors that hold the conversation together: one restart from their last committed state."""
@@ -134,6 +143,18 @@ class Closing:
     until: int
     """Kernel clock: when all must be over."""
     waits_for: frozenset[str]
+    last_calls: frozenset[str] = frozenset()
+    """Drop-ins that have not handled the close event yet."""
+    finishing: bool = False
+    """All parts have left, or have had their time; only drop-ins are waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A drop-in that is told of public events."""
+
+    ref: Ref[EventRaised]
+    events: tuple[type, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +167,8 @@ class SupervisorState:
     speaking: frozenset[str] = frozenset()
     ears: Mapping[str, Ref[EarMessage]] = field(default_factory=dict)
     failures: Mapping[str, int] = field(default_factory=dict)
+    listeners: Mapping[str, Listener] = field(default_factory=dict)
+    """Drop-ins that are told of public events, by path."""
     closing: Closing | None = None
     ended: bool = False
 
@@ -174,8 +197,13 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
         wiring = self._wiring
         components = wiring.components
         wiring.supervisor = out.myself
-        for name, factory in components.drop_ins:  # first, so that they see all and end last
-            out.spawn(name, factory, DROP_IN)
+        listeners: dict[str, Listener] = {}
+        for part in components.drop_ins:  # first, so that they see all and end last
+            drop_in = out.spawn(part.name, part.make, DROP_IN)
+            out.watch(drop_in, _drop_in_ended)
+            if part.events:
+                listeners[drop_in.path] = Listener(drop_in, part.events)
+        state = replace(state, listeners=listeners)
         wiring.history = out.spawn("history", lambda: History(wiring), RESTARTED_ONCE)
         wiring.llm = out.spawn("llm", lambda: LLMActor(wiring), RESTARTED_FREELY)
         wiring.tools = out.spawn("tools", lambda: ToolsActor(wiring), RESTARTED_FREELY)
@@ -198,10 +226,10 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
         """One message."""
         match message:
             case Publish(event):
-                self._emit(event, out)
+                self._emit(state, event, out)
                 return state
             case HistoryChanged():
-                self._on_history_changed(message, out)
+                self._on_history_changed(state, message, out)
                 return state
             case ReplyScheduled(speech):
                 return self._facts_changed(state, states.scheduled(state.facts, speech), out.now, out)
@@ -234,7 +262,7 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
             case Recovered(component):
                 return self._recovered(state, (component,))
             case ObligationExpired():
-                self._on_obligation_expired(message, out)
+                self._on_obligation_expired(state, message, out)
                 return state
             case CloseSession(reason, deadline, error):
                 return self._close(state, reason, deadline, error, out)
@@ -248,6 +276,10 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
                 return self._finish_close(state, out)
             case ActorEnded(path, error):
                 return self._on_actor_ended(state, path, error, out)
+            case DropInEnded():
+                return self._on_drop_in_ended(state, message, out)
+            case Delivery(target=path):
+                return self._on_last_call_handled(state, path, out)
             case _:
                 assert_never(message)
 
@@ -255,7 +287,7 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
         if state.facts.ready or state.closing is not None:
             return state
         state = self._facts_changed(state, replace(state.facts, ready=True), out.now, out)
-        self._emit(SessionReady(), out)
+        self._emit(state, SessionReady(), out)
         out.tell(self._wiring.agent, AgentEnters())
         return state
 
@@ -271,8 +303,8 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
             return state
         if new not in states.AGENT_TRANSITIONS[old]:
             bug = InternalError(f"agent state {old} -> {new} is not in the table (message #{out.message_id})")
-            self._emit(ErrorEvent(bug, out.path, recoverable=True, created_at=out.wall()), out)
-        self._emit(AgentStateChangedEvent(old, new, out.wall(at)), out)
+            self._emit(state, ErrorEvent(bug, out.path, recoverable=True, created_at=out.wall()), out)
+        self._emit(state, AgentStateChangedEvent(old, new, out.wall(at)), out)
         return replace(state, agent_state=new)
 
     def _on_user_speech(
@@ -281,17 +313,24 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
         present = state.speaking | {fact.participant} if fact.speaking else state.speaking - {fact.participant}
         new = states.user_state(present)
         if new != state.user_state:
-            self._emit(UserStateChangedEvent(state.user_state, new, out.wall(fact.at)), out)
+            self._emit(state, UserStateChangedEvent(state.user_state, new, out.wall(fact.at)), out)
         return replace(state, speaking=present, user_state=new)
 
-    def _on_history_changed(self, change: HistoryChanged, out: Outbox[SupervisorMessage]) -> None:
-        self._emit(HistoryNote(change.version, change.added), out)
+    def _on_history_changed(
+        self, state: SupervisorState, change: HistoryChanged, out: Outbox[SupervisorMessage]
+    ) -> None:
+        self._emit(state, HistoryNote(change.version, change.added), out)
         for item in change.added:
             if isinstance(item, ChatMessage | AgentHandoff):
-                self._emit(ConversationItemAddedEvent(item, out.wall()), out)
+                self._emit(state, ConversationItemAddedEvent(item, out.wall()), out)
 
-    def _emit(self, event: SessionEvent, out: Outbox[SupervisorMessage]) -> None:
+    def _emit(self, state: SupervisorState, event: SessionEvent, out: Outbox[SupervisorMessage]) -> None:
         out.port(self._wiring.components.emit, event)
+        if not isinstance(event, PublicEvent):
+            return
+        for listener in state.listeners.values():
+            if isinstance(event, listener.events):
+                out.tell(listener.ref, EventRaised(event))
 
     # -- participants ------------------------------------------------------------------------------------------------
 
@@ -328,7 +367,7 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
     ) -> SupervisorState:
         count = state.failures.get(component, 0) + 1
         fatal = count > self._wiring.options.max_unrecoverable_errors
-        self._emit(ErrorEvent(error, component, recoverable=not fatal, created_at=out.wall()), out)
+        self._emit(state, ErrorEvent(error, component, recoverable=not fatal, created_at=out.wall()), out)
         state = replace(state, failures={**state.failures, component: count})
         if not fatal:
             return state
@@ -343,11 +382,13 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
         left = {name: count for name, count in state.failures.items() if name not in components}
         return replace(state, failures=left)
 
-    def _on_obligation_expired(self, expired: ObligationExpired, out: Outbox[SupervisorMessage]) -> None:
+    def _on_obligation_expired(
+        self, state: SupervisorState, expired: ObligationExpired, out: Outbox[SupervisorMessage]
+    ) -> None:
         overdue = APIError(
             f"{expired.owner} has waited {expired.age:.1f} s for {expired.waits_for}: inspect() shows what it is doing"
         )
-        self._emit(ErrorEvent(overdue, expired.owner, recoverable=True, created_at=out.wall()), out)
+        self._emit(state, ErrorEvent(overdue, expired.owner, recoverable=True, created_at=out.wall()), out)
         out.log("obligation_expired", level="error", owner=expired.owner, waits_for=expired.waits_for)
 
     def _on_actor_ended(
@@ -357,10 +398,20 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
             return state
         broken = SessionBroken(f"{path} failed for good: {error}")
         broken.__cause__ = error
-        self._emit(ErrorEvent(broken, path, recoverable=False, created_at=out.wall()), out)
+        self._emit(state, ErrorEvent(broken, path, recoverable=False, created_at=out.wall()), out)
         if state.closing is not None:
             return self._closed_a_part(state, path.rsplit("/", 1)[-1], out)
         return self._close(state, CloseReason.ERROR, 2.0, broken, out)
+
+    def _on_drop_in_ended(
+        self, state: SupervisorState, end: DropInEnded, out: Outbox[SupervisorMessage]
+    ) -> SupervisorState:
+        left = {path: listener for path, listener in state.listeners.items() if path != end.path}
+        state = replace(state, listeners=left)
+        if end.error is not None:
+            event = ErrorEvent(end.error, end.path, recoverable=True, created_at=out.wall())
+            self._emit(state, event, out)
+        return self._on_last_call_handled(state, end.path, out)
 
     # -- close -------------------------------------------------------------------------------------------------------
 
@@ -394,9 +445,7 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
         out.timer("finish", deadline * GENTLE_SHARE, FinishClose())
         return replace(state, closing=Closing(reason, error, until, frozenset(waits_for)))
 
-    def _closed_a_part(
-        self, state: SupervisorState, part: str, out: Outbox[SupervisorMessage]
-    ) -> SupervisorState:
+    def _closed_a_part(self, state: SupervisorState, part: str, out: Outbox[SupervisorMessage]) -> SupervisorState:
         if state.closing is None:
             return state
         left = state.closing.waits_for - {part}
@@ -410,9 +459,33 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
         closing = state.closing
         if closing is None or state.ended:
             return state
+        last_calls = frozenset(path for path, listener in state.listeners.items() if CloseEvent in listener.events)
+        if last_calls and not closing.finishing:
+            return self._call_last(state, closing, last_calls, out)
         out.discharge("close")
         out.port(self._finish, closing.reason, closing.error, max(0.0, (closing.until - out.now) / NS))
         return replace(state, ended=True)
+
+    def _call_last(
+        self, state: SupervisorState, closing: Closing, paths: frozenset[str], out: Outbox[SupervisorMessage]
+    ) -> SupervisorState:
+        """Tell the drop-ins of the end. They have handled all that came before once they have handled this."""
+        out.subscribe((EventRaised,))
+        event = CloseEvent(closing.reason, out.wall(), closing.error)
+        for path in paths:
+            out.tell(state.listeners[path].ref, EventRaised(event))
+        out.timer("finish", LAST_CALL_SHARE * max(0, closing.until - out.now) / NS, FinishClose())
+        return replace(state, closing=replace(closing, finishing=True, last_calls=paths))
+
+    def _on_last_call_handled(
+        self, state: SupervisorState, path: str, out: Outbox[SupervisorMessage]
+    ) -> SupervisorState:
+        closing = state.closing
+        if closing is None or path not in closing.last_calls:
+            return state
+        left = closing.last_calls - {path}
+        state = replace(state, closing=replace(closing, last_calls=left))
+        return state if left else self._finish_close(state, out)
 
     def summary(self, state: SupervisorState) -> Mapping[str, object]:
         """Public states, and what a close waits for."""
@@ -422,9 +495,13 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
             "user_state": state.user_state,
             "ears": sorted(state.ears),
             "failures": dict(state.failures),
-            "closing": None if closing is None else sorted(closing.waits_for),
+            "closing": None if closing is None else sorted(closing.waits_for | closing.last_calls),
         }
 
 
 def _ended(end: Terminated) -> ActorEnded:
     return ActorEnded(end.path, end.error)
+
+
+def _drop_in_ended(end: Terminated) -> DropInEnded:
+    return DropInEnded(end.path, end.error)

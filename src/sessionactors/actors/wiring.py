@@ -35,6 +35,16 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class DropInPart:
+    """One of the user's own actors."""
+
+    name: str
+    make: Callable[[], Actor[object, object]]
+    events: tuple[type, ...] = ()
+    """Public events it is told of."""
+
+
+@dataclass(frozen=True, slots=True)
 class Components:
     """What the session was given: providers, link, agent, options, and where its events go."""
 
@@ -52,8 +62,8 @@ class Components:
     audio_input: bool = True
     audio_output: bool = True
     transcription_output: bool = True
-    drop_ins: tuple[tuple[str, Callable[[], Actor[object, object]]], ...] = ()
-    """Users' own actors: name and factory."""
+    drop_ins: tuple[DropInPart, ...] = ()
+    """Users' own actors."""
 
 
 @dataclass(slots=True)

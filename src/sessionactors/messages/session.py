@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sessionactors.model.events import CloseReason, SessionEvent
+from sessionactors.model.events import CloseReason, PublicEvent, SessionEvent
 from sessionactors.model.speech import SpeechSpec
 from sessionactors.runtime import Lane, Overflow, message
 
@@ -31,6 +31,13 @@ class Publish:
     """Raise a public event, in the order of these messages. To ``supervisor``."""
 
     event: SessionEvent
+
+
+@message(overflow=Overflow.DROP_OLDEST)
+class EventRaised:
+    """A public event was raised. ``supervisor`` to the drop-ins that want it; the oldest give way if one is too slow."""
+
+    event: PublicEvent
 
 
 @message()
@@ -100,3 +107,11 @@ class ActorEnded:
 @message()
 class FinishClose:
     """``supervisor``, to itself: the time to end gently is over, or everything has ended."""
+
+
+@message()
+class DropInEnded:
+    """``supervisor``, to itself: a drop-in is gone."""
+
+    path: str
+    error: BaseException | None

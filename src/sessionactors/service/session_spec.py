@@ -17,7 +17,7 @@ from sessionactors.model.sentinel import NOT_GIVEN, NotGivenOr
 from sessionactors.runtime import ActorSystem
 from sessionactors.session.agent import Agent
 from sessionactors.session.agent_session import AgentSession
-from sessionactors.session.drop_in import DropIn
+from sessionactors.session.drop_in import AnyDropIn
 from sessionactors.session.turn_handling import TurnHandlingOptions
 
 
@@ -63,7 +63,7 @@ class SessionSpec:
     """Read it back as ``session.userdata``."""
     conn_options: APIConnectOptions | None = None
     """Retries and timeouts for all providers."""
-    actors: tuple[DropIn[object, object], ...] = ()
+    actors: tuple[AnyDropIn, ...] = ()
     """Drop-in actors."""
     prepare: Callable[[AgentSession[object]], object] | None = None
     """Called with the session before it starts, on the loop of the spawn: the place for ``session.on(...)``."""

@@ -18,7 +18,7 @@ import pykka
 import structlog
 
 from sessionactors.actors.supervisor import Supervisor, SupervisorMessage
-from sessionactors.actors.wiring import Components, Wiring
+from sessionactors.actors.wiring import Components, DropInPart, Wiring
 from sessionactors.interfaces.audio_io import AudioSink, AudioSource
 from sessionactors.interfaces.llm import LLM
 from sessionactors.interfaces.stt import STT
@@ -53,6 +53,7 @@ from sessionactors.model.sentinel import NOT_GIVEN, NotGivenOr, given
 from sessionactors.model.speech import SPEECH_PRIORITY_NORMAL, SpeechSource, SpeechSpec
 from sessionactors.model.tools import ToolChoice
 from sessionactors.runtime import (
+    Actor,
     ActorSystem,
     CloseReport,
     Delivery,
@@ -64,7 +65,7 @@ from sessionactors.runtime import (
 
 from . import diagram, shared_system
 from .agent import Agent
-from .drop_in import DropIn
+from .drop_in import AnyDropIn, DropIn
 from .event_emitter import EventEmitter
 from .io import AgentInput, AgentOutput
 from .lifecycle import SessionLifecycle
@@ -134,7 +135,7 @@ class AgentSession(EventEmitter, Generic[Userdata_T]):
         min_consecutive_speech_delay: NotGivenOr[float] = NOT_GIVEN,
         userdata: NotGivenOr[Userdata_T] = NOT_GIVEN,
         conn_options: APIConnectOptions | None = None,
-        actors: Sequence[DropIn[object, object]] = (),
+        actors: Sequence[AnyDropIn] = (),
         system: ActorSystem | None = None,
     ) -> None:
         super().__init__()
@@ -154,7 +155,7 @@ class AgentSession(EventEmitter, Generic[Userdata_T]):
         }
         self._turn_detector, self._options = _resolve(turn_detection, turn_handling, flat, conn_options)
         self._userdata = userdata
-        self._drop_ins = tuple(actors)
+        self._drop_ins = tuple(_actor(drop_in) for drop_in in actors)
         self._given_system = system
         self._system: ActorSystem | None = None
         self._mirror = Mirror()
@@ -257,7 +258,9 @@ class AgentSession(EventEmitter, Generic[Userdata_T]):
             audio_input=room_input.audio_enabled,
             audio_output=room_output.audio_enabled and self._output.audio_enabled,
             transcription_output=room_output.transcription_enabled and self._output.transcription_enabled,
-            drop_ins=tuple((drop_in.name, partial(_itself, drop_in)) for drop_in in self._drop_ins),
+            drop_ins=tuple(
+                DropInPart(drop_in.name, partial(_itself, drop_in), drop_in.events) for drop_in in self._drop_ins
+            ),
         )
         wiring = Wiring(components)
         if system.watchdog is not None:
@@ -709,7 +712,13 @@ def _release(system: ActorSystem, room: str, speech: str) -> None:
 T = TypeVar("T")
 
 
-def _itself(drop_in: DropIn[object, object]) -> DropIn[object, object]:
+def _actor(drop_in: AnyDropIn) -> DropIn[object, object]:
+    if not isinstance(drop_in, DropIn):
+        raise OptionError(f"{drop_in!r} is not a drop-in actor: subclass DropIn")
+    return drop_in
+
+
+def _itself(drop_in: DropIn[object, object]) -> Actor[object, object]:
     """A drop-in is made by the user; it is never restarted, so its factory gives the same one."""
     return drop_in
 

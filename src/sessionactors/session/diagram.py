@@ -23,6 +23,7 @@ MEDIA: frozenset[type] = frozenset(
         tts.AudioCredit,
         output.SinkReported,
         room.PublishTranscript,
+        session.EventRaised,
         session.Publish,
     }
 )
@@ -41,7 +42,8 @@ def _message_types() -> frozenset[type]:
     return frozenset(found)
 
 
-_TRACED: Final = _message_types() - MEDIA  # found when this is imported: a session starts on a loop, which reads no files
+_TRACED: Final = _message_types() - MEDIA
+"""Found at import: a session starts on a loop, which reads no files."""
 
 
 def trace_types() -> frozenset[type]:
