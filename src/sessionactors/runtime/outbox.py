@@ -103,7 +103,8 @@ class Outbox(Generic[M]):
         """Answer the ask being handled, or an earlier one kept by :meth:`reply_later`."""
         if to is None:
             self._must_be_handling()
-            self.reply_value = value
+            if self._cell.current.reply_to is not None:  # type: ignore[union-attr]  # told, not asked: nobody waits
+                self.reply_value = value
         else:
             self.ops.append((commit.reply, to, value))
 

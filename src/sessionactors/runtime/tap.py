@@ -160,11 +160,16 @@ class Taps:
     def subscribe(self, cell: Cell, types: Collection[type]) -> None:
         """Tell an actor of the messages of these types that others in its room have handled; replaces what it had."""
         self.unsubscribe(cell)
-        self.active = (*self.active, Subscription(self, cell, types))
+        with self._lock:
+            self.active = (*self.active, Subscription(self, cell, types))
 
     def unsubscribe(self, cell: Cell) -> None:
         """An actor has ended."""
-        self.active = tuple(tap for tap in self.active if not (isinstance(tap, Subscription) and tap.cell is cell))
+        if self.active:
+            with self._lock:
+                self.active = tuple(
+                    tap for tap in self.active if not (isinstance(tap, Subscription) and tap.cell is cell)
+                )
 
     def remove(self, tap: Tap) -> None:
         """Forget a tap."""
