@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 import pytest
 
-import sessionactors
 from sessionactors.providers.offline import recognizer_process, recognizer_worker
 from sessionactors.providers.offline.front_desk import FRONT_DESK
 from sessionactors.providers.offline.grammar import cmudict_path, jsgf_grammar, trimmed_dictionary
@@ -160,7 +159,7 @@ def test_a_source_that_ends_before_it_began_is_no_error() -> None:
 
 
 def test_as_a_program_it_ends_with_its_input_and_says_why_it_can_not_start() -> None:
-    program = [sys.executable, "-P", "-c", recognizer_worker._PROGRAM, *sessionactors.__path__]
+    program = [sys.executable, "-P", "-c", recognizer_worker._PROGRAM, str(recognizer_worker._PACKAGE)]
     ended = subprocess.run(program, input=b"", capture_output=True, check=True)
     assert ended.stdout == ended.stderr == b""
     broken = encode_json(Kind.CONFIGURE, 0, GrammarConfig("no grammar", "tea T IY", -36.0, 20.0, False))
