@@ -33,6 +33,8 @@ class AgentStateChangedEvent:
     old_state: AgentState
     new_state: AgentState
     created_at: float
+    message_id: int = 0
+    """Id of the delivery that caused it, as a tap shows it; 0 for the start."""
     type: Literal["agent_state_changed"] = "agent_state_changed"
 
 
@@ -43,6 +45,8 @@ class UserStateChangedEvent:
     old_state: UserState
     new_state: UserState
     created_at: float
+    message_id: int = 0
+    """Id of the delivery that caused it, as a tap shows it; 0 for the start."""
     type: Literal["user_state_changed"] = "user_state_changed"
 
 

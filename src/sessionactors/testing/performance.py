@@ -1,0 +1,275 @@
+"""One performance of a scenario: starts the session, does what the script says, and keeps what happens."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from sessionactors.messages.tts import SegmentAudio
+from sessionactors.model.events import CloseEvent, PublicEvent
+from sessionactors.runtime import ActorSystem, Delivery, Tap, TreeSnapshot
+from sessionactors.runtime.messages import Kill as KillMessage
+from sessionactors.session.agent import Agent
+from sessionactors.session.agent_session import AgentSession
+from sessionactors.session.event_emitter import EVENT_TYPES, EventTypes
+from sessionactors.session.room_options import RoomInputOptions, RoomOutputOptions
+from sessionactors.transports.memory import MemoryTransport
+
+from .marked_voice import MarkedVoice, stretches, synthesis_of
+from .scenario_run import HeardAudio, Run, TimedEvent
+from .scripted_llm import ScriptedLLM
+
+ROOM = "scenario"
+KEPT = 500_000
+"""Deliveries of a run that are kept."""
+LOOK = 0.25
+"""Seconds between two looks whether all is quiet."""
+QUIET = 3
+"""Looks in a row at which it must be."""
+SAME_MOMENT = 0.005
+"""Seconds by which the runtime and the marks may disagree on the end of a word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """An actor that the script kills."""
+
+    actor: str
+    message: int
+    error: BaseException
+
+
+class Executioner(Tap):
+    """Watches one actor and kills it between two messages."""
+
+    def __init__(self, system: ActorSystem, kill: Kill) -> None:
+        super().__init__(system.taps, ROOM, None, capacity=1)
+        self._system = system
+        self._kill = kill
+        self._seen = 0
+        system.taps.active = (*system.taps.active, self)
+
+    @property
+    def done(self) -> bool:
+        """Whether it came to that."""
+        return self._seen >= self._kill.message
+
+    def offer(self, delivery: Delivery) -> None:
+        """On the actor loop, right behind a message."""
+        if self.done or not delivery.target.endswith(f"/{self._kill.actor}") or delivery.outcome != "handled":
+            return
+        self._seen += 1
+        if self._seen == self._kill.message:
+            cell = self._system.tree(ROOM).cells.get(delivery.target)
+            if cell is not None:
+                cell.deliver_system(KillMessage(self._kill.error))
+
+
+class Performance:
+    """Conducts one session on the running loop."""
+
+    def __init__(
+        self,
+        session: AgentSession[object],
+        system: ActorSystem,
+        room: MemoryTransport,
+        agent: Agent,
+        *,
+        seed: int | None,
+        mode: str,
+    ) -> None:
+        self._session = session
+        self._system = system
+        self._room = room
+        self._agent = agent
+        self._seed = seed
+        self._mode = mode
+        self._loop = asyncio.get_running_loop()
+        self._events: list[TimedEvent] = []
+        self._calls: list[asyncio.Future[object]] = []
+        self._executioners: list[tuple[Kill, Executioner]] = []
+        self._snapshot: TreeSnapshot | None = None
+        self._settled = False
+        self._close_asked = 0.0
+        for name in EVENT_TYPES:
+            session.on(cast("EventTypes", name), self._note)
+
+    def _note(self, event: PublicEvent) -> None:
+        self._events.append(TimedEvent(self._now, event))
+
+    @property
+    def _now(self) -> float:
+        return self._loop.time() - self._zero
+
+    # -- the script --------------------------------------------------------------------------------------------------
+
+    async def begin(
+        self,
+        room_input: RoomInputOptions | None,
+        room_output: RoomOutputOptions | None,
+        kills: Sequence[Kill],
+    ) -> None:
+        """Start the session; this is the scenario's time 0."""
+        system = self._system
+        if self._mode == "own":
+            await asyncio.to_thread(system.start)
+        else:
+            system.start()
+        self._zero = self._loop.time()
+        self._began = system.clock.now()
+        self._tap = system.tap(ROOM, None, KEPT)
+        self._executioners = [(kill, Executioner(system, kill)) for kill in kills]
+        await self._session.start(
+            self._agent,
+            room=self._room,
+            room_name=ROOM,
+            room_input_options=room_input,
+            room_output_options=room_output,
+        )
+        self._tree = system.trees.get(ROOM)
+
+    def schedule(self, commands: Collection[tuple[float, Callable[[AgentSession[object]], object]]]) -> None:
+        """Call what the script calls, when it says."""
+        for at, function in commands:
+            self._calls.append(self._loop.create_task(self._call(at, function), name=f"call at {at}"))
+
+    async def _call(self, at: float, function: Callable[[AgentSession[object]], object]) -> object:
+        await asyncio.sleep(max(0.0, at - self._now))
+        result = function(self._session)
+        if inspect.isawaitable(result):
+            return await cast("Awaitable[object]", result)
+        return result
+
+    def schedule_typing(self, typed: Collection[tuple[float, str]]) -> None:
+        """Type what the user types, when it says."""
+        self.schedule([(at, self._typing(text)) for at, text in typed])
+
+    def _typing(self, text: str) -> Callable[[AgentSession[object]], object]:
+        return lambda _: self._room.type(text)
+
+    # -- the end -----------------------------------------------------------------------------------------------------
+
+    async def until_over(self, close_at: float | None, last: float, patience: float, deadline: float) -> None:
+        """Wait for the end of the session, or end it at the given time or when all is quiet."""
+        self._deadline, self._by_script = deadline, close_at is not None
+        ended = asyncio.ensure_future(self._session.wait_closed())
+        try:
+            if close_at is not None:
+                await asyncio.wait([ended], timeout=max(0.0, close_at - self._now))
+            else:
+                await asyncio.wait([ended], timeout=max(0.0, last - self._now))
+                self._settled = await self._until_quiet(ended, last + patience)
+            if not ended.done():
+                self._snapshot = self._session.inspect()
+                self._close_asked = self._now
+                await self._session.aclose(deadline=deadline)
+            await ended
+        finally:
+            ended.cancel()
+        await self._end_calls()
+
+    async def _until_quiet(self, ended: asyncio.Future[CloseEvent], limit: float) -> bool:
+        looks = 0
+        while not ended.done() and self._now < limit:
+            looks = looks + 1 if self._is_quiet() else 0
+            if looks == QUIET:
+                return True
+            await asyncio.wait([ended], timeout=LOOK)
+        return False
+
+    def _is_quiet(self) -> bool:
+        session = self._session
+        if session.agent_state != "listening" or session.user_state == "speaking":
+            return False
+        snapshot = session.inspect()
+        floor, agent = snapshot["floor"].state, snapshot["agent"].state
+        speaking = floor["current"] or floor["queued"] or floor["background"]
+        turns = [actor.state for path, actor in snapshot.items() if path.endswith("/turn")]
+        deciding = any(turn["phase"] in ("speaking", "deciding") for turn in turns)
+        restarting = any(actor.status.value == "restarting" for actor in snapshot.values())
+        return not (snapshot.obligations or speaking or agent["open_turns"] or deciding or restarting)
+
+    async def _end_calls(self) -> None:
+        """What the script called has ended by now; what it raised is the run's failure."""
+        if not self._calls:
+            return
+        _, pending = await asyncio.wait(self._calls, timeout=5.0)
+        for call in pending:
+            call.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+        if pending:
+            raise AssertionError(f"the session is over, and these go on: {', '.join(map(_name, pending))}")
+        for call in self._calls:
+            call.result()
+
+    # -- what came of it ---------------------------------------------------------------------------------------------
+
+    def run(self, voice: MarkedVoice, llm: ScriptedLLM) -> Run:
+        """All that can be looked at."""
+        deliveries = tuple(self._tap.drain())
+        closes = [timed.at for timed in self._events if isinstance(timed.event, CloseEvent)]
+        if self._tree is None:
+            raise AssertionError("the session had ended before it began")
+        has_audio = self._room.audio_sink is not None
+        return Run(
+            seed=self._seed,
+            room=ROOM,
+            mode=self._mode,
+            settled=self._settled,
+            events=tuple(self._events),
+            history=tuple(self._session.history.items),
+            audio=self._audio(voice, deliveries) if has_audio else (),
+            sink=self._room.sink.statistics if has_audio else None,
+            deliveries=deliveries,
+            deliveries_lost=self._tap.dropped,
+            transcripts=self._room.transcripts,
+            requests=tuple(llm.requests),
+            snapshot=self._snapshot,
+            accounts=self._tree.accounts(),
+            dead_letters=self._tree.dead_letters,
+            report=self._session.close_report,
+            close_took=closes[0] - self._close_asked if closes and self._close_asked else 0.0,
+            close_deadline=self._deadline,
+            closed_by_script=self._by_script,
+            leaks=tuple(self._system.leaks(ROOM)),
+            killed=tuple(kill.actor for kill, executioner in self._executioners if executioner.done),
+            began=self._began,
+            ended_at=self._now,
+        )
+
+    def _audio(self, voice: MarkedVoice, deliveries: Sequence[Delivery]) -> tuple[HeardAudio, ...]:
+        segments = {
+            synthesis_of(delivery.message.frame): delivery.message.segment
+            for delivery in deliveries
+            if isinstance(delivery.message, SegmentAudio)
+        }
+        heard: list[HeardAudio] = []
+        played: dict[int, int] = {}
+        for run in self._room.agent_audio:
+            for stretch in stretches(run.pcm):
+                if not stretch.synthesis:
+                    continue
+                number = stretch.synthesis
+                before = played.get(number, 0)
+                played[number] = total = before + stretch.samples
+                spoken = voice.syntheses[number - 1]
+                at = run.at - self._zero + stretch.start / run.sample_rate
+                heard.append(
+                    HeardAudio(
+                        at=at,
+                        until=at + stretch.samples / run.sample_rate,
+                        segment=segments.get(number, ""),
+                        synthesis=number,
+                        samples=stretch.samples,
+                        words=tuple(spoken.words_within(total)),
+                        words_nearly=tuple(spoken.words_within(total + round(SAME_MOMENT * run.sample_rate))),
+                    )
+                )
+        return tuple(heard)
+
+
+def _name(future: asyncio.Future[object]) -> str:
+    return future.get_name() if isinstance(future, asyncio.Task) else repr(future)

@@ -1,0 +1,292 @@
+"""A scripted conversation: what the user says when, what the model answers, what the voice takes.
+
+Times are seconds from the beginning of the scenario. In virtual time a call of minutes takes as long as its work, and
+is exact: nothing happens late. With a seed the order in which actors are served is drawn from it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, cast
+
+from sessionactors.interfaces.llm import FunctionToolCall
+from sessionactors.model.errors import OptionError
+from sessionactors.runtime import ActorSystem
+from sessionactors.runtime.dispatcher import LoopDispatcher
+from sessionactors.session.agent import Agent
+from sessionactors.session.agent_session import AgentSession
+from sessionactors.session.room_options import RoomInputOptions, RoomOutputOptions
+from sessionactors.transports.memory import MemoryTransport
+
+from .marked_voice import MarkedVoice, VoiceFault
+from .performance import Kill, Performance
+from .scenario_run import Run
+from .scripted_ear import Faults, ScriptedSTT, ScriptedVAD
+from .scripted_llm import ScriptedLLM, ScriptedReply
+from .seeded_dispatcher import SeededDispatcher
+from .virtual_loop import VirtualLoop
+
+Mode: TypeAlias = Literal["virtual", "running", "own"]
+Part: TypeAlias = Literal["stt", "vad", "llm", "tts"]
+Command: TypeAlias = Callable[["AgentSession[object]"], object]
+"""An API call; if it gives something that can be awaited, the run awaits it."""
+
+PATIENCE = 60.0
+"""Seconds after the last scripted moment in which all must come to rest."""
+LINE_RATE = 16000
+"""Hertz of the user's line: what the scripted ears want, so that nothing is resampled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Saying:
+    """Something the user says."""
+
+    text: str
+    at: float
+    until: float
+    stt_delay: float
+    interims: tuple[tuple[float, str], ...]
+
+
+class Scenario:
+    """A conversation with one agent. Script it, run it, look at the :class:`.Run`.
+
+    Args:
+        agent: what talks to the user.
+        without: parts that the session does not have.
+        audio: False: a room for text only.
+        frame_ms: length of the user's frames, 10 to 100 ms. Coarse ones are cheaper, and the detector as coarse.
+        min_silence: seconds of silence before the detector reports the end of speech.
+        word_timings: whether the voice tells when each word has been spoken.
+        ttfb: seconds from the first text to the first audio of the voice.
+        room: makes the room, instead of one in memory with one participant.
+        room_input_options, room_output_options: as for :meth:`AgentSession.start`.
+        session_options: as for :class:`AgentSession`; a component given here takes the place of the scripted one.
+    """
+
+    def __init__(
+        self,
+        agent: Agent,
+        *,
+        without: Collection[Part] = (),
+        audio: bool = True,
+        frame_ms: int = 20,
+        min_silence: float = 0.5,
+        word_timings: bool = True,
+        ttfb: float = 0.2,
+        room: Callable[[], MemoryTransport] | None = None,
+        room_input_options: RoomInputOptions | None = None,
+        room_output_options: RoomOutputOptions | None = None,
+        **session_options: object,
+    ) -> None:
+        self.agent = agent
+        self._without = frozenset(without) | (frozenset(("stt", "vad", "tts")) if not audio else frozenset())
+        self._frame_ms = frame_ms
+        self._min_silence = min_silence
+        self._word_timings = word_timings
+        self._ttfb = ttfb
+        self._make_room = room or (
+            lambda: MemoryTransport(audio=audio, frame_ms=frame_ms, silence_rate=LINE_RATE if audio else None)
+        )
+        self._room_options = room_input_options, room_output_options
+        self._session_options = session_options
+        self._sayings: list[Saying] = []
+        self._typed: list[tuple[float, str]] = []
+        self._commands: list[tuple[float, Command]] = []
+        self._kills: list[Kill] = []
+        self._replies: list[ScriptedReply] = []
+        self._otherwise: ScriptedReply | None = None
+        self._durations: dict[str, float] = {}
+        self._voice_faults: dict[int, VoiceFault] = {}
+        self._ear_faults: dict[str, Faults] = {}
+        self._close_at: float | None = None
+        self._deadline = 5.0
+        self._last = 0.0
+
+    # -- the user ----------------------------------------------------------------------------------------------------
+
+    def user_says(
+        self,
+        text: str,
+        *,
+        at: float,
+        until: float,
+        stt_delay: float = 0.2,
+        interims: Sequence[tuple[float, str]] = (),
+    ) -> None:
+        """Let the user speak from ``at`` to ``until``.
+
+        Args:
+            text: what the recogniser makes of it; "" for a noise without words.
+            at: seconds, >= 0.
+            until: seconds, > ``at``.
+            stt_delay: seconds from the end of the words to their final transcript.
+            interims: (seconds, words so far) that come before.
+        """
+        if not 0 <= at < until:
+            raise OptionError(f"{text!r} must be said from some moment >= 0 to a later one, got {at} to {until}")
+        self._sayings.append(Saying(text, at, until, stt_delay, tuple(interims)))
+        self._reach(until + stt_delay)
+
+    def user_types(self, text: str, *, at: float) -> None:
+        """Let the user type."""
+        self._typed.append((at, text))
+        self._reach(at)
+
+    # -- model and voice ---------------------------------------------------------------------------------------------
+
+    def llm_replies(
+        self,
+        text: str = "",
+        *,
+        ttft: float = 0.1,
+        duration: float = 0.3,
+        tool_calls: Sequence[FunctionToolCall | tuple[str, str]] = (),
+        error: BaseException | None = None,
+        hang: bool = False,
+    ) -> None:
+        """Script the answer to the model's next request.
+
+        Args:
+            text: what it says, a word for each chunk.
+            ttft: seconds to the first chunk.
+            duration: seconds to the end of all, >= ``ttft``.
+            tool_calls: complete calls, or (tool, arguments as JSON), that follow the text.
+            error: raised behind the text.
+            hang: nothing more comes behind the text.
+        """
+        self._replies.append(_reply(len(self._replies), text, ttft, duration, tool_calls, error, hang=hang))
+
+    def llm_otherwise(self, text: str, *, ttft: float = 0.1, duration: float = 0.3) -> None:
+        """Script the answer to all requests beyond; without, they fail for good and say so."""
+        self._otherwise = _reply(0, text, ttft, duration, (), None, hang=False)
+
+    def tts_speaks(self, *, duration: float, text: str | None = None) -> None:
+        """Script how long a text takes to say: the model's last reply, or the one given. Others: 0.06 s a character."""
+        if text is None:
+            if not self._replies:
+                raise OptionError("tts_speaks() is about the last llm_replies(), and there is none: pass text=")
+            text = self._replies[-1].text
+        self._durations[text] = duration
+
+    def tts_fails(self, synthesis: int, *, after: float = 0.0, error: BaseException | None = None) -> None:
+        """Let the n-th synthesis (from 1) break off after so many seconds of audio; without an error it hangs."""
+        self._voice_faults[synthesis] = VoiceFault(after, error)
+
+    def ear_fails(self, part: Literal["stt", "vad"], faults: Faults) -> None:
+        """Let the streams of recogniser or detector fail or hang."""
+        self._ear_faults[part] = faults
+
+    # -- the session's user, and fate --------------------------------------------------------------------------------
+
+    def call(self, at: float, function: Command) -> None:
+        """Call ``function(session)`` at that time; what it raises, the run raises."""
+        self._commands.append((at, function))
+        self._reach(at)
+
+    def kill(self, actor: str, *, message: int, error: BaseException | None = None) -> None:
+        """Kill an actor when it has handled so many messages (>= 1), as if a handler had failed."""
+        self._kills.append(Kill(actor, message, error or RuntimeError(f"the script kills {actor}")))
+
+    def close(self, at: float, *, deadline: float = 5.0) -> None:
+        """Close the session at that time; without, when all is quiet."""
+        self._close_at, self._deadline = at, deadline
+
+    def _reach(self, at: float) -> None:
+        self._last = max(self._last, at)
+
+    # -- running it --------------------------------------------------------------------------------------------------
+
+    async def run(self, seed: int | None = None, mode: Mode = "virtual") -> Run:
+        """Run it.
+
+        Args:
+            seed: of the schedule; None: as in production.
+            mode: ``"virtual"``: in virtual time, on a loop of its own unless this one is virtual. ``"running"``,
+                ``"own"``: in real time, the actors on this loop or on one of their own.
+        """
+        if mode == "virtual" and not isinstance(asyncio.get_running_loop(), VirtualLoop):
+            return await asyncio.to_thread(self.play, seed)
+        return await self._perform(seed, mode)
+
+    def play(self, seed: int | None = None) -> Run:
+        """Run it in virtual time and return when it is over: for code that is not on a loop."""
+        with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+            return runner.run(self._perform(seed, "virtual"))
+
+    async def _perform(self, seed: int | None, mode: Mode) -> Run:
+        system = ActorSystem(
+            "own" if mode == "own" else "running",
+            seed=seed or 0,
+            dispatcher=LoopDispatcher if seed is None else SeededDispatcher.with_seed(seed),
+        )
+        voice, llm = self._voice(), ScriptedLLM(self._replies, otherwise=self._otherwise)
+        options: dict[str, object] = {
+            "stt": self._stt(),
+            "vad": self._vad(),
+            "llm": llm,
+            "tts": voice,
+            **dict.fromkeys(self._without),
+            **self._session_options,
+        }
+        session = cast("AgentSession[object]", AgentSession(system=system, **options))  # type: ignore[arg-type]
+        performance = Performance(session, system, self._make_room(), self.agent, seed=seed, mode=mode)
+        room_input, room_output = self._room_options
+        try:
+            await performance.begin(room_input, room_output, self._kills)
+            performance.schedule(self._commands)
+            performance.schedule_typing(self._typed)
+            await performance.until_over(self._close_at, self._last, PATIENCE, self._deadline)
+        finally:
+            await system.aclose()
+        return performance.run(voice, llm)
+
+    def _voice(self) -> MarkedVoice:
+        return MarkedVoice(self._durations, ttfb=self._ttfb, word_timings=self._word_timings, faults=self._voice_faults)
+
+    def _vad(self) -> ScriptedVAD:
+        return ScriptedVAD(
+            [(saying.at, saying.until) for saying in self._sayings],
+            min_silence=self._min_silence,
+            faults=self._faults("vad"),
+        )
+
+    def _stt(self) -> ScriptedSTT:
+        delays = {saying.stt_delay for saying in self._sayings} or {0.2}
+        if len(delays) > 1:
+            raise OptionError(f"all sayings of a scenario have one stt_delay, got {sorted(delays)}")
+        return ScriptedSTT(
+            [(saying.until + saying.stt_delay, saying.text) for saying in self._sayings],
+            [interim for saying in self._sayings for interim in saying.interims],
+            latency=delays.pop(),
+            faults=self._faults("stt"),
+        )
+
+    def _faults(self, part: str) -> Faults | None:
+        """Fresh ones for each run: a fault is used up."""
+        scripted = self._ear_faults.get(part)
+        return None if scripted is None else copy.deepcopy(scripted)
+
+
+def _reply(
+    index: int,
+    text: str,
+    ttft: float,
+    duration: float,
+    tool_calls: Sequence[FunctionToolCall | tuple[str, str]],
+    error: BaseException | None,
+    *,
+    hang: bool,
+) -> ScriptedReply:
+    if duration < ttft:
+        raise OptionError(f"duration ({duration}) counts from the request and cannot be shorter than ttft ({ttft})")
+    calls = tuple(
+        call if isinstance(call, FunctionToolCall) else FunctionToolCall(f"call-{index + 1}-{number}", *call)
+        for number, call in enumerate(tool_calls, 1)
+    )
+    chunks = len(ScriptedReply(text).words()) + bool(calls)
+    breaks_off = error is not None or hang
+    return ScriptedReply(text, ttft, duration - ttft, calls, error, hang, after=chunks if breaks_off else 0)

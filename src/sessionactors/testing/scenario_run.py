@@ -1,0 +1,200 @@
+"""What a scenario came to: everything that can be looked at when it is over. Times are seconds from its beginning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from sessionactors.interfaces.transport import TranscriptSegment
+from sessionactors.model.chat import ChatItem, ChatMessage
+from sessionactors.model.events import (
+    AgentState,
+    AgentStateChangedEvent,
+    CloseEvent,
+    ErrorEvent,
+    PublicEvent,
+    UserState,
+    UserStateChangedEvent,
+)
+from sessionactors.runtime import Accounts, CloseReport, Delivery, TreeSnapshot
+from sessionactors.transports.segments import PlayoutStatistics
+
+from .scripted_llm import ScriptedRequest
+
+M = TypeVar("M")
+E = TypeVar("E", bound=PublicEvent)
+
+
+@dataclass(frozen=True, slots=True)
+class TimedEvent:
+    """A public event, when it was delivered."""
+
+    at: float
+    event: PublicEvent
+
+
+@dataclass(frozen=True, slots=True)
+class HeardAudio:
+    """Audio of one synthesis that the agent's listener heard without a gap."""
+
+    at: float
+    until: float
+    segment: str
+    """Of which segment of playout; empty if ``tts`` never handed it over."""
+    synthesis: int
+    """Number of the voice's synthesis, from 1."""
+    samples: int
+    words: tuple[str, ...]
+    """Words of the synthesis that had been spoken by its end, from the beginning of the synthesis."""
+    words_nearly: tuple[str, ...]
+    """The same, counting a word that would have ended within 5 ms of the cut."""
+
+    @property
+    def speech(self) -> str:
+        """Name of the speech, such as ``speech-1``."""
+        return self.segment.split("/", 1)[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A finished scenario."""
+
+    seed: int | None
+    room: str
+    mode: str
+    settled: bool
+    """All was quiet before the close: nobody spoke, nothing was owed."""
+    events: tuple[TimedEvent, ...]
+    history: tuple[ChatItem, ...]
+    audio: tuple[HeardAudio, ...]
+    """What was heard of the agent, in order."""
+    sink: PlayoutStatistics | None
+    """The account of the agent's sink; None in a room without audio."""
+    deliveries: tuple[Delivery, ...]
+    """Every message that was handled, failed or fenced, in order."""
+    deliveries_lost: int
+    """Deliveries that were too many to be kept."""
+    transcripts: tuple[TranscriptSegment, ...]
+    """What was shown in the room."""
+    requests: tuple[ScriptedRequest, ...]
+    """What the scripted model was asked."""
+    snapshot: TreeSnapshot | None
+    """Taken before the close; None when the session had ended before."""
+    accounts: Accounts
+    """Sums of all mailboxes of the session, after its end."""
+    dead_letters: int
+    report: CloseReport | None
+    close_took: float
+    """Seconds from the request to close to the close event; 0.0 when nobody asked."""
+    close_deadline: float
+    """Seconds that the close had."""
+    closed_by_script: bool
+    """The script said when to close: nothing had to be quiet then."""
+    leaks: tuple[str, ...]
+    killed: tuple[str, ...]
+    """Actors that the script killed, as often as it did."""
+    began: int
+    """Kernel clock at the beginning, ns."""
+    ended_at: float
+
+    # -- states ------------------------------------------------------------------------------------------------------
+
+    @property
+    def agent_states(self) -> list[AgentState]:
+        """The public states of the agent, from ``initializing`` on."""
+        return ["initializing", *(event.new_state for event in self.of(AgentStateChangedEvent))]
+
+    @property
+    def user_states(self) -> list[UserState]:
+        """The public states of the user, from ``listening`` on."""
+        return ["listening", *(event.new_state for event in self.of(UserStateChangedEvent))]
+
+    def agent_became(self, state: AgentState) -> list[float]:
+        """When the agent's state became this one."""
+        return [
+            timed.at
+            for timed in self.events
+            if isinstance(timed.event, AgentStateChangedEvent) and timed.event.new_state == state
+        ]
+
+    def user_became(self, state: UserState) -> list[float]:
+        """When it was noticed that the user's state became this one."""
+        return [
+            timed.at
+            for timed in self.events
+            if isinstance(timed.event, UserStateChangedEvent) and timed.event.new_state == state
+        ]
+
+    # -- events and items --------------------------------------------------------------------------------------------
+
+    def of(self, kind: type[E]) -> list[E]:
+        """The events of a type, in order."""
+        return [timed.event for timed in self.events if isinstance(timed.event, kind)]
+
+    @property
+    def errors(self) -> list[ErrorEvent]:
+        """The error events, in order."""
+        return self.of(ErrorEvent)
+
+    @property
+    def close_event(self) -> CloseEvent:
+        """The event that ended the session.
+
+        Raises:
+            AssertionError: there was none, or more than one.
+        """
+        (event,) = self.of(CloseEvent)
+        return event
+
+    @property
+    def conversation(self) -> list[tuple[str, str]]:
+        """(role, text) of the messages in the history."""
+        return [(item.role, item.text_content) for item in self.history if isinstance(item, ChatMessage)]
+
+    def said(self) -> list[str]:
+        """Texts of the assistant's messages in the history."""
+        return [text for role, text in self.conversation if role == "assistant"]
+
+    # -- messages ----------------------------------------------------------------------------------------------------
+
+    def told(self, kind: type[M], to: str | None = None) -> list[M]:
+        """The messages of a type that were handled, in order; ``to``: by the actor whose path ends so."""
+        return [delivery.message for delivery in self.handled(kind, to) if isinstance(delivery.message, kind)]
+
+    def handled(self, kind: type, to: str | None = None) -> list[Delivery]:
+        """The deliveries of a type that were handled, in order."""
+        return [
+            delivery
+            for delivery in self.deliveries
+            if delivery.outcome == "handled"
+            and isinstance(delivery.message, kind)
+            and (to is None or delivery.target.endswith(f"/{to}") or delivery.target == to)
+        ]
+
+    def time_of(self, delivery: Delivery) -> float:
+        """When a delivery was handled."""
+        return (delivery.began_at - self.began) / 1e9
+
+    def state_of(self, actor: str) -> Mapping[str, object]:
+        """What an actor said about its state before the close.
+
+        Raises:
+            AssertionError: the session had ended before.
+        """
+        if self.snapshot is None:
+            raise AssertionError("the session ended before a snapshot was taken")
+        return self.snapshot[actor].state
+
+    # -- audio -------------------------------------------------------------------------------------------------------
+
+    def heard_of(self, segment: str) -> tuple[list[str], list[str]]:
+        """The words heard of a segment, and the same counting one that was cut within 5 ms of its end."""
+        last = list({piece.synthesis: piece for piece in self.audio if piece.segment == segment}.values())
+        words = [word for piece in last for word in piece.words]
+        nearly = [word for piece in last[:-1] for word in piece.words]
+        return words, [*nearly, *(word for piece in last[-1:] for word in piece.words_nearly)]
+
+    def audible(self, speech: str) -> list[tuple[float, float]]:
+        """When a speech was heard: (from, until)."""
+        return [(piece.at, piece.until) for piece in self.audio if piece.speech == speech]
