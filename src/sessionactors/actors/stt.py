@@ -135,7 +135,7 @@ class STTActor(Actor[STTState, STTMessage]):
     def restarted(self, state: STTState, error: BaseException, out: Outbox[STTMessage]) -> STTState:
         """The stream died with the failure: a new one hears what no final covers yet."""
         state = self._close(state, out)
-        if state.progress.heard == state.progress.settled and not state.progress.voice:
+        if state.progress.heard == state.progress.settled:
             return replace(state, stage=Stage.IDLE)
         return self._ask_for_replay(state, out)
 
@@ -193,15 +193,15 @@ class STTActor(Actor[STTState, STTMessage]):
     @staticmethod
     def _on_utterance_began(state: STTState) -> STTState:
         # With nothing open from before, what is understood from now on is new: the same words may be said again.
-        known = state.known if state.progress.flushes else ()
-        return replace(state, known=known, progress=replace(state.progress, voice=True))
+        known = state.known if state.progress.open else ()
+        return replace(state, known=known, progress=state.progress.utterance_began())
 
     def _on_utterance_ended(self, state: STTState, out: Outbox[STTMessage]) -> STTState:
         before = state.progress
         if state.stage is Stage.IDLE:
             return replace(state, progress=replace(before, voice=False))
         state = replace(state, progress=before.utterance_ended())
-        if state.stage is Stage.LISTENING and state.progress.flushes != before.flushes:
+        if state.stage is Stage.LISTENING and state.progress.cuts != before.cuts:
             out.feed(STREAM, FLUSH)
             state = replace(state, untaken=state.untaken + 1)
             self._expect_answer(out, state)
@@ -255,31 +255,32 @@ class STTActor(Actor[STTState, STTMessage]):
         if state.stage is not Stage.REPLAYING:
             return state
         out.cancel_timer(RETRY)
-        state = replace(self._open(state, out), known=state.progress.uncertain)
-        cuts = [flush for flush in state.progress.flushes if flush >= replay.first]
         upto = replay.first + len(replay.frames) - 1
-        done = 0
-        for cut in (*cuts, upto):
-            heard = min(cut, upto) - replay.first + 1
-            for frame in joined(replay.frames[done:heard]):
-                out.feed(STREAM, frame)
-            done = max(done, heard)
-            if cut in cuts:
-                out.feed(STREAM, FLUSH)
-        if cuts:
-            self._expect_answer(out, state)
         gap = max(0, replay.first - state.progress.settled - 1)
-        return replace(
-            state,
-            progress=replace(state.progress.replayed(upto), flushes=tuple(cuts)),
-            untaken=len(cuts),
+        progress = state.progress.replayed(replay.first, upto)
+        state = replace(
+            self._open(state, out),
+            progress=progress,
+            known=tuple(final.text for final in progress.uncertain),
+            untaken=len(progress.cuts),
             lost_frames=state.lost_frames + gap,
         )
+        done = 0
+        for cut in progress.cuts:
+            for frame in joined(replay.frames[done : cut - replay.first + 1]):
+                out.feed(STREAM, frame)
+            out.feed(STREAM, FLUSH)
+            done = cut - replay.first + 1
+        for frame in joined(replay.frames[done:]):
+            out.feed(STREAM, frame)
+        if progress.cuts:
+            self._expect_answer(out, state)
+        return state
 
     def _on_stream_ended(self, state: STTState, ended: RecognizerEnded, out: Outbox[STTMessage]) -> STTState:
         if state.stream is None or state.stream.path != ended.stream:
             return state  # one that was closed already
-        if not state.flowing and not state.interim and (ended.error is None or not state.progress.flushes):
+        if not state.flowing and not state.interim and (ended.error is None or not state.progress.open):
             if ended.error is not None:
                 out.log("idle_stream_ended", stream=ended.stream, error=repr(ended.error))
             return self._rest(state, out)
@@ -288,7 +289,7 @@ class STTActor(Actor[STTState, STTMessage]):
 
     def _rest(self, state: STTState, out: Outbox[STTMessage]) -> STTState:
         """The stream ended when there was nothing to hear: the next audio opens another."""
-        progress = replace(state.progress, settled=state.progress.heard, flushes=(), uncertain=())
+        progress = state.progress.all_settled()
         out.tell(self._refs.input, AudioSettled(progress.settled))
         return replace(self._close(state, out), stage=Stage.IDLE, progress=progress)
 
@@ -329,12 +330,10 @@ class STTActor(Actor[STTState, STTMessage]):
             case SpeechEventType.FINAL_TRANSCRIPT if not text:
                 return self._on_empty_final(state, out)
             case SpeechEventType.FINAL_TRANSCRIPT:
-                if state.known:
-                    repeated, *rest = state.known
-                    if repeated == text:
-                        return self._discard_replayed(replace(state, known=tuple(rest)), text, out)
-                    state = replace(state, known=())  # the new stream understood it differently: nothing to compare
-                return self._deliver(state, replace(event, text=text), out)
+                if text in state.known:
+                    return self._discard_replayed(state, text, out)
+                # Anything else is new, or understood differently by the new stream: there is nothing to compare then.
+                return self._deliver(replace(state, known=()), replace(event, text=text), out)
             case _:
                 assert_never(event.type)
 
@@ -344,9 +343,9 @@ class STTActor(Actor[STTState, STTMessage]):
         out.tell(self._refs.turn, InterimTranscript(text, state.stream))
         if text:
             self._publish(replace(event, text=text), out)
-        if self._refs.vad is None or state.progress.flushes:
+        if self._refs.vad is None or state.progress.open:
             self._expect_answer(out, state)  # it works on it
-        return replace(state, interim=text)
+        return replace(state, interim=text, progress=state.progress.words_seen())
 
     def _on_empty_final(self, state: STTState, out: Outbox[STTMessage]) -> STTState:
         if state.interim and state.stream is not None:
@@ -356,8 +355,9 @@ class STTActor(Actor[STTState, STTMessage]):
 
     def _discard_replayed(self, state: STTState, text: str, out: Outbox[STTMessage]) -> STTState:
         out.log("transcript_discarded", id=out.new_id("transcript"), reason="replayed")
-        state = self._settle(state, state.progress.final(text), out)
-        return replace(state, replayed=state.replayed + 1)
+        state = self._settle(state, state.progress.final(text, again=True), out)
+        known = state.known[state.known.index(text) + 1 :]
+        return replace(state, replayed=state.replayed + 1, known=known)
 
     def _deliver(self, state: STTState, event: SpeechEvent, out: Outbox[STTMessage]) -> STTState:
         supervisor = self._refs.wiring.supervisor
@@ -377,7 +377,7 @@ class STTActor(Actor[STTState, STTMessage]):
         """Something came of an utterance."""
         if progress.settled != state.progress.settled:
             out.tell(self._refs.input, AudioSettled(progress.settled))
-        if not progress.flushes:
+        if not progress.open:
             out.cancel_timer(OVERDUE)
         return replace(state, progress=progress, interim="")
 

@@ -2,7 +2,8 @@
 
 Told by ``vad`` when the voice sets in and ends, and by ``stt`` what was said. It tells ``floor`` whether the user
 speaks and wants to interrupt, ``supervisor`` the same as a public fact, and ``agent`` the complete turn. Whether the
-agent is cut off is the floor's business, what is answered the agent's. Without a detector of speech the words alone show it.
+agent is cut off is the floor's business, what is answered the agent's. Without a detector of speech the words alone
+show it.
 """
 
 from __future__ import annotations

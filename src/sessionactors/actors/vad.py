@@ -53,8 +53,8 @@ class VADState:
     waiting: bool = False
     """A failed stream waits to be opened again."""
     speaking: bool = False
-    ended_at: int = 0
-    """When the last speech ended, ns."""
+    voiced_at: int = 0
+    """When the voice was last heard, ns."""
     reports: bool = False
     """The stream says something about each window, so silence of it is a sign."""
     unanswered: float = 0.0
@@ -84,8 +84,7 @@ class VADActor(Actor[VADState, VADMessage]):
 
     def restarted(self, state: VADState, error: BaseException, out: Outbox[VADMessage]) -> VADState:
         """Begin a new stream with the next audio; speech that was going on has to begin anew."""
-        state = self._break_off(state, out)
-        return replace(state, waiting=False)
+        return replace(self._break_off(state, state.voiced_at, out), waiting=False)
 
     def receive(self, state: VADState, message: VADMessage, out: Outbox[VADMessage]) -> VADState:
         """Handle one message."""
@@ -99,10 +98,10 @@ class VADActor(Actor[VADState, VADMessage]):
             case StreamRetry():
                 return replace(state, waiting=False)
             case AudioPaused():
-                return self._break_off(state, out)
+                return self._break_off(state, state.voiced_at, out)
             case SpeechStateWanted():
                 if not state.speaking:
-                    out.tell(self._refs.turn, SpeechEnded(state.ended_at or out.now))
+                    out.tell(self._refs.turn, SpeechEnded(state.voiced_at or out.now))
                 return state
             case _:
                 assert_never(message)
@@ -127,9 +126,8 @@ class VADActor(Actor[VADState, VADMessage]):
         out.feed(STREAM, frame)
         unanswered = state.unanswered + frame.duration
         if state.reports and unanswered > SILENT_FOR:
-            return self._lost(
-                state, APITimeoutError(f"the detector said nothing about {unanswered:.1f} s of audio"), out
-            )
+            hung = APITimeoutError(f"the detector said nothing about {unanswered:.1f} s of audio")
+            return self._lost(state, out.now, hung, out)  # nobody knows how long the voice went on
         return replace(state, unanswered=unanswered)
 
     def _open(self, state: VADState, out: Outbox[VADMessage]) -> VADState:
@@ -156,19 +154,19 @@ class VADActor(Actor[VADState, VADMessage]):
         out.cancel_effect(STREAM)
         return replace(state, stream=None)
 
-    def _break_off(self, state: VADState, out: Outbox[VADMessage]) -> VADState:
-        """The stream is over, on purpose or not: what it was in the middle of ends now."""
+    def _break_off(self, state: VADState, at: int, out: Outbox[VADMessage]) -> VADState:
+        """The stream is over, on purpose or not: speech that it was in the middle of ended at ``at``."""
         state = self._close(state, out)
-        return self._speech_ended(state, out.now, out) if state.speaking else state
+        return self._speech_ended(state, at, out) if state.speaking else state
 
     def _on_stream_ended(self, state: VADState, ended: DetectorEnded, out: Outbox[VADMessage]) -> VADState:
         if state.stream is None or state.stream.path != ended.stream:
             return state  # one that was closed already
         error = ended.error or APIConnectionError("the detector stream ended while audio was flowing")
-        return self._lost(state, error, out)
+        return self._lost(state, state.voiced_at, error, out)
 
-    def _lost(self, state: VADState, error: BaseException, out: Outbox[VADMessage]) -> VADState:
-        state = self._break_off(state, out)
+    def _lost(self, state: VADState, at: int, error: BaseException, out: Outbox[VADMessage]) -> VADState:
+        state = self._break_off(state, at, out)
         failures = state.failures + 1
         out.tell(self._refs.wiring.supervisor, ComponentFailed("vad", reportable(error, "the detector stream")))
         out.timer(RETRY, REOPENING.delay(failures, 0.0), StreamRetry())
@@ -185,9 +183,7 @@ class VADActor(Actor[VADState, VADMessage]):
             case VADEventType.START_OF_SPEECH:
                 return state if state.speaking else self._speech_started(state, event, out)
             case VADEventType.INFERENCE_DONE:
-                if state.speaking:
-                    out.tell(self._refs.turn, SpeechContinues(event.speech_duration, event.silence_duration))
-                return state
+                return self._speech_continues(state, event, out) if state.speaking else state
             case VADEventType.END_OF_SPEECH:
                 at = out.now - round(event.silence_duration * NS)
                 return self._speech_ended(state, at, out) if state.speaking else state
@@ -198,10 +194,14 @@ class VADActor(Actor[VADState, VADMessage]):
         out.tell(self._refs.turn, SpeechStarted(out.now - round(event.speech_duration * NS)))
         if self._refs.stt is not None:
             out.tell(self._refs.stt, UtteranceBegan())
-        return replace(state, speaking=True, stretches=state.stretches + 1)
+        return replace(state, speaking=True, voiced_at=out.now, stretches=state.stretches + 1)
+
+    def _speech_continues(self, state: VADState, event: VADEvent, out: Outbox[VADMessage]) -> VADState:
+        out.tell(self._refs.turn, SpeechContinues(event.speech_duration, event.silence_duration))
+        return replace(state, voiced_at=out.now - round(event.silence_duration * NS))
 
     def _speech_ended(self, state: VADState, at: int, out: Outbox[VADMessage]) -> VADState:
         out.tell(self._refs.turn, SpeechEnded(at))
         if self._refs.stt is not None:
             out.tell(self._refs.stt, UtteranceEnded())
-        return replace(state, speaking=False, ended_at=at)
+        return replace(state, speaking=False, voiced_at=at)
