@@ -153,9 +153,7 @@ async def test_a_timeout_says_what_a_thread_is_doing(system: ActorSystem) -> Non
 
 async def test_a_timeout_says_that_the_reply_was_kept(system: ActorSystem) -> None:
     ref = await spawn(system, "room", Scripted)
-    with pytest.raises(
-        AskTimeout, match="it was handled, but the reply was kept for later and has not"
-    ):
+    with pytest.raises(AskTimeout, match="it was handled, but the reply was kept for later and has not"):
         await ref.ask(Do(lambda out: out.reply_later()), block=False, timeout=0.02)
 
 

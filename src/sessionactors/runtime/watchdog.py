@@ -44,10 +44,11 @@ class Stall:
 class _Heart:
     """The pulse of one loop."""
 
-    def __init__(self, kind: str, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, kind: str, loop: asyncio.AbstractEventLoop, thread: int | None) -> None:
         self.kind = kind
         self.loop = loop
-        self.thread: int | None = None
+        self.thread = thread
+        """None until a user's loop has shown on which thread it runs."""
         self.beat = time.monotonic()
         self.asked = False
         self.reported = False
@@ -87,8 +88,9 @@ class Watchdog:
 
     def watch(self, kind: str, loop: asyncio.AbstractEventLoop) -> None:
         """Watch a loop as well."""
+        thread = self._system.loop_thread if loop is self._system.loop else None
         with self._lock:
-            self._hearts.setdefault(id(loop), _Heart(kind, loop))
+            self._hearts.setdefault(id(loop), _Heart(kind, loop, thread))
 
     def forget(self, loop: asyncio.AbstractEventLoop) -> None:
         """Watch a loop no more."""
