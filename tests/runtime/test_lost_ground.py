@@ -1,4 +1,4 @@
-"""What an actor system does when its ground gives way: effects that do not end, restarts inside a commit, lost loops."""
+"""What an actor system does when ground gives way: effects that do not end, restarts inside a commit, lost loops."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def deaf(port: EffectPort[Any]) -> None:
 
 
 def _starts_deaf(out: Out) -> None:
-    out.effect("deaf", deaf, failed=lambda error: Note(error))
+    out.effect("deaf", deaf, failed=Note)
 
 
 @pytest.mark.modes("virtual")
@@ -56,7 +56,7 @@ async def test_a_restart_inside_a_commit_leaves_nothing_of_the_rest_of_it(system
 
     def start(out: Out) -> None:
         out.spawn("bad", lambda: Scripted(began=fails()))  # fails at once, and its failure is the parent's
-        out.effect("late", run, failed=lambda error: Note(error))
+        out.effect("late", run, failed=Note)
         out.timer("late", 0.0, Note("timer"))
         out.spawn("late", Scripted)
 
@@ -114,9 +114,9 @@ def test_a_closed_user_loop_is_a_typed_failure_for_everybody(loop: asyncio.Abstr
     failed: list[type[BaseException]] = []
 
     def elsewhere() -> None:
-        for call in (lambda: ref.tell(Note(2)), lambda: ref.ask(Note(3)), lambda: ref.ask(Note(4))):
+        for use in (ref.tell, ref.ask, ref.ask):
             try:
-                call()
+                use(Note(2))
             except BaseException as error:
                 failed.append(type(error))
 

@@ -246,11 +246,12 @@ class Cell(PykkaCell):
             displaced.reply_to.fail(MailboxFull(f"{self.path} did not take the ask: {why}"))
         return not refused
 
-    def dead_letter(self, envelope: Envelope, reason: str) -> None:
+    def dead_letter(self, envelope: Envelope, reason: str, *, counted: bool = False) -> None:
+        """Nobody will handle a message. ``counted``: the mailbox has accounted for it already."""
         self.release_origin(envelope)
         if envelope.reply_to is not None:
             envelope.reply_to.fail(pykka.ActorDeadError(f"{self.path} has ended: {self.end_reason or 'stopped'}"))
-        self.system.dead_letters.add(self.tree, envelope.sender, self.path, envelope.message, reason)
+        self.system.dead_letters.add(self.tree, envelope.sender, self.path, envelope.message, reason, counted=counted)
 
     def release_origin(self, envelope: Envelope) -> None:
         """A message has left the mailbox: its effect may send another, its timer is over."""

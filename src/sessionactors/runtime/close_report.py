@@ -22,6 +22,12 @@ class CloseReport:
 
 def of_blocked_loop(system: ActorSystem, room: str, seconds: float) -> CloseReport:
     """From any thread: the report of a tree whose loop did not answer in ``seconds``."""
-    tree, handling = system.trees.get(room), system.handling
+    handling = system.handling
     where = "the actor loop is blocked" if handling is None else f"the actor loop is blocked by {handling.path}"
-    return CloseReport(room, (), {} if tree is None else dict.fromkeys(list(tree.cells), where), seconds)
+    return of_lost_loop(system, room, where, seconds)
+
+
+def of_lost_loop(system: ActorSystem, room: str, why: str, seconds: float) -> CloseReport:
+    """The report of a tree that could not end: all of its actors were left where they were."""
+    tree = system.trees.get(room)
+    return CloseReport(room, (), {} if tree is None else dict.fromkeys(list(tree.cells), why), seconds)

@@ -15,6 +15,7 @@ from .containment import escapes
 from .effect import Effect, Inlet, Run
 from .envelope import NO_CAUSE, Envelope, Origin
 from .errors import SystemClosed
+from .held import ENDING
 from .messages import Stop, Terminated
 from .obligation import Obligation
 from .operation import TELL, Operation
@@ -114,7 +115,7 @@ def unstash(cell: Cell) -> None:
 
 def timer(cell: Cell, key: str, due: int, message: object) -> None:
     """Arm or re-arm a keyed timer."""
-    if cell.stopping:  # nothing starts any more that would have to end
+    if cell.held & ENDING:  # nothing starts any more that would have to end
         return
     outside.arm_timer(cell, key, due, message)
 
@@ -137,7 +138,7 @@ def effect(
     overflow: Overflow,
 ) -> None:
     """Start an effect on its home loop."""
-    if cell.stopping:
+    if cell.held & ENDING:
         return
     system, tree = cell.system, cell.tree
     running = cell.effects.get(key)
@@ -196,7 +197,7 @@ def port(cell: Cell, call: Callable[..., object], arguments: tuple[object, ...])
 
 def spawn(cell: Cell, child: Cell) -> None:
     """Bring a prepared child to life."""
-    if cell.stopping:
+    if cell.held & ENDING:
         lifecycle.never_start(child)
         return
     cell.children[child.name] = child

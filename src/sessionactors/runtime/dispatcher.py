@@ -14,12 +14,14 @@ import asyncio
 import contextvars
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
 from . import handling, lifecycle
 from .containment import escapes
+from .errors import SystemClosed
 from .policy import CONTROL, DATA
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ log = structlog.get_logger("sessionactors.runtime")
 
 BATCH = 16
 """Data messages of one actor in a row."""
+CLOSED_LOOP = "the loop of the actors is closed"
+
 SLICE = 256
 """Messages before the event loop gets its turn."""
 
@@ -94,16 +98,35 @@ class LoopDispatcher:
 
     def _schedule(self) -> None:
         self._scheduled = True
-        self._loop.call_soon(self._turn, context=self._context)
+        try:
+            self._loop.call_soon(self._turn, context=self._context)
+        except RuntimeError as error:
+            self._forget_ready()
+            self._scheduled = False
+            raise SystemClosed(CLOSED_LOOP) from error
+
+    def _forget_ready(self) -> None:
+        for cell in self._control:
+            cell.ready_control = False
+        for cell in self._data:
+            cell.ready_data = False
+        self._control.clear()
+        self._data.clear()
 
     def post(self, call: Callable[[], None]) -> None:
         """From any thread. Calls of one thread run in order; a burst wakes the loop once."""
         self._posted.append(call)
         if self._closed:  # looked at after the append: either close() ran the call, or its caller hears of it
-            raise RuntimeError("the dispatcher is closed")
+            raise SystemClosed(CLOSED_LOOP)
         if not self._signalled:
             self._signalled = True
-            self._loop.call_soon_threadsafe(self._run_posted, context=self._context)
+            try:
+                self._loop.call_soon_threadsafe(self._run_posted, context=self._context)
+            except RuntimeError as error:
+                self._signalled = False
+                with suppress(ValueError):
+                    self._posted.remove(call)
+                raise SystemClosed(CLOSED_LOOP) from error
 
     def _run_posted(self) -> None:
         self._signalled = False

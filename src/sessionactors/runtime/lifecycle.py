@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("sessionactors.runtime")
 
+END_PATIENCE = 5 * NS
+"""Nanoseconds that effects, children and the handler of an ending actor may take before they are abandoned: its name must
+become free, and who watches it must hear, also if an effect swallows its cancellation."""
 CHILDREN_PATIENCE = NS
 """Nanoseconds that a restart waits for the children of the last incarnation, before it abandons them."""
 
@@ -129,8 +132,14 @@ def reincarnate(cell: Cell) -> None:
     if cell.stopping or not cell.held & RESTARTING:
         return
     if cell.children:  # their names must be free before the new incarnation starts its own
+        restarts = cell.restarts
+
+        def child_ended() -> None:
+            if not cell.children and cell.restarts == restarts:  # not failed anew, with a delay of its own
+                reincarnate(cell)
+
         for child in list(cell.children.values()):
-            when_stopped(child, lambda: None if cell.children else reincarnate(cell))
+            when_stopped(child, child_ended)
         cell.restart_alarm = cell.system.ticker.at(
             cell.system.clock.now() + CHILDREN_PATIENCE, lambda: _abandon_children(cell)
         )
@@ -149,8 +158,8 @@ def reincarnate(cell: Cell) -> None:
     if not cell.spec.keep_state:  # the right to answer was in the state that is gone
         _fail_kept_replies(cell, f"{cell.path} was restarted before it replied: {error!r}")
     cell.mailbox.unstash()
+    cell.held &= ~RESTARTING  # before the hook: what it asks for belongs to the new incarnation
     failed = handling.transact(cell, begin)
-    cell.held &= ~RESTARTING
     if failed is not None:
         failure.on_failure(cell, failed)
     else:
@@ -191,10 +200,13 @@ def begin_stop(cell: Cell, reason: str, error: BaseException | None) -> None:
     if not failed_start and not cell.held & BUSY:
         last_words(cell)
     for envelope in cell.mailbox.drain():
-        cell.dead_letter(envelope, "waiting when the actor ended")
+        cell.dead_letter(envelope, "waiting when the actor ended", counted=True)
     _fail_kept_replies(cell, f"{cell.path} ended before it replied: {reason}")
     cell.held &= ~LEAVING
     maybe_finish(cell)
+    if not cell.stopped and not cell.tree.closing:  # a closing tree has a deadline for all together
+        alarm = cell.system.ticker.at(cell.system.clock.now() + END_PATIENCE, lambda: abandon(cell))
+        when_stopped(cell, alarm.cancel)
 
 
 def last_words(cell: Cell) -> None:

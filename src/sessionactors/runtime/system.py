@@ -7,6 +7,7 @@ import contextvars
 import os
 import threading
 import time
+import weakref
 from collections.abc import Callable, Collection
 from typing import Literal, TypeVar, cast
 
@@ -37,6 +38,9 @@ R = TypeVar("R")
 S = TypeVar("S")
 
 log = structlog.get_logger("sessionactors.runtime")
+
+_started: weakref.WeakSet[ActorSystem] = weakref.WeakSet()
+"""To be told of a fork; nothing else goes through it."""
 
 BLOCKED_PATIENCE = 0.5
 """Seconds beyond its deadline that a close waits for an actor loop that may be blocked."""
@@ -118,6 +122,7 @@ class ActorSystem:
             self._thread.start()
         self._pid = os.getpid()
         self._running = True
+        _started.add(self)
         virtual = hasattr(self.loop, "time_ns")
         if self._want_watchdog or (self._want_watchdog is None and not virtual):
             self.watchdog = Watchdog(self)
@@ -135,10 +140,16 @@ class ActorSystem:
             self.dispatcher.close()
 
     def _check(self) -> None:
+        if self._pid and self._pid != os.getpid():
+            raise SystemClosed("this actor system was started before a fork: make a new one in the child process")
         if not self._running:
             raise SystemClosed("the actor system is not running: call start() first, and do not use it after close()")
-        if self._pid != os.getpid():
-            raise SystemClosed("this actor system was started before a fork: make a new one in the child process")
+
+    def forked(self) -> None:
+        """In a child process: no actor of this system runs here, also if it was the loop's thread that forked."""
+        self._running = False
+        self.loop_thread = None
+        self.edge_lock = threading.Lock()  # some thread that is not here may have held it
 
     def close(self, deadline: float = 2.0) -> list[CloseReport]:
         """End all trees, then the loop thread. From any thread but the actor loop's.
@@ -151,6 +162,8 @@ class ActorSystem:
         if not self._running:
             return []
         self._check()
+        if self.loop.is_closed():
+            return self._close_without_loop()
         if self.mode == "running":
             raise SystemClosed("this system runs on your loop: use `await system.aclose()`")
         limit = time.monotonic() + deadline + BLOCKED_PATIENCE
@@ -168,6 +181,8 @@ class ActorSystem:
         if not self._running:
             return []
         self._check()
+        if self.loop.is_closed():
+            return self._close_without_loop()
         limit = time.monotonic() + deadline + BLOCKED_PATIENCE
         reports = []
         for name, future in self._stop_trees(deadline).items():
@@ -180,6 +195,13 @@ class ActorSystem:
             self._end()
         else:
             await asyncio.to_thread(self._end)
+        return reports
+
+    def _close_without_loop(self) -> list[CloseReport]:
+        """The user has closed the loop under the actors: none of them can end, or say anything, any more."""
+        reports = [close_report.of_lost_loop(self, name, "its loop is closed", 0.0) for name in list(self.trees)]
+        self.trees.clear()
+        self._end()
         return reports
 
     def _stop_trees(self, deadline: float) -> dict[str, KernelFuture]:
@@ -211,10 +233,7 @@ class ActorSystem:
             call()
             return
         self._check()
-        try:
-            self.dispatcher.post(call)  # type: ignore[arg-type]
-        except RuntimeError as error:
-            raise SystemClosed("the actor loop is closed") from error
+        self.dispatcher.post(call)  # type: ignore[arg-type]
 
     def drive(self, future: KernelFuture) -> None:
         """A task is about to wait for ``future``: if it is on the actor loop, actors may answer before it has to."""
@@ -396,3 +415,12 @@ class ActorSystem:
         left.extend(f"effect {name}" for name in self.abandoned_effects if name.split("#")[0].split("/")[0] == room)
         left.extend(f"thread {name}" for name in self.threads.running() if name.split("/")[0] == room)
         return left
+
+
+def _forked() -> None:
+    for system in list(_started):
+        system.forked()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_forked)
