@@ -18,7 +18,7 @@ import structlog
 from sessionactors.interfaces.transport import Transport
 from sessionactors.model.errors import OptionError, SessionStateError
 from sessionactors.model.events import CloseReason
-from sessionactors.runtime import ActorSystem, CloseReport, InternalError, TreeSnapshot
+from sessionactors.runtime import ActorSystem, CloseReport, InternalError, TreeSnapshot, awaited
 from sessionactors.session.callbacks import Callbacks
 from sessionactors.session.room_options import RoomInputOptions, RoomOutputOptions
 
@@ -112,10 +112,7 @@ class RoomSupervisor:
 
     async def _start_system(self) -> None:
         try:
-            if self._system.mode == "own" and not self._system.running:
-                await asyncio.to_thread(self._system.start)  # it waits for the thread of the actor loop
-            else:
-                self._system.start()
+            await awaited.start(self._system)
         except BaseException:
             self._loop = None  # not started: another try may do better
             raise

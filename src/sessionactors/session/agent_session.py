@@ -61,6 +61,7 @@ from sessionactors.runtime import (
     SystemClosed,
     Tap,
     TreeSnapshot,
+    awaited,
 )
 
 from . import diagram, shared_system
@@ -171,6 +172,7 @@ class AgentSession(EventEmitter, Generic[Userdata_T]):
         self._report: CloseReport | None = None
         self._ready: asyncio.Future[None] | None = None
         self._closed: asyncio.Future[CloseEvent] | None = None
+        self._close_wanted: tuple[CloseReason, float] | None = None
         self._starting = asyncio.Lock()
 
     # -- start and close ---------------------------------------------------------------------------------------------
@@ -234,14 +236,15 @@ class AgentSession(EventEmitter, Generic[Userdata_T]):
         room_output: RoomOutputOptions,
     ) -> None:
         self._user_loop = loop = asyncio.get_running_loop()
-        system = self._given_system or shared_system.acquire(loop)
-        system.start()
-        self._system = system
+        if self._given_system is not None:
+            await awaited.start(self._given_system)
+        self._system = system = self._given_system or await shared_system.acquire(loop)
         self._room_name = room_name or f"session-{next(_names)}"
         self._mirror = Mirror()
         self._report = None
         self._traced = []
         self._ready, self._closed = loop.create_future(), loop.create_future()
+        self._close_wanted = None
         self._agent = agent
         agent._session = cast("AgentSession[object]", self)
         components = Components(
@@ -270,22 +273,32 @@ class AgentSession(EventEmitter, Generic[Userdata_T]):
         self._wiring, self._lifecycle = wiring, lifecycle
         self._trace = system.tap(self._room_name, diagram.trace_types(), TRACED)
         try:
-            self._root = system.spawn(
+            root = await awaited.spawn(
+                system,
                 self._room_name,
                 lambda: Supervisor(wiring, lifecycle.finish),
                 user_loop=loop,
                 user_context=contextvars.copy_context(),
             )
-        except BaseException:
+        except BaseException as error:
+            closed, self._closed = self._closed, None
             await self._forget()
-            self._ready = self._closed = None  # it never began: nobody is to wait for its end
+            closed.set_result(CloseEvent(CloseReason.ERROR, system.clock.wall(), error))  # for who closes it meanwhile
             raise
-        lifecycle.watch(self._root.cell)
+        lifecycle.watch(root.cell)
+        self._began(root, lifecycle)
+        await self._until_ready()
+
+    def _began(self, root: Ref[SupervisorMessage], lifecycle: SessionLifecycle) -> None:
+        if self._lifecycle is not lifecycle:
+            return  # it has ended already, and that was heard here first
+        self._root = root
+        if self._close_wanted is not None:
+            self._request_close(*self._close_wanted)
         if self._input.audio is not None:
             self._attach_source(self._input.audio)
         if self._output.audio is not None:
             self._attach_sink(self._output.audio)
-        await self._until_ready()
 
     async def _until_ready(self) -> None:
         assert self._ready is not None
@@ -316,6 +329,7 @@ class AgentSession(EventEmitter, Generic[Userdata_T]):
     def _request_close(self, reason: CloseReason, deadline: float) -> None:
         root, lifecycle = self._root, self._lifecycle
         if root is None or lifecycle is None:
+            self._close_wanted = (reason, deadline)  # it may be starting just now
             return
         try:
             lifecycle.finish_by(reason, deadline)  # also if the root ends already: its children may hang
@@ -668,7 +682,7 @@ class AgentSession(EventEmitter, Generic[Userdata_T]):
     def _on_closed(self, event: CloseEvent) -> None:
         if self._trace is not None:
             self._traced = [*self._traced, *self._trace.drain()][-TRACED:]
-        self._root = None
+        self._root = self._lifecycle = None
         self._mirror.close()
         self._raise_event(event)
         self._run("close", self._forget(event))

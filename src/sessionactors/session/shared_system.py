@@ -9,7 +9,7 @@ import asyncio
 import os
 import threading
 
-from sessionactors.runtime import ActorSystem
+from sessionactors.runtime import ActorSystem, awaited
 
 _lock = threading.Lock()
 _shared: dict[tuple[int, int], tuple[ActorSystem, int]] = {}
@@ -20,16 +20,20 @@ def _key(loop: asyncio.AbstractEventLoop) -> tuple[int, int]:
     return (os.getpid(), id(loop) if virtual else 0)
 
 
-def acquire(loop: asyncio.AbstractEventLoop) -> ActorSystem:
-    """The shared system for sessions on this loop; release it after use."""
+async def acquire(loop: asyncio.AbstractEventLoop) -> ActorSystem:
+    """The shared system for sessions on this loop, running; release it after use."""
     key = _key(loop)
     with _lock:
         system, users = _shared.get(key, (None, 0))
         if system is None:
             system = ActorSystem("running" if key[1] else "own")
-            system.start()
         _shared[key] = (system, users + 1)
-        return system
+    try:
+        await awaited.start(system)
+    except BaseException:
+        await release(system)
+        raise
+    return system
 
 
 async def release(system: ActorSystem) -> None:
