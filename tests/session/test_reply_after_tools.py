@@ -25,7 +25,7 @@ def test_a_reply_whose_first_step_is_only_a_call_is_heard() -> None:
         session: AgentSession[None] = AgentSession(llm=llm)
         await session.start(Clerk())
         try:
-            await session.generate_reply(user_input="Where is order seven?")
+            await session.generate_reply(user_input="Where is order seven?").wait_for_playout()
             return [item.text_content for item in session.history if isinstance(item, ChatMessage)]
         finally:
             await session.aclose()

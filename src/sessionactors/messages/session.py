@@ -35,7 +35,7 @@ class Publish:
 
 @message(overflow=Overflow.DROP_OLDEST)
 class EventRaised:
-    """A public event was raised. ``supervisor`` to the drop-ins that want it; the oldest give way if one is too slow."""
+    """A public event was raised. ``supervisor`` to the drop-ins that want it; the oldest give way if one is slow."""
 
     event: PublicEvent
 

@@ -2,8 +2,8 @@
 
 A drop-in names what it wants to see: message types in ``subscribes`` (it is told a :class:`Delivery` of each such
 message that another actor of the session has handled) and public events in ``events`` (each comes as
-:class:`EventRaised`). It may define messages of its own, set timers and run effects. It cannot slow or fail the session:
-its mailbox is bounded, and when it fails it is gone, which the session reports as an ``error`` event.
+:class:`EventRaised`). It may define messages of its own, set timers and run effects. It cannot slow or fail the
+session: its mailbox is bounded, and when it fails it is gone, which the session reports as an ``error`` event.
 """
 
 from __future__ import annotations
