@@ -21,6 +21,7 @@ from typing import BinaryIO, Final, TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 import soxr
+import structlog
 
 from sessionactors import (
     NS,
@@ -39,6 +40,8 @@ from sessionactors import (
 
 Samples: TypeAlias = npt.NDArray[np.int16]
 T = TypeVar("T")
+
+log = structlog.get_logger("sessionactors.recorder")
 
 AGENT: Final = "agent"
 WRITER: Final = "writer"
@@ -211,8 +214,10 @@ async def write(port: EffectPort[RecorderMessage], recording: Recording) -> None
                     break
                 batch.append(left)
             await _in_thread(partial(recording.finish, batch))
-    except BaseException:
+    except BaseException as error:
         await _in_thread(recording.discard)
+        if isinstance(error, OSError):  # logged, because the session may be over: nobody else would hear of it
+            log.exception("recording_not_written", path=str(recording.path), error=repr(error))
         raise
 
 
@@ -237,7 +242,7 @@ class Recording:
     """
 
     def __init__(self, path: Path, *, sample_rate: int, began: int) -> None:
-        self._path = path
+        self.path = path
         self._partial = path.with_name(f".{path.name}.{os.getpid()}.part")
         self._sample_rate = sample_rate
         self._began = began
@@ -269,7 +274,7 @@ class Recording:
         self.write(sounds)
         self._mix(None)
         self._close()
-        self._partial.replace(self._path)
+        self._partial.replace(self.path)
 
     def discard(self) -> None:
         """Leave nothing behind of a file that is not complete."""
@@ -279,14 +284,10 @@ class Recording:
             self._partial.unlink(missing_ok=True)
 
     def _close(self) -> None:
-        file, self._file = self._file, None
-        disk, self._disk = self._disk, None
-        try:
-            if file is not None:
+        file, disk, self._file, self._disk = self._file, self._disk, None, None
+        if file is not None and disk is not None:
+            with disk:
                 file.close()
-        finally:
-            if disk is not None:
-                disk.close()
 
     def _mix(self, settled: int | None) -> None:
         """Write all tracks up to an instant (None: to their end)."""

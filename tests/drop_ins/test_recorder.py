@@ -12,11 +12,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from actors.recorder import AGENT, Recorder, Recording, Sound
 from sessionactors import NS, Agent, AgentSession, AudioFrame, ErrorEvent, OptionError
 from sessionactors.testing import run
 from sessionactors.testing.scripted_tts import SECONDS_PER_CHARACTER, ScriptedTTS
 from sessionactors.transports import MemoryTransport
+
+from actors.recorder import AGENT, Recorder, Recording, Sound
 
 Samples = npt.NDArray[np.int16]
 RATE = 24000
@@ -44,6 +45,11 @@ def sounds(samples: Samples, rate: int = RATE, quiet: float = 0.05) -> list[tupl
     starts = [loud[0], *loud[breaks + 1]]
     ends = [*loud[breaks], loud[-1]]
     return [(float(a) / rate, (float(b) + 1) / rate) for a, b in zip(starts, ends, strict=True)]
+
+
+def near(*stretches: tuple[float, float], within: float = 0.002) -> object:
+    """Equal to stretches that begin and end about there, seconds."""
+    return [(pytest.approx(begin, abs=within), pytest.approx(end, abs=within)) for begin, end in stretches]
 
 
 async def session_with(
@@ -76,9 +82,9 @@ def test_both_sides_are_where_they_were(tmp_path: Path) -> None:
     run(lambda: session_with(Recorder(tmp_path / "call.wav"), transport, script))
     left, right, rate = both(tmp_path / "call.wav")
     assert rate == RATE
-    assert sounds(left) == [(pytest.approx(1.0, abs=0.021), pytest.approx(1.5, abs=0.021))]
+    assert sounds(left) == near((1.0, 1.5), within=0.021)
     (agent,) = transport.agent_audio
-    assert sounds(right) == [(pytest.approx(agent.at, abs=0.002), pytest.approx(agent.at + agent.duration, abs=0.002))]
+    assert sounds(right) == near((agent.at, agent.at + agent.duration))
     assert right[right != 0].tobytes() == agent.pcm
     assert len(left) / rate == pytest.approx(agent.at + agent.duration + 0.5, abs=0.05)
 
@@ -88,10 +94,11 @@ def test_the_agent_ends_at_the_sample_at_which_it_was_cut_off(tmp_path: Path) ->
     cut: list[float] = []
 
     async def script(session: AgentSession[None]) -> None:
-        session.say("a long text that is cut off before its end")
+        speech = session.say("a long text that is cut off before its end")
         await asyncio.sleep(1.2345)
         cut.append(asyncio.get_running_loop().time())
         await session.interrupt()
+        assert speech.interrupted
         await asyncio.sleep(0.5)
         await session.say("next").wait_for_playout()
 
@@ -131,10 +138,7 @@ def test_a_closed_ear_is_not_recorded(tmp_path: Path) -> None:
 
     run(lambda: session_with(Recorder(tmp_path / "call.wav"), transport, script))
     left, _, _ = both(tmp_path / "call.wav")
-    assert sounds(left) == [
-        (pytest.approx(0.0, abs=0.03), pytest.approx(1.0, abs=0.03)),
-        (pytest.approx(2.0, abs=0.03), pytest.approx(3.0, abs=0.03)),
-    ]
+    assert sounds(left) == near((0.0, 1.0), (2.0, 3.0), within=0.03)
 
 
 def test_file_is_named_after_the_room_and_replaces_an_older_one(tmp_path: Path) -> None:
