@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
+import pytest
+
 from sessionactors import Agent, AgentSession, ChatContext, ChatMessage
 from sessionactors.testing import Run, Scenario, invariants
+
+Session: TypeAlias = AgentSession[object]
 
 STORY = "Once upon a time there was a king who had three daughters and a very old horse."
 NEAR = 0.02
 """Seconds by which a scripted conversation may differ from its arithmetic."""
 
 
-def keeper(**options: object) -> Agent:
+def near(seconds: float) -> object:
+    """Equal to a time within the tolerance."""
+    return pytest.approx(seconds, abs=NEAR)
+
+
+def keeper() -> Agent:
     return Agent(instructions="Be kind.")
 
 
@@ -62,6 +73,3 @@ class Noting(Agent):
     async def on_user_turn_completed(self, turn_ctx: ChatContext, new_message: ChatMessage) -> None:
         self.heard.append(new_message.text_content)
         self.contexts.append([message.text_content for message in turn_ctx.messages()])
-
-
-Session = AgentSession[object]

@@ -7,14 +7,14 @@ silence of 0.5 s that ends a turn has passed too; the model has said all at 3.3 
 from __future__ import annotations
 
 import pytest
-from pytest import approx
 
 from sessionactors import ChatMessage
 from sessionactors.messages.floor import SilenceSpeech, TurnClaim
-from sessionactors.model.events import MetricsCollectedEvent
+from sessionactors.model.events import AgentState, MetricsCollectedEvent
 from sessionactors.model.metrics import EOUMetrics, InterruptionMetrics
 from sessionactors.testing import Run, Scenario
-from tests.session.talks import NEAR, STORY, Session, barge_in, keeper, one_turn, played
+
+from tests.session.talks import STORY, Session, barge_in, keeper, near, one_turn, played
 
 
 def assistant(run: Run) -> list[ChatMessage]:
@@ -26,16 +26,16 @@ def test_one_turn_from_the_users_voice_to_the_last_word() -> None:
     assert run.agent_states == ["initializing", "listening", "thinking", "speaking", "listening"]
     assert run.user_states == ["listening", "speaking", "listening"]
     assert run.conversation == [("user", "How are you?"), ("assistant", "I am fine, thank you.")]
-    assert run.agent_became("thinking") == [approx(3.0, abs=NEAR)]
-    assert run.agent_became("speaking") == [approx(3.5, abs=NEAR)]
-    assert run.agent_became("listening") == [0.0, approx(5.5, abs=NEAR)]
-    assert run.audible("speech-1") == [(approx(3.5, abs=NEAR), approx(5.5, abs=NEAR))]
+    assert run.agent_became("thinking") == [near(3.0)]
+    assert run.agent_became("speaking") == [near(3.5)]
+    assert run.agent_became("listening") == [0.0, near(5.5)]
+    assert run.audible("speech-1") == [(near(3.5), near(5.5))]
 
 
 def test_the_end_of_a_turn_is_counted_from_the_end_of_speech_not_from_the_transcript() -> None:
     scenario = one_turn(min_endpointing_delay=1.2)
     run = played(scenario)
-    assert run.agent_became("thinking") == [approx(2.5 + 1.2, abs=NEAR)]
+    assert run.agent_became("thinking") == [near(2.5 + 1.2)]
 
 
 def test_a_late_transcript_is_waited_for_and_then_ends_the_turn_at_once() -> None:
@@ -43,15 +43,15 @@ def test_a_late_transcript_is_waited_for_and_then_ends_the_turn_at_once() -> Non
     scenario.user_says("How are you?", at=0.5, until=2.5, stt_delay=1.4)
     scenario.llm_replies("Fine.")
     run = played(scenario)
-    assert run.agent_became("thinking") == [approx(2.5 + 1.4, abs=NEAR)]
+    assert run.agent_became("thinking") == [near(2.5 + 1.4)]
 
 
 def test_the_figures_of_a_turn() -> None:
     run = played(one_turn())
     (figures,) = [event.metrics for event in run.of(MetricsCollectedEvent) if isinstance(event.metrics, EOUMetrics)]
-    assert figures.end_of_utterance_delay == approx(0.5, abs=NEAR)
-    assert figures.transcription_delay == approx(0.2, abs=NEAR)
-    assert figures.on_user_turn_completed_delay == approx(0.0, abs=NEAR)
+    assert figures.end_of_utterance_delay == near(0.5)
+    assert figures.transcription_delay == near(0.2)
+    assert figures.on_user_turn_completed_delay == near(0.0)
     assert figures.speech_id == "speech-1"
 
 
@@ -62,7 +62,7 @@ def test_words_with_a_pause_between_them_are_one_turn() -> None:
     scenario.llm_replies("Which one?")
     run = played(scenario)
     assert run.conversation == [("user", "I would like a pizza."), ("assistant", "Which one?")]
-    assert run.agent_became("thinking") == [approx(4.0, abs=NEAR)]
+    assert run.agent_became("thinking") == [near(4.0)]
 
 
 def test_a_noise_without_words_is_no_turn() -> None:
@@ -79,9 +79,10 @@ def test_a_noise_without_words_is_no_turn() -> None:
 
 def test_barge_in_stops_the_sound_and_the_new_turn_is_answered() -> None:
     run = played(barge_in())
-    assert run.agent_states[1:] == ["listening", "thinking", "speaking", "listening", "thinking", "speaking", "listening"]
-    assert run.audible("speech-1") == [(approx(3.5, abs=NEAR), approx(5.5, abs=NEAR))]
-    assert run.audible("speech-2") == [(approx(7.0, abs=NEAR), approx(9.0, abs=NEAR))]
+    reply: list[AgentState] = ["thinking", "speaking", "listening"]
+    assert run.agent_states == ["initializing", "listening", *reply, *reply]
+    assert run.audible("speech-1") == [(near(3.5), near(5.5))]
+    assert run.audible("speech-2") == [(near(7.0), near(9.0))]
     assert [role for role, _ in run.conversation] == ["user", "assistant", "user", "assistant"]
     assert run.conversation[-1] == ("assistant", "All right then.")
 
@@ -107,16 +108,16 @@ def test_the_figures_of_an_interruption() -> None:
         event.metrics for event in run.of(MetricsCollectedEvent) if isinstance(event.metrics, InterruptionMetrics)
     ]
     assert figures.speech_id == "speech-1"
-    assert figures.detection_delay == approx(0.5, abs=NEAR)
-    assert figures.silence_delay == approx(0.0, abs=NEAR)
-    assert figures.heard == approx(2.0, abs=NEAR)
+    assert figures.detection_delay == near(0.5)
+    assert figures.silence_delay == near(0.0)
+    assert figures.heard == near(2.0)
 
 
 def test_a_word_or_two_do_not_interrupt_when_three_are_asked_for_and_are_answered_later() -> None:
     scenario = barge_in(min_interruption_words=3)
     run = played(scenario)
     # The turn "Stop!" is complete at 6.5: that cuts the story off, whatever the number of words.
-    assert run.audible("speech-1")[0][1] == approx(6.5, abs=NEAR)
+    assert run.audible("speech-1")[0][1] == near(6.5)
     assert run.conversation[-2:] == [("user", "Stop!"), ("assistant", "All right then.")]
 
 
@@ -128,7 +129,7 @@ def test_interim_words_count_for_an_interruption() -> None:
     scenario.user_says("Please do stop now.", at=5.0, until=8.0, interims=[(5.4, "please"), (6.2, "please do")])
     scenario.llm_replies("Yes.")
     run = played(scenario)
-    assert run.audible("speech-1")[0][1] == approx(6.2, abs=NEAR)
+    assert run.audible("speech-1")[0][1] == near(6.2)
 
 
 def test_a_cough_does_not_interrupt() -> None:
@@ -167,7 +168,7 @@ def test_a_reply_that_is_ready_waits_while_the_user_speaks() -> None:
     run = played(scenario)
     assert run.said() == ["Once upon a time."]
     # The text is there at 3.7; the floor is granted when the detector is sure that the user is silent.
-    assert run.audible("speech-1")[0][0] == approx(5.5, abs=0.03)
+    assert run.audible("speech-1")[0][0] == pytest.approx(5.5, abs=0.03)
 
 
 @pytest.mark.parametrize("at", [3.05, 3.25, 3.4, 3.5, 3.52])
@@ -186,7 +187,7 @@ def test_a_typed_message_while_the_agent_speaks_comes_behind_what_was_heard() ->
     scenario.llm_replies("Right.")
     run = played(scenario)
     assert run.conversation[1:3] == [("assistant", "Once"), ("user", "Tell it faster.")]
-    assert run.audible("speech-1")[0][1] == approx(4.5, abs=NEAR)
+    assert run.audible("speech-1")[0][1] == near(4.5)
 
 
 def test_two_turns_in_the_same_moment_are_both_stored_and_the_second_is_answered() -> None:
@@ -202,13 +203,14 @@ def test_two_turns_in_the_same_moment_are_both_stored_and_the_second_is_answered
 # -- protected speech ------------------------------------------------------------------------------------------------
 
 
+NOTICE = "This call is being recorded for training purposes."
+
+
 def protected(at: float, until: float) -> Scenario:
     """A notice of five seconds from 0.5 s that may not be interrupted; the user speaks meanwhile."""
     scenario = Scenario(keeper())
-    scenario.tts_speaks(duration=5.0, text="This call is being recorded for training purposes.")
-    scenario.call(
-        0.3, lambda session: session.say("This call is being recorded for training purposes.", allow_interruptions=False)
-    )
+    scenario.tts_speaks(duration=5.0, text=NOTICE)
+    scenario.call(0.3, lambda session: session.say(NOTICE, allow_interruptions=False))
     scenario.user_says("I object.", at=at, until=until)
     scenario.llm_replies("Noted.")
     return scenario
@@ -218,13 +220,13 @@ def test_a_protected_speech_is_heard_to_its_end_and_the_turn_is_answered_afterwa
     run = played(protected(1.0, 2.5))
     assert sorted(run.conversation) == sorted(
         [
-            ("assistant", "This call is being recorded for training purposes."),
+            ("assistant", NOTICE),
             ("user", "I object."),
             ("assistant", "Noted."),
         ]
     )
     notice, answer = run.audible("speech-1"), run.audible("speech-2")
-    assert notice[0][1] - notice[0][0] == approx(5.0, abs=NEAR)
+    assert notice[0][1] - notice[0][0] == near(5.0)
     assert answer[0][0] >= notice[0][1]
     assert not run.told(SilenceSpeech)
 

@@ -7,7 +7,7 @@ when they are done. It makes one child for each speech. It knows nothing of text
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias, assert_never
 
 from sessionactors.messages.floor import (
@@ -77,6 +77,9 @@ FloorMessage: TypeAlias = (
 FIRST_SOUND_WITHIN = 60.0
 """Seconds after which a granted speech that nobody has heard is named as overdue (retries of the model included)."""
 
+REMEMBERED = 64
+"""Speeches of which orders are remembered that came before them (or after their end)."""
+
 SILENCE_WITHIN = 0.5
 """Seconds of real time in which ``output`` must acknowledge silence, before the watchdog mutes the sink itself."""
 
@@ -100,6 +103,15 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class EarlyOrder:
+    """What was ordered about a speech before it was scheduled: control overtakes data."""
+
+    cut: bool = False
+    force: bool = False
+    allow_interruptions: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class FloorState:
     """Who speaks, who waits, and whether the user does."""
 
@@ -114,6 +126,8 @@ class FloorState:
     held: bool = False
     """The session is closing: nothing is granted."""
     scheduled: int = 0
+    early: Mapping[str, EarlyOrder] = field(default_factory=dict)
+    """Orders about speeches that are not here (yet), the newest of them."""
 
 
 class Floor(Actor[FloorState, FloorMessage]):
@@ -152,6 +166,8 @@ class Floor(Actor[FloorState, FloorMessage]):
             case TurnClaim(turn):
                 return self._on_claim(state, turn, out)
             case SetAllowInterruptions(speech, allow):
+                if speech not in state.entries:
+                    return _early(state, speech, allow_interruptions=allow)
                 return _with(state, speech, allow_interruptions=allow)
             case SpeechSilenced():
                 self._release_guard(message.speech, out)
@@ -196,7 +212,19 @@ class Floor(Actor[FloorState, FloorMessage]):
         if spec.source is SpeechSource.GENERATE_REPLY:
             out.tell(wiring.supervisor, ReplyScheduled(spec.id))
         state = replace(state, entries={**state.entries, spec.id: entry}, scheduled=state.scheduled + 1)
-        return self._next(state, out)
+        return self._next(self._obey_early(state, spec.id, out), out)
+
+    def _obey_early(self, state: FloorState, speech: str, out: Outbox[FloorMessage]) -> FloorState:
+        """Do what was ordered about a speech before it came."""
+        order = state.early.get(speech)
+        if order is None:
+            return state
+        state = replace(state, early={name: other for name, other in state.early.items() if name != speech})
+        if order.allow_interruptions is not None:
+            state = _with(state, speech, allow_interruptions=order.allow_interruptions)
+        if order.cut:
+            return self._on_interrupt(state, InterruptSpeech(speech, order.force), out)
+        return state
 
     def _next(self, state: FloorState, out: Outbox[FloorMessage]) -> FloorState:
         """Give the place of the current speech to the next one in the queue."""
@@ -297,23 +325,26 @@ class Floor(Actor[FloorState, FloorMessage]):
         entry = state.entries.get(state.current or "")
         if entry is None or entry.interrupted:
             return state
-        if not interrupts(
-            wish, allowed=entry.allow_interruptions, audible=entry.audible, options=self._wiring.options
-        ):
+        if not interrupts(wish, allowed=entry.allow_interruptions, audible=entry.audible, options=self._wiring.options):
             return state
         return self._cut(state, entry, wish.at, out)
 
     def _on_interrupt(self, state: FloorState, order: InterruptSpeech, out: Outbox[FloorMessage]) -> FloorState:
         if order.speech is not None:
-            entry = state.entries.get(order.speech)
-            if entry is not None and (order.force or entry.allow_interruptions):
-                state = self._cut(state, entry, out.now, out)
-            return state
+            return self._cut_named(state, order.speech, order.force, out)
         for entry in self._in_playout_order(state):
             if not order.force and not entry.allow_interruptions:
                 break  # it and what is behind it still play
             state = self._cut(state, entry, out.now, out)
+        for speech in order.asked_for:
+            state = self._cut_named(state, speech, order.force, out)
         return state
+
+    def _cut_named(self, state: FloorState, speech: str, force: bool, out: Outbox[FloorMessage]) -> FloorState:
+        entry = state.entries.get(speech)
+        if entry is None:
+            return _early(state, speech, cut=True, force=force)
+        return self._cut(state, entry, out.now, out) if force or entry.allow_interruptions else state
 
     @staticmethod
     def _in_playout_order(state: FloorState) -> list[Entry]:
@@ -389,6 +420,14 @@ class Floor(Actor[FloorState, FloorMessage]):
 
 def _gone(speech: str, end: Terminated) -> SpeechGone:
     return SpeechGone(speech, end.error)
+
+
+def _early(state: FloorState, speech: str, **orders: bool) -> FloorState:
+    order = replace(state.early.get(speech, EarlyOrder()), **orders)
+    early = {**state.early, speech: order}
+    while len(early) > REMEMBERED:
+        del early[next(iter(early))]
+    return replace(state, early=early)
 
 
 def _with(state: FloorState, speech: str, **changes: object) -> FloorState:

@@ -304,7 +304,7 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
         if new not in states.AGENT_TRANSITIONS[old]:
             bug = InternalError(f"agent state {old} -> {new} is not in the table (message #{out.message_id})")
             self._emit(state, ErrorEvent(bug, out.path, recoverable=True, created_at=out.wall()), out)
-        self._emit(state, AgentStateChangedEvent(old, new, out.wall(at)), out)
+        self._emit(state, AgentStateChangedEvent(old, new, out.wall(at), out.message_id), out)
         return replace(state, agent_state=new)
 
     def _on_user_speech(
@@ -313,7 +313,8 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
         present = state.speaking | {fact.participant} if fact.speaking else state.speaking - {fact.participant}
         new = states.user_state(present)
         if new != state.user_state:
-            self._emit(state, UserStateChangedEvent(state.user_state, new, out.wall(fact.at)), out)
+            change = UserStateChangedEvent(state.user_state, new, out.wall(fact.at), out.message_id)
+            self._emit(state, change, out)
         return replace(state, speaking=present, user_state=new)
 
     def _on_history_changed(

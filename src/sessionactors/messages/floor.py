@@ -55,13 +55,15 @@ class SpeechFinished:
     error: BaseException | None = None
 
 
-@message(lane=Lane.CONTROL, overflow=Overflow.CONFLATE, key=lambda order: order.speech)
+@message(lane=Lane.CONTROL, overflow=Overflow.CONFLATE, key=lambda order: (order.speech, order.force, order.asked_for))
 class InterruptSpeech:
     """Cut a speech off; without a name the current one and those queued behind it. To ``floor``."""
 
     speech: str | None = None
     force: bool = False
     """Also when it does not allow interruptions."""
+    asked_for: tuple[str, ...] = ()
+    """Without a name: speeches to cut too, that ``floor`` may not have been told of yet: control overtakes data."""
 
 
 @message(lane=Lane.CONTROL, overflow=Overflow.CONFLATE)

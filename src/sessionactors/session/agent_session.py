@@ -447,7 +447,10 @@ class AgentSession(EventEmitter, Generic[Userdata_T]):
     def _speak(self, spec: SpeechSpec, user_input: str | None = None) -> SpeechHandle:
         _, wiring = self._live(spec.source.value)
         handle = SpeechHandle(
-            cast("AgentSession[object]", self), spec.id, allow_interruptions=spec.allow_interruptions
+            cast("AgentSession[object]", self),
+            spec.id,
+            allow_interruptions=spec.allow_interruptions,
+            priority=spec.priority,
         )
         self._mirror.handles[spec.id] = handle
         wiring.agent.tell(SpeakRequested(spec, user_input))
@@ -468,11 +471,11 @@ class AgentSession(EventEmitter, Generic[Userdata_T]):
             raise SessionStateError(
                 f"{current.id} does not allow interruptions; pass force=True to cut it off all the same"
             )
-        cut = [handle for handle in self._mirror.open_handles() if force or handle.allow_interruptions]
-        if current is not None:
-            current._was_interrupted()
-        wiring.floor.tell(InterruptSpeech(None, force))
-        waiting = [handle._done for handle in cut if handle.scheduled]
+        cut = self._mirror.to_be_cut(force=force)
+        for handle in cut:
+            handle._was_interrupted()
+        wiring.floor.tell(InterruptSpeech(None, force, tuple(handle.id for handle in cut if not handle._created)))
+        waiting = [handle._done for handle in cut]
         done: asyncio.Future[None] = self._loop.create_future()
 
         async def settle() -> None:
@@ -674,6 +677,7 @@ class AgentSession(EventEmitter, Generic[Userdata_T]):
             case SpeechCreatedEvent(speech_id, source, user_initiated, created_at):
                 handle = self._handle_of(speech_id)
                 self._raise_event(SpeechCreatedEvent(speech_id, source, user_initiated, created_at, handle))
+                handle._was_created()
             case CloseEvent():
                 self._on_closed(event)
             case _:

@@ -62,11 +62,11 @@ class EventEmitter:
 
     def off(self, event: EventTypes, callback: Callback) -> None:
         """Forget a callback."""
-        self._callbacks[event] = [other for other in self._callbacks.get(event, ()) if other is not callback]
+        self._callbacks[event] = [other for other in self._callbacks.get(event, ()) if other != callback]
 
     def _raise_event(self, event: PublicEvent) -> None:
         for callback in tuple(self._callbacks.get(event.type, ())):
             self._user_callbacks.call(event.type, callback, event)
 
-    def _run(self, name: str, awaitable: Awaitable[object]) -> None:
-        self._user_callbacks.run(name, awaitable)
+    def _run(self, name: str, awaitable: Awaitable[object], then: Callable[[], object] | None = None) -> None:
+        self._user_callbacks.run(name, awaitable, then)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from sessionactors.model.chat import ChatItem
 from sessionactors.model.errors import SessionStateError
@@ -25,6 +26,16 @@ class Mirror:
     def open_handles(self) -> list[SpeechHandle]:
         """Speeches that are not over."""
         return list(self.handles.values())
+
+    def to_be_cut(self, *, force: bool) -> list[SpeechHandle]:
+        """What ``interrupt()`` cuts: in the order of playout, up to the first speech that is protected."""
+        in_order = sorted(
+            self.open_handles(),  # a stable sort: speeches of one priority stay in the order of their calls
+            key=lambda handle: (handle is not self.current, not handle.scheduled, -handle._priority),
+        )
+        if force:
+            return in_order
+        return list(takewhile(lambda handle: handle.allow_interruptions, in_order))
 
     def finish(self, speech_id: str, *, interrupted: bool, error: BaseException | None) -> None:
         """A speech is over."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sessionactors.model.chat import ChatMessage, FunctionCall, FunctionCallOutput
 from sessionactors.model.errors import SessionStateError
+from sessionactors.model.speech import SPEECH_PRIORITY_NORMAL
 
 if TYPE_CHECKING:
     from .agent_session import AgentSession
@@ -16,12 +17,21 @@ if TYPE_CHECKING:
 class SpeechHandle:
     """One speech: say it, wait for it, cut it off. Made by ``say`` and ``generate_reply``."""
 
-    def __init__(self, session: AgentSession[object], speech_id: str, *, allow_interruptions: bool) -> None:
+    def __init__(
+        self,
+        session: AgentSession[object],
+        speech_id: str,
+        *,
+        allow_interruptions: bool,
+        priority: int = SPEECH_PRIORITY_NORMAL,
+    ) -> None:
         self._session = session
         self._id = speech_id
         self._allow_interruptions = allow_interruptions
+        self._priority = priority
         self._interrupted = False
         self._scheduled = False
+        self._created = False
         self._items: list[ChatMessage | FunctionCall | FunctionCallOutput] = []
         self._error: BaseException | None = None
         self._done: asyncio.Future[None] = session._loop.create_future()
@@ -82,7 +92,9 @@ class SpeechHandle:
         if self._interrupted or self._done.done():
             return self
         if not self._allow_interruptions and not force:
-            raise SessionStateError(f"{self._id} does not allow interruptions; pass force=True to cut it off all the same")
+            raise SessionStateError(
+                f"{self._id} does not allow interruptions; pass force=True to cut it off all the same"
+            )
         self._session._interrupt_speech(self._id, force=force)
         self._interrupted = True
         return self
@@ -107,13 +119,16 @@ class SpeechHandle:
 
     def remove_done_callback(self, callback: Callable[[SpeechHandle], None]) -> None:
         """Forget a callback."""
-        self._callbacks = [other for other in self._callbacks if other is not callback]
+        self._callbacks = [other for other in self._callbacks if other != callback]
 
     def __repr__(self) -> str:
         state = "done" if self.done() else ("current" if self._scheduled else "waiting")
         return f"<SpeechHandle {self._id} {state}{' interrupted' if self._interrupted else ''}>"
 
     # -- for the session ---------------------------------------------------------------------------------------------
+
+    def _was_created(self) -> None:
+        self._created = True
 
     def _became_current(self) -> None:
         self._scheduled = True

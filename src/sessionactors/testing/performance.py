@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import cast
+from operator import itemgetter
+from typing import TypeAlias, cast
 
 from sessionactors.messages.tts import SegmentAudio
 from sessionactors.model.events import CloseEvent, PublicEvent
@@ -31,6 +32,10 @@ QUIET = 3
 """Looks in a row at which it must be."""
 SAME_MOMENT = 0.005
 """Seconds by which the runtime and the marks may disagree on the end of a word."""
+
+
+Command: TypeAlias = tuple[float, Callable[[AgentSession[object]], object]]
+"""When the script calls what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,21 +136,21 @@ class Performance:
         )
         self._tree = system.trees.get(ROOM)
 
-    def schedule(self, commands: Collection[tuple[float, Callable[[AgentSession[object]], object]]]) -> None:
-        """Call what the script calls, when it says."""
-        for at, function in commands:
-            self._calls.append(self._loop.create_task(self._call(at, function), name=f"call at {at}"))
+    def schedule(self, commands: Sequence[Command], typed: Sequence[tuple[float, str]]) -> None:
+        """Call and type what the script says, when it says; what is due in the same moment in the script's order."""
+        script = [*commands, *((at, self._typing(text)) for at, text in typed)]
+        self._script = self._loop.create_task(self._follow(sorted(script, key=itemgetter(0))), name="script")
 
-    async def _call(self, at: float, function: Callable[[AgentSession[object]], object]) -> object:
-        await asyncio.sleep(max(0.0, at - self._now))
+    async def _follow(self, script: Sequence[Command]) -> None:
+        for at, function in script:
+            await asyncio.sleep(max(0.0, at - self._now))
+            self._calls.append(self._loop.create_task(self._call(function), name=f"call at {at}"))
+
+    async def _call(self, function: Callable[[AgentSession[object]], object]) -> object:
         result = function(self._session)
         if inspect.isawaitable(result):
             return await cast("Awaitable[object]", result)
         return result
-
-    def schedule_typing(self, typed: Collection[tuple[float, str]]) -> None:
-        """Type what the user types, when it says."""
-        self.schedule([(at, self._typing(text)) for at, text in typed])
 
     def _typing(self, text: str) -> Callable[[AgentSession[object]], object]:
         return lambda _: self._room.type(text)
@@ -194,6 +199,8 @@ class Performance:
 
     async def _end_calls(self) -> None:
         """What the script called has ended by now; what it raised is the run's failure."""
+        self._script.cancel()
+        await asyncio.wait([self._script])
         if not self._calls:
             return
         _, pending = await asyncio.wait(self._calls, timeout=5.0)

@@ -237,8 +237,7 @@ class Scenario:
         room_input, room_output = self._room_options
         try:
             await performance.begin(room_input, room_output, self._kills)
-            performance.schedule(self._commands)
-            performance.schedule_typing(self._typed)
+            performance.schedule(self._commands, self._typed)
             await performance.until_over(self._close_at, self._last, PATIENCE, self._deadline)
         finally:
             await system.aclose()

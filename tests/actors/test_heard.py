@@ -1,0 +1,85 @@
+"""How much of a text was heard, as a table."""
+
+from __future__ import annotations
+
+import pytest
+
+from sessionactors.actors.heard import CHARACTERS_PER_SECOND, heard_length
+from sessionactors.interfaces.tts import WordTiming
+
+TEXT = "One two three"
+WORDS = (WordTiming(3, 0.3), WordTiming(7, 0.7), WordTiming(13, 1.3))
+SENTENCES = "Hello there. How are you?"
+ENDS = (WordTiming(12, 1.0), WordTiming(25, 2.0))
+
+
+@pytest.mark.parametrize(
+    "position, heard",
+    [
+        (0.0, ""),
+        (-1.0, ""),
+        (0.29, ""),
+        (0.296, "One"),
+        (0.3, "One"),
+        (0.69, "One"),
+        (0.7, "One two"),
+        (1.29, "One two"),
+        (1.3, "One two three"),
+        (9.0, "One two three"),
+    ],
+)
+def test_with_an_anchor_for_each_word_it_is_exact_to_the_word(position: float, heard: str) -> None:
+    assert TEXT[: heard_length(TEXT, WORDS, position)] == heard
+
+
+@pytest.mark.parametrize(
+    "position, heard",
+    [
+        (0.4, ""),
+        (0.5, "Hello"),
+        (0.99, "Hello"),
+        (1.0, "Hello there."),
+        (1.4, "Hello there. How"),
+        (1.99, "Hello there. How are"),
+        (2.0, "Hello there. How are you?"),
+    ],
+)
+def test_between_two_anchors_the_text_is_taken_to_be_spoken_evenly(position: float, heard: str) -> None:
+    assert SENTENCES[: heard_length(SENTENCES, ENDS, position)] == heard
+
+
+def test_behind_the_last_anchor_the_pace_so_far_goes_on() -> None:
+    text = "One two three four"
+    assert text[: heard_length(text, WORDS, 1.75)] == "One two three"
+    assert text[: heard_length(text, WORDS, 1.8)] == "One two three four"
+
+
+def test_behind_the_last_anchor_the_known_end_of_the_audio_counts() -> None:
+    text = "One two three four"
+    assert text[: heard_length(text, WORDS, 2.9, audio_end=3.0)] == "One two three"
+    assert text[: heard_length(text, WORDS, 2.996, audio_end=3.0)] == text
+
+
+def test_without_anchors_a_speaking_rate_is_assumed() -> None:
+    text = "word " * 20
+    assert heard_length(text, (), 1.0) == 14  # 14 characters a second, and "word word word" ends there
+    assert CHARACTERS_PER_SECOND == 14.0
+
+
+def test_without_anchors_the_length_of_the_audio_gives_the_rate() -> None:
+    assert heard_length("aaaa bbbb", (), 1.0, audio_end=2.0) == 4
+
+
+def test_two_anchors_at_one_moment() -> None:
+    anchors = (WordTiming(3, 0.5), WordTiming(7, 0.5))
+    assert TEXT[: heard_length(TEXT, anchors, 0.5)] == "One two"
+
+
+def test_an_empty_text_is_never_heard() -> None:
+    assert heard_length("", (), 3.0) == 0
+    assert heard_length("", (), 3.0, audio_end=1.0) == 0
+
+
+def test_the_rest_of_a_text_whose_timings_start_late_is_estimated() -> None:
+    anchors = (WordTiming(0, 0.2),)  # silence before the first word
+    assert TEXT[: heard_length(TEXT, anchors, 0.2 + 0.51)] == "One two"
