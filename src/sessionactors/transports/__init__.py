@@ -1,8 +1,8 @@
 """Ways in and out: where a session's participants are, and where its agent is heard.
 
-``MemoryTransport`` for tests and embedding, ``FileTransport`` for recorded callers, ``ConsoleTransport`` for the
-terminal. ``PacedPlayout`` is the base of sinks that play against the clock. Each is imported when it is first asked
-for.
+``MemoryTransport`` for tests and embedding, ``FileTransport`` for recorded callers, ``ScriptedCaller`` for callers who
+react to the agent, ``ConsoleTransport`` for the terminal. ``PacedPlayout`` is the base of sinks that play against the
+clock. Each is imported when it is first asked for.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from .memory import AudioRun, MemorySink, MemorySource, MemoryTransport
     from .playout import PacedPlayout
     from .recording import StereoRecording, Track
+    from .scripted_caller import CallerLine, ScriptedCaller
     from .segments import PlayoutStatistics
 
 __all__ = [
     "AudioRun",
+    "CallerLine",
     "ConsoleTransport",
     "DeviceSink",
     "DeviceSource",
@@ -32,12 +34,14 @@ __all__ = [
     "MemoryTransport",
     "PacedPlayout",
     "PlayoutStatistics",
+    "ScriptedCaller",
     "StereoRecording",
     "Track",
 ]
 
 _HOMES: Final = {
     "AudioRun": "memory",
+    "CallerLine": "scripted_caller",
     "ConsoleTransport": "console",
     "DeviceSink": "device",
     "DeviceSource": "device",
@@ -49,6 +53,7 @@ _HOMES: Final = {
     "MemoryTransport": "memory",
     "PacedPlayout": "playout",
     "PlayoutStatistics": "segments",
+    "ScriptedCaller": "scripted_caller",
     "StereoRecording": "recording",
     "Track": "recording",
 }
