@@ -19,6 +19,9 @@ from .system import SPAWN_PATIENCE, ActorSystem
 M = TypeVar("M")
 S = TypeVar("S")
 
+UNDO_DEADLINE = 1.0
+"""Seconds for a tree that nobody wants any more: its effects may need the caller's loop to end."""
+
 _one_at_a_time = threading.Lock()
 
 
@@ -43,39 +46,52 @@ async def spawn(
     user_loop: asyncio.AbstractEventLoop,
     user_context: contextvars.Context,
 ) -> Ref[M]:
-    """As :meth:`ActorSystem.spawn`. Cancelled, it leaves no tree."""
+    """As :meth:`ActorSystem.spawn`. Cancelled, it leaves no tree: it goes on until there is none."""
     if threading.get_ident() == system.loop_thread:
         return system.spawn(name, factory, user_loop=user_loop, user_context=user_context)
-    future = KernelFuture()
-    future.timeout = SPAWN_PATIENCE
-
-    def begin() -> None:
-        if future.done():  # the caller has given up
-            return
-        try:
-            ref = system.spawn(name, factory, user_loop=user_loop, user_context=user_context)
-        except BaseException as error:
-            future.fail(error)
-            return
-        if not future.succeed(ref):  # it gave up just now
-            system.stop_tree(name, 0.0)
-
-    system.call(begin)
+    spawning = _Spawning(
+        system, name, lambda: system.spawn(name, factory, user_loop=user_loop, user_context=user_context)
+    )
+    system.call(spawning.begin)
     try:
-        return cast("Ref[M]", await future)
+        return cast("Ref[M]", await spawning.future)
     except pykka.Timeout:
-        future.fail(SystemClosed(f"the actor loop did not answer within {SPAWN_PATIENCE} s"))
-        return cast("Ref[M]", future.get())
+        spawning.future.fail(SystemClosed(f"the actor loop did not answer within {SPAWN_PATIENCE} s"))
+        return cast("Ref[M]", spawning.future.get())
     except asyncio.CancelledError:
-        if not future.fail(SystemClosed("given up")) and _began(future):
-            await system.stop_tree(name, 0.0)
+        await spawning.undo()
         raise
 
 
-def _began(future: KernelFuture) -> bool:
-    """Whether there is a tree to end: one whose start failed has left nothing, and may be another's of that name."""
-    try:
-        future.get()
-    except BaseException:
-        return False
-    return True
+class _Spawning:
+    """A tree on its way, which its caller may give up at any moment."""
+
+    def __init__(self, system: ActorSystem, name: str, spawn: Callable[[], object]) -> None:
+        self.future = KernelFuture()
+        self.future.timeout = SPAWN_PATIENCE
+        self._system = system
+        self._name = name
+        self._spawn = spawn
+        self._given_up = False
+
+    def begin(self) -> None:
+        """On the actor loop."""
+        if self._given_up or self.future.done():
+            self.future.fail(SystemClosed("given up"))
+            return
+        try:
+            ref = self._spawn()
+        except BaseException as error:
+            self.future.fail(error)
+            return
+        if not self.future.succeed(ref) or self._given_up:
+            self._system.stop_tree(self._name, UNDO_DEADLINE)
+
+    async def undo(self) -> None:
+        """End what has begun. A failed start has left nothing, and the name may be another's."""
+        self._given_up = True
+        try:
+            await self.future
+        except Exception:
+            return
+        await self._system.stop_tree(self._name, UNDO_DEADLINE)

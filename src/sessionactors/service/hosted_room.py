@@ -87,27 +87,40 @@ class HostedRoom:
     def begin(self, request: SpawnRequest) -> asyncio.Task[None]:
         """Open it, in a task and in the caller's context variables."""
         self._task = asyncio.create_task(self._stay(request), name=f"room {self.name}")
+        # Not a `finally` in the coroutine: a task that is cancelled before its first step never enters it.
+        self._task.add_done_callback(self._over)
         return self._task
 
     # -- the stay ----------------------------------------------------------------------------------------------------
 
     async def _stay(self, request: SpawnRequest) -> None:
-        outcome = Outcome.FAILED_TO_START
         try:
             session = await self._open(request)
-            outcome = Outcome.CRASHED  # unless it ends as it should
-            self.handle = RoomHandle(self.name, session, self.ended, self.close)
-            self.slot.phase = RoomPhase.OPEN
-            self.opened.set_result(None)
-            outcome = await self._live(session)
         except BaseException as error:  # noqa: BLE001  whatever a factory raises belongs to the caller of spawn()
             self.failure = self._as_failure(error)
-        finally:
-            self._admission.release(self.slot, outcome)
-            if not self.opened.done():
-                self.opened.set_result(None)
-            self.ended.set_result(self._close_event or self._end_without_event())
-            self._on_ended(self)
+            return
+        self.handle = RoomHandle(self.name, session, self.ended, self.close)
+        self.slot.phase = RoomPhase.OPEN
+        self.opened.set_result(None)
+        await self._live(session)
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        """The last act: slot and name are free, and all who wait are told."""
+        outcome = self._outcome()
+        self._admission.release(self.slot, outcome)
+        if not self.opened.done():
+            self.failure = self.failure or self._as_failure(asyncio.CancelledError())
+            self.opened.set_result(None)
+        self.ended.set_result(self._close_event or self._end_without_event())
+        self._on_ended(self)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("room_task_failed", room=self.name, actor="", message_id=0, exc_info=error)
+
+    def _outcome(self) -> Outcome:
+        if self.handle is None:
+            return Outcome.FAILED_TO_START
+        event = self._close_event
+        return Outcome.CRASHED if event is None or event.reason is CloseReason.ERROR else Outcome.CLOSED
 
     async def _open(self, request: SpawnRequest) -> AgentSession[object]:
         made = request.session_for(self.name)
@@ -152,14 +165,12 @@ class HostedRoom:
         if self._given_up:
             raise asyncio.CancelledError
 
-    async def _live(self, session: AgentSession[object]) -> Outcome:
+    async def _live(self, session: AgentSession[object]) -> None:
         try:
-            event = await session.wait_closed()
+            await session.wait_closed()
         except asyncio.CancelledError:
             # Nobody of ours cancels an open room: its loop is ending (asyncio.run). The room ends with it.
             await self._certainly_closed(session, self._close_deadline)
-            event = self._close_event or self._end_without_event()
-        return Outcome.CRASHED if event.reason is CloseReason.ERROR else Outcome.CLOSED
 
     async def _certainly_closed(self, session: AgentSession[object], deadline: float) -> None:
         """Close it and wait for that, whatever is cancelled meanwhile; no longer than a blocked actor loop is given."""

@@ -282,7 +282,8 @@ class AgentSession(EventEmitter, Generic[Userdata_T]):
             )
         except BaseException as error:
             closed, self._closed = self._closed, None
-            await self._forget()
+            if (shared := self._let_go()) is not None:
+                await shared_system.release(shared)
             closed.set_result(CloseEvent(CloseReason.ERROR, system.clock.wall(), error))  # for who closes it meanwhile
             raise
         lifecycle.watch(root.cell)
@@ -676,8 +677,8 @@ class AgentSession(EventEmitter, Generic[Userdata_T]):
                 self._raise_event(event)
             case SpeechCreatedEvent(speech_id, source, user_initiated, created_at):
                 handle = self._handle_of(speech_id)
-                self._raise_event(SpeechCreatedEvent(speech_id, source, user_initiated, created_at, handle))
                 handle._was_created()
+                self._raise_event(SpeechCreatedEvent(speech_id, source, user_initiated, created_at, handle))
             case CloseEvent():
                 self._on_closed(event)
             case _:
@@ -686,25 +687,29 @@ class AgentSession(EventEmitter, Generic[Userdata_T]):
     def _on_closed(self, event: CloseEvent) -> None:
         if self._trace is not None:
             self._traced = [*self._traced, *self._trace.drain()][-TRACED:]
-        self._root = self._lifecycle = None
+        closed = self._closed
+        self._root = None
         self._mirror.close()
         self._raise_event(event)
-        self._run("close", self._forget(event))
+        if (shared := self._let_go()) is None:
+            _settle(closed, event)
+            return
+        self._run("close", shared_system.release(shared), lambda: _settle(closed, event))
 
-    async def _forget(self, event: CloseEvent | None = None) -> None:
-        """Let go of agent and system; then those who wait for the close go on."""
+    def _let_go(self) -> ActorSystem | None:
+        """Let go of agent, actors and system. Gives the system if it is the shared one: it is to be released."""
         if self._agent is not None:
             self._agent._session = None
         if self._trace is not None:
             self._trace.close()
         system, self._system = self._system, None
-        self._root = None
-        self._wiring = None
-        self._lifecycle = None
-        if system is not None and self._given_system is None:
-            await shared_system.release(system)
-        if event is not None and self._closed is not None and not self._closed.done():
-            self._closed.set_result(event)
+        self._root = self._wiring = self._lifecycle = None
+        return system if self._given_system is None else None
+
+
+def _settle(closed: asyncio.Future[CloseEvent] | None, event: CloseEvent) -> None:
+    if closed is not None and not closed.done():
+        closed.set_result(event)
 
 
 class _SilenceGuard:

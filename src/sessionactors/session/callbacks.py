@@ -32,11 +32,13 @@ class Callbacks:
         if inspect.isawaitable(result):
             self.run(name, result)
 
-    def run(self, name: str, awaitable: Awaitable[object]) -> None:
-        """Await something in a task of its own."""
+    def run(self, name: str, awaitable: Awaitable[object], then: Callable[[], object] | None = None) -> None:
+        """Await something in a task of its own, ``then`` call back: also if it was cancelled before it began."""
         task = asyncio.ensure_future(_contained(name, awaitable))
         self.running.add(task)
         task.add_done_callback(self.running.discard)
+        if then is not None:
+            task.add_done_callback(lambda _: then())
 
 
 async def _contained(name: str, awaitable: Awaitable[object]) -> None:
