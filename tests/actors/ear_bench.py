@@ -152,6 +152,7 @@ class Bench:
     summaries: dict[str, dict[str, object]] = field(default_factory=dict)
     """Of the ear's actors, when the call was over."""
     dropped: dict[str, int] = field(default_factory=dict)
+    open_scopes: tuple[str, ...] = ()
 
     @property
     def components(self) -> Components:
@@ -173,7 +174,9 @@ class Bench:
             if isinstance(done, Awaitable):
                 await done
         await self.until(seconds)
-        for path, actor in self.system.inspect("room").actors.items():
+        snapshot = self.system.inspect("room")
+        self.open_scopes = snapshot.open_scopes
+        for path, actor in snapshot.actors.items():
             if path.startswith("room/ear-ann/"):
                 name = path.rsplit("/", 1)[-1]
                 self.summaries[name] = dict(actor.state)

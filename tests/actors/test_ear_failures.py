@@ -17,7 +17,7 @@ from sessionactors.testing.scripted_ear import Faults, ScriptedSTT, ScriptedTurn
 
 from tests.actors.ear_bench import Bench, about
 
-SCHEDULES = [None, 1, 2, 3, 4]
+SCHEDULES = [None, 1, 2]
 ACTORS = ["input", "vad", "stt", "turn"]
 
 
@@ -114,6 +114,17 @@ def test_a_final_is_not_heard_again() -> None:
     assert bench.finals == bench.transcripts == ["one", "two"]
 
 
+@pytest.mark.parametrize("victim", ["vad", "stt"])
+def test_a_stream_that_is_replaced_is_fenced(victim: str) -> None:
+    """What an older stream still says belongs to a closed scope; only the running streams' scopes are open."""
+    stt = ScriptedSTT([], faults=Faults([1.0]))
+    vad = ScriptedVAD([], faults=Faults([1.0]))
+    bench = Bench(vad, stt)
+    bench.call(4.0, (2.0, bench.kill(victim)))
+    assert (vad.streams, stt.streams) == ((3, 2) if victim == "vad" else (2, 3))
+    assert len(bench.open_scopes) == 2
+
+
 @pytest.mark.parametrize("seed", SCHEDULES)
 def test_a_final_of_doubtful_audio_that_is_heard_again_is_discarded(seed: int | None) -> None:
     """A final that comes in the middle of an utterance while an older one is unanswered may be of either."""
@@ -178,19 +189,19 @@ def test_without_a_detector_of_speech_words_that_stay_unfinished_are_a_sign_of_a
 # -- killed actors ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", [None, 1, 2])
+@pytest.mark.parametrize("seed", [None, 1])
 @pytest.mark.parametrize("at", [0.3, 1.0, 2.45, 2.55, 2.75, 2.9])
 @pytest.mark.parametrize("victim", ACTORS)
 def test_p12_a_killed_actor_costs_neither_the_turn_nor_the_next(victim: str, at: float, seed: int | None) -> None:
-    stt = ScriptedSTT([(2.7, "hello"), (7.7, "goodbye")])
-    bench = Bench(ScriptedVAD([(0.5, 2.5), (5.5, 7.5)]), stt, seed=seed)
-    bench.call(11.0, (at, bench.kill(victim)))
+    stt = ScriptedSTT([(2.7, "hello"), (4.7, "goodbye")])
+    bench = Bench(ScriptedVAD([(0.5, 2.5), (4.0, 4.5)]), stt, seed=seed)
+    bench.call(6.0, (at, bench.kill(victim)))
     assert bench.transcripts == ["hello", "goodbye"]
     assert bench.turn_times[0] == about(3.0, 0.2)
-    assert bench.turn_times[1] == about(8.0)
+    assert bench.turn_times[1] == about(5.0)
     assert bench.ended == []
     assert ledger_balances(bench)
-    assert bench.activity[-1] == (False, about(7.5))
+    assert bench.activity[-1] == (False, about(4.5))
 
 
 @pytest.mark.parametrize("at", [2.6, 2.75])
@@ -224,12 +235,12 @@ def test_p12_an_actor_that_keeps_failing_ends_the_ear(victim: str) -> None:
     assert [ended.path for ended in bench.ended] == ["room/ear-ann"]
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(20))
 def test_p03_finals_are_conserved_under_random_faults(seed: int) -> None:
     chance = random.Random(seed)
     speech, finals = [], []
     at = 0.5
-    for number in range(6):
+    for number in range(5):
         end = at + chance.uniform(0.3, 1.5)
         speech.append((at, end))
         finals.append((end + chance.uniform(0.15, 0.6), f"words {number}" if chance.random() < 0.8 else ""))

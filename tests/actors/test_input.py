@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 
 import numpy as np
@@ -246,11 +246,5 @@ def test_nothing_rises_into_a_source_whose_ear_is_gone() -> None:
 def test_a_source_may_deliver_from_any_thread() -> None:
     source, stt = HandSource(), Recorded()
     bench = Bench(stt=stt, source=source)
-
-    def deliver() -> None:
-        thread = threading.Thread(target=lambda: source.push(FRAME, 3))
-        thread.start()
-        thread.join()
-
-    bench.call(1.0, (0.1, deliver))
+    bench.call(1.0, (0.1, lambda: asyncio.to_thread(source.push, FRAME, 3)))
     assert len(stt.frames) == 3

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from sessionactors.messages.ear import FlushTurn
+from sessionactors.messages.ear import FlushTurn, TurnFlushed
 from sessionactors.model.events import MetricsCollectedEvent, UserInputTranscribedEvent
 from sessionactors.model.options import SessionOptions
 from sessionactors.testing.scripted_ear import ScriptedSTT, ScriptedTurnDetector, ScriptedVAD
 
 from tests.actors.ear_bench import Bench, about
 
-SCHEDULES = [None, 1, 2, 3, 4]
+SCHEDULES = [None, 1, 2]
 
 
 @pytest.mark.parametrize("seed", SCHEDULES)
@@ -268,3 +268,15 @@ def test_what_is_open_at_the_end_is_named(caplog: pytest.LogCaptureFixture) -> N
     assert bench.ledger["open"] == ["transcript-1"]
     assert "transcript_discarded" in caplog.text
     assert "session closed" in caplog.text
+
+
+@pytest.mark.parametrize("words, turn", [("wait", "turn-1"), ("", None)])
+def test_who_asks_for_a_flush_hears_what_became_of_it(words: str, turn: str | None) -> None:
+    bench = Bench(ScriptedVAD([(0.5, 9.0)]), ScriptedSTT([(2.0, words)]))
+
+    def flush() -> None:
+        supervisor = bench.system.tree("room").cells["room/supervisor"].ref
+        bench.ear.tell(FlushTurn(reply_to=supervisor))
+
+    bench.call(5.0, (3.0, flush))
+    assert bench.of(bench.supervisor, TurnFlushed) == [TurnFlushed("ann", turn)]

@@ -177,13 +177,12 @@ class VADActor(Actor[VADState, VADMessage]):
     def _on_event(self, state: VADState, event: VADEvent, out: Outbox[VADMessage]) -> VADState:
         if state.failures:
             out.tell(self._refs.wiring.supervisor, Recovered("vad"))
-        reports = state.reports or event.type is VADEventType.INFERENCE_DONE
-        state = replace(state, failures=0, unanswered=0.0, reports=reports)
+            state = replace(state, failures=0)
         match event.type:
             case VADEventType.START_OF_SPEECH:
                 return state if state.speaking else self._speech_started(state, event, out)
             case VADEventType.INFERENCE_DONE:
-                return self._speech_continues(state, event, out) if state.speaking else state
+                return self._window_done(state, event, out)
             case VADEventType.END_OF_SPEECH:
                 at = out.now - round(event.silence_duration * NS)
                 return self._speech_ended(state, at, out) if state.speaking else state
@@ -196,9 +195,12 @@ class VADActor(Actor[VADState, VADMessage]):
             out.tell(self._refs.stt, UtteranceBegan())
         return replace(state, speaking=True, voiced_at=out.now, stretches=state.stretches + 1)
 
-    def _speech_continues(self, state: VADState, event: VADEvent, out: Outbox[VADMessage]) -> VADState:
+    def _window_done(self, state: VADState, event: VADEvent, out: Outbox[VADMessage]) -> VADState:
+        if not state.speaking:
+            return replace(state, reports=True, unanswered=0.0)
         out.tell(self._refs.turn, SpeechContinues(event.speech_duration, event.silence_duration))
-        return replace(state, voiced_at=out.now - round(event.silence_duration * NS))
+        voiced_at = out.now - round(event.silence_duration * NS)
+        return replace(state, reports=True, unanswered=0.0, voiced_at=voiced_at)
 
     def _speech_ended(self, state: VADState, at: int, out: Outbox[VADMessage]) -> VADState:
         out.tell(self._refs.turn, SpeechEnded(at))
