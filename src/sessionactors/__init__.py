@@ -53,6 +53,7 @@ from .session.agent import Agent
 from .session.agent_session import AgentSession
 from .session.drop_in import AnyDropIn, DropIn
 from .session.function_tool import FunctionTool, StopResponse, ToolError, function_tool
+from .session.job import JobContext, WorkerOptions
 from .session.room_options import RoomInputOptions, RoomOutputOptions
 from .session.run_context import RunContext
 from .session.speech_handle import SpeechHandle
@@ -104,6 +105,7 @@ __all__ = [
     "FunctionTool",
     "FunctionToolCall",
     "FunctionToolsExecutedEvent",
+    "JobContext",
     "LLMStream",
     "MetricsCollectedEvent",
     "NotGiven",
@@ -141,6 +143,7 @@ __all__ = [
     "VADEvent",
     "VADEventType",
     "WordTiming",
+    "WorkerOptions",
     "function_tool",
     "message",
 ]

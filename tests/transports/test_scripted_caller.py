@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import Callable
+from typing import Self
 
 import pytest
 
@@ -32,7 +33,7 @@ class Call:
         self.heard: list[tuple[float, bool]] = []
         self._segments = 0
 
-    async def __aenter__(self) -> Call:
+    async def __aenter__(self) -> Self:
         await self.caller.connect(self.room)
         self.room.source().start(lambda frame: self.heard.append((now(), any(frame.data))), lambda: None)
         sink = self.caller.audio_sink

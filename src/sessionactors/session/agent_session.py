@@ -69,6 +69,7 @@ from .agent import Agent
 from .drop_in import AnyDropIn, DropIn
 from .event_emitter import EventEmitter
 from .io import AgentInput, AgentOutput
+from .job import session_starts
 from .lifecycle import SessionLifecycle
 from .mirror import Mirror
 from .room_options import RoomInputOptions, RoomOutputOptions
@@ -247,6 +248,7 @@ class AgentSession(EventEmitter, Generic[Userdata_T]):
         self._close_wanted = None
         self._agent = agent
         agent._session = cast("AgentSession[object]", self)
+        drop_ins = (*self._drop_ins, *map(_actor, session_starts(transport, cast("AgentSession[object]", self))))
         components = Components(
             options=self._options,
             agent=SessionUserAgent(agent, cast("AgentSession[object]", self), lambda: system.threads),
@@ -262,7 +264,7 @@ class AgentSession(EventEmitter, Generic[Userdata_T]):
             audio_output=room_output.audio_enabled and self._output.audio_enabled,
             transcription_output=room_output.transcription_enabled and self._output.transcription_enabled,
             drop_ins=tuple(
-                DropInPart(drop_in.name, partial(_itself, drop_in), drop_in.events) for drop_in in self._drop_ins
+                DropInPart(drop_in.name, partial(_itself, drop_in), drop_in.events) for drop_in in drop_ins
             ),
         )
         wiring = Wiring(components)
