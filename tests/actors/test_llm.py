@@ -439,3 +439,30 @@ def test_without_a_model_a_request_fails_with_what_to_do() -> None:
             assert now() >= 1
 
     virtually(main)
+
+
+def test_p01_what_waits_when_a_request_is_cancelled_is_not_released() -> None:
+    async def body(stage: Stage, model: ScriptedLLM) -> None:
+        stage.tell(ask(stage, stage.scope()))
+        await asyncio.sleep(0.05)
+        await stage.under_test.suspend()
+        await asyncio.sleep(1)
+        assert stage.inspect().data_depth == 5
+        stage.tell(CancelGeneration("speech-1/step-1"))
+        await stage.under_test.resume()
+        await asyncio.sleep(60)
+        assert stage.speech.messages == []
+        assert model.requests[0].closed
+
+    with_model(["one two three"], body)
+
+
+def test_p20_its_summary_says_what_each_request_waits_for() -> None:
+    async def body(stage: Stage, model: ScriptedLLM) -> None:
+        stage.tell(ask(stage, stage.scope()))
+        await asyncio.sleep(0.05)
+        assert stage.inspect().state["open"] == {"speech-1/step-1": "attempt 1, waiting for the first chunk"}
+        await asyncio.sleep(0.1)
+        assert stage.inspect().state["open"] == {"speech-1/step-1": "attempt 1, streaming"}
+
+    with_model(["one two three"], body)

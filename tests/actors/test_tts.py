@@ -691,3 +691,45 @@ def test_a_voice_on_the_users_loop_speaks_as_well() -> None:
         assert heard(stage) == TEXT
 
     on_stage(AtHome, body)
+
+
+def test_p01_what_waits_when_a_segment_is_cancelled_is_not_handed_over() -> None:
+    async def body(stage: Stage, voice: ScriptedTTS) -> None:
+        stage.tell(AudioCredit(SEGMENT, PLENTY))
+        speak(stage, TEXT, stage.scope())
+        await asyncio.sleep(0.1)
+        await stage.under_test.suspend()
+        await asyncio.sleep(1)
+        assert stage.inspect().data_depth
+        stage.tell(CancelSynthesis(SEGMENT))
+        await stage.under_test.resume()
+        await asyncio.sleep(60)
+        assert stage.output.messages == []
+        assert voice.syntheses[0].closed
+
+    on_stage(ScriptedTTS, body)
+
+
+def test_p20_its_summary_says_what_a_segment_waits_for() -> None:
+    async def body(stage: Stage, voice: ScriptedTTS) -> None:
+        def phase() -> Any:
+            state: Any = stage.inspect().state["open"]
+            return state[SEGMENT]["phase"]
+
+        scope = stage.scope()
+        speak(stage, "Hello", scope, end=False)
+        await stage.settle()
+        assert phase() == "waiting for text"
+        speak(stage, ", this is the first one. And", scope, end=False)
+        await asyncio.sleep(0.1)
+        assert phase() == "the voice speaks"
+        await asyncio.sleep(5)
+        assert phase() == "the voice waits for text"
+        speak(stage, " this is the second one, and the last.", scope)
+        await asyncio.sleep(5)
+        assert phase() == "waiting for credit"
+        stage.tell(AudioCredit(SEGMENT, PLENTY))
+        await asyncio.sleep(5)
+        assert stage.output.of(SegmentAudioEnded)
+
+    on_stage(ScriptedTTS, body)
