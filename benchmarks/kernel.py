@@ -33,8 +33,33 @@ from sessionactors.runtime import Actor, ActorSystem, MailboxBounds, Outbox, Ref
 from sessionactors.runtime.loop_thread import new_loop
 
 T = TypeVar("T")
-Measure: TypeAlias = Callable[[int], float]
-"""Takes how many messages or actors, gives messages a second or seconds an actor."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What one run took."""
+
+    each: float
+    """Seconds of wall time for each message or actor, or bytes for each actor."""
+    cpu: float | None = None
+    """Seconds of this process's CPU time for each, all threads together: hardly moved by what else the machine does."""
+
+
+class Stopwatch:
+    """Started when it is made."""
+
+    def __init__(self) -> None:
+        self._cpu = time.process_time()
+        self._wall = time.perf_counter()
+
+    def stop(self, count: int) -> Taken:
+        """The time for each of so many."""
+        wall, cpu = time.perf_counter() - self._wall, time.process_time() - self._cpu
+        return Taken(wall / count, cpu / count)
+
+
+Measure: TypeAlias = Callable[[int], Taken]
+"""Takes how many messages or actors."""
 
 OURS, THREADS, QUEUES = "sessionactors", "pykka.ThreadingActor", "asyncio.Queue"
 BURST = 100
@@ -167,72 +192,72 @@ class System:
         return asyncio.run_coroutine_threadsafe(main, self.actors.loop).result(120)
 
 
-def our_tell(count: int) -> float:
-    async def main() -> float:
+def our_tell(count: int) -> Taken:
+    async def main() -> Taken:
         enough = asyncio.Event()
         counter = system.actors.spawn("counter", lambda: Counter(count, enough.set))
         teller = system.actors.spawn("teller", Teller)
-        began = time.perf_counter()
+        watch = Stopwatch()
         teller.tell(Burst(counter, count))
         await enough.wait()
-        took = time.perf_counter() - began
+        taken = watch.stop(count)
         expect("tell", system.actors.inspect("counter")["counter"].accounts.handled, count)
-        return count / took
+        return taken
 
     with System() as system:
         return system.run(main())
 
 
-def our_ping_pong(count: int) -> float:
-    async def main() -> float:
+def our_ping_pong(count: int) -> Taken:
+    async def main() -> Taken:
         enough = asyncio.Event()
         one = system.actors.spawn("one", lambda: Player(count // 2 + 1, int))
         two = system.actors.spawn("two", lambda: Player(count // 2, enough.set))
-        began = time.perf_counter()
+        watch = Stopwatch()
         one.tell(Ball(two))
         await enough.wait()
-        took = time.perf_counter() - began
+        taken = watch.stop(count)
         handled = [system.actors.inspect(name)[name].accounts.handled for name in ("one", "two")]
         expect("ping-pong", handled, [count // 2] * 2)
-        return count / took
+        return taken
 
     with System() as system:
         return system.run(main())
 
 
-def our_ask(count: int) -> float:
-    async def main() -> float:
+def our_ask(count: int) -> Taken:
+    async def main() -> Taken:
         ref = system.actors.spawn("counter", lambda: Counter(0, int))
-        began = time.perf_counter()
+        watch = Stopwatch()
         for _ in range(count):
             await ref.ask(Question(), block=False)
-        took = time.perf_counter() - began
+        taken = watch.stop(count)
         expect("ask", system.actors.inspect("counter")["counter"].accounts.handled, count)
-        return count / took
+        return taken
 
     with System() as system:
         return system.run(main())
 
 
-def our_ask_across(count: int) -> float:
+def our_ask_across(count: int) -> Taken:
     with System() as system:
         ref = system.actors.spawn("counter", lambda: Counter(0, int))
-        began = time.perf_counter()
+        watch = Stopwatch()
         for _ in range(count):
             ref.ask(Question())
-        took = time.perf_counter() - began
+        taken = watch.stop(count)
         expect("ask", system.actors.inspect("counter")["counter"].accounts.handled, count)
-        return count / took
+        return taken
 
 
-def our_start(count: int) -> float:
+def our_start(count: int) -> Taken:
     with System() as system:
         parent = system.actors.spawn("parent", Parent)
-        began = time.perf_counter()
+        watch = Stopwatch()
         parent.ask(Populate(count), timeout=60)
-        took = time.perf_counter() - began
+        taken = watch.stop(count)
         expect("start", len(system.actors.inspect("parent")), count + 1)
-        return took / count
+        return taken
 
 
 # -- stock Pykka -----------------------------------------------------------------------------------------------------
@@ -268,53 +293,53 @@ class ThreadPlayer(pykka.ThreadingActor):
         return self.count
 
 
-def threads_tell(count: int) -> float:
+def threads_tell(count: int) -> Taken:
     ref = ThreadCounter.start()
-    began = time.perf_counter()
+    watch = Stopwatch()
     for _ in range(count):
         ref.tell("note")
     answer = ref.ask("note")
-    took = time.perf_counter() - began
+    taken = watch.stop(count)
     ref.stop()
     expect("tell", answer, count + 1)
-    return count / took
+    return taken
 
 
-def threads_ping_pong(count: int) -> float:
+def threads_ping_pong(count: int) -> Taken:
     enough = threading.Event()
     one, two = ThreadPlayer.start(count // 2 + 1, threading.Event()), ThreadPlayer.start(count // 2, enough)
-    began = time.perf_counter()
+    watch = Stopwatch()
     one.tell(two)
     if not enough.wait(60):
         raise SystemExit("ping-pong of threads: the ball was lost")
-    took = time.perf_counter() - began
+    taken = watch.stop(count)
     counts = [one.proxy().count.get(), two.proxy().count.get()]
     one.stop()
     two.stop()
     expect("ping-pong", counts, [count // 2] * 2)
-    return count / took
+    return taken
 
 
-def threads_ask(count: int) -> float:
+def threads_ask(count: int) -> Taken:
     ref = ThreadCounter.start()
-    began = time.perf_counter()
+    watch = Stopwatch()
     answers = [ref.ask("question") for _ in range(count)]
-    took = time.perf_counter() - began
+    taken = watch.stop(count)
     ref.stop()
     expect("ask", answers[-1], count)
-    return count / took
+    return taken
 
 
-def threads_start(count: int) -> float:
-    began = time.perf_counter()
+def threads_start(count: int) -> Taken:
+    watch = Stopwatch()
     refs = [ThreadCounter.start() for _ in range(count)]
-    took = time.perf_counter() - began
+    taken = watch.stop(count)
     expect("start", len(pykka.ActorRegistry.get_by_class(ThreadCounter)), count)
     for ref in refs:
         _ = ref.stop(block=False)
     for ref in refs:
         ref.actor_stopped.wait(10)
-    return took / count
+    return taken
 
 
 # -- bare queues -----------------------------------------------------------------------------------------------------
@@ -326,27 +351,27 @@ def on_loop(main: Callable[[], Coroutine[object, object, T]]) -> T:
         return runner.run(main())
 
 
-def queues_tell(count: int) -> float:
-    async def main() -> float:
+def queues_tell(count: int) -> Taken:
+    async def main() -> Taken:
         queue: asyncio.Queue[int] = asyncio.Queue(BURST)
 
         async def tell() -> None:
             for number in range(count):
                 await queue.put(number)
 
-        began = time.perf_counter()
+        watch = Stopwatch()
         teller = asyncio.create_task(tell())
         got = [await queue.get() for _ in range(count)]
-        took = time.perf_counter() - began
+        taken = watch.stop(count)
         await teller
         expect("tell", got[-1], count - 1)
-        return count / took
+        return taken
 
     return on_loop(main)
 
 
-def queues_ping_pong(count: int) -> float:
-    async def main() -> float:
+def queues_ping_pong(count: int) -> Taken:
+    async def main() -> Taken:
         one: asyncio.Queue[int] = asyncio.Queue()
         two: asyncio.Queue[int] = asyncio.Queue()
 
@@ -358,18 +383,18 @@ def queues_ping_pong(count: int) -> float:
                 other.put_nowait(ball + 1)
             return ball
 
-        began = time.perf_counter()
+        watch = Stopwatch()
         one.put_nowait(1)
         balls = await asyncio.gather(play(one, two), play(two, one))
-        took = time.perf_counter() - began
+        taken = watch.stop(count)
         expect("ping-pong", max(balls), count)
-        return count / took
+        return taken
 
     return on_loop(main)
 
 
-def queues_ask(count: int) -> float:
-    async def main() -> float:
+def queues_ask(count: int) -> Taken:
+    async def main() -> Taken:
         questions: asyncio.Queue[int] = asyncio.Queue()
         answers: asyncio.Queue[int] = asyncio.Queue()
 
@@ -379,36 +404,36 @@ def queues_ask(count: int) -> float:
 
         answering = asyncio.create_task(answer())
         last = 0
-        began = time.perf_counter()
+        watch = Stopwatch()
         for number in range(count):
             questions.put_nowait(number)
             last = await answers.get()
-        took = time.perf_counter() - began
+        taken = watch.stop(count)
         await answering
         expect("ask", last, count)
-        return count / took
+        return taken
 
     return on_loop(main)
 
 
-def queues_start(count: int) -> float:
-    async def main() -> float:
+def queues_start(count: int) -> Taken:
+    async def main() -> Taken:
         async def wait(queue: asyncio.Queue[int]) -> int:
             return await queue.get()
 
         queues: list[asyncio.Queue[int]] = []
-        began = time.perf_counter()
+        watch = Stopwatch()
         tasks = []
         for _ in range(count):
             queue: asyncio.Queue[int] = asyncio.Queue()
             queues.append(queue)
             tasks.append(asyncio.create_task(wait(queue)))
         await asyncio.sleep(0)
-        took = time.perf_counter() - began
+        taken = watch.stop(count)
         for queue in queues:
             queue.put_nowait(1)
         expect("start", sum(await asyncio.gather(*tasks)), count)
-        return took / count
+        return taken
 
     return on_loop(main)
 
@@ -482,12 +507,12 @@ def measure_memory(kind: str, count: int, how: str) -> None:
 
 
 def memory(kind: str, how: str) -> Measure:
-    def measure(count: int) -> float:
+    def measure(count: int) -> Taken:
         command = [sys.executable, __file__, "--memory", kind, "--count", str(count), "--how", how]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
         if done.returncode:
             raise SystemExit(f"memory of {kind}: {done.stderr or done.stdout}")
-        return float(json.loads(done.stdout))
+        return Taken(float(json.loads(done.stdout)))
 
     return measure
 
@@ -497,7 +522,7 @@ def memory(kind: str, how: str) -> Measure:
 
 @dataclass
 class Row:
-    """One measure: who takes part, with how many messages or actors, and what is wanted of the ratio to threads."""
+    """One measure: who takes part, with how many messages or actors, and what is wanted."""
 
     name: str
     unit: str
@@ -505,18 +530,27 @@ class Row:
     wanted: float | None = None
     """Ours against threads, at least; for memory, bytes at most."""
     repeated: bool = True
-    more_is_better: bool = True
-    taken: dict[str, list[float]] = field(default_factory=dict)
+    scale: float = 1.0
+    """What a figure is multiplied by; 0: it is a rate."""
+    taken: dict[str, list[Taken]] = field(default_factory=dict)
+
+    def figures(self, contender: str) -> list[float]:
+        """In the row's unit."""
+        return [taken.each * self.scale if self.scale else 1 / taken.each for taken in self.taken[contender]]
 
     def median(self, contender: str) -> float:
-        return statistics.median(self.taken[contender])
+        """In the row's unit."""
+        return statistics.median(self.figures(contender))
 
-    def ratio(self, other: str) -> float | None:
-        """How many times better ours is: the median over the repetitions."""
-        if other not in self.taken:
-            return None
-        pairs = zip(self.taken[OURS], self.taken[other], strict=True)
-        return statistics.median(ours / theirs if self.more_is_better else theirs / ours for ours, theirs in pairs)
+    def ratio(self, other: str, *, cpu: bool = False) -> float | None:
+        """How many times less time (or memory) ours takes: the median over the repetitions."""
+        ratios = []
+        for ours, theirs in zip(self.taken[OURS], self.taken.get(other, ()), strict=False):
+            if not cpu:
+                ratios.append(theirs.each / ours.each)
+            elif ours.cpu and theirs.cpu:
+                ratios.append(theirs.cpu / ours.cpu)
+        return statistics.median(ratios) if ratios else None
 
 
 def rows(scale: int) -> list[Row]:
@@ -528,25 +562,33 @@ def rows(scale: int) -> list[Row]:
             "messages/s",
             {OURS: (our_tell, messages), THREADS: (threads_tell, messages), QUEUES: (queues_tell, messages)},
             wanted=5,
+            scale=0,
         ),
         Row(
             "ping-pong",
             "hops/s",
             {OURS: (our_ping_pong, messages), THREADS: (threads_ping_pong, asks), QUEUES: (queues_ping_pong, messages)},
             wanted=25,
+            scale=0,
         ),
         Row(
             "ask, awaited",
             "asks/s",
             {OURS: (our_ask, asks), THREADS: (threads_ask, asks), QUEUES: (queues_ask, asks)},
             wanted=7,
+            scale=0,
         ),
-        Row("ask, across threads", "asks/s", {OURS: (our_ask_across, asks // 2), THREADS: (threads_ask, asks // 2)}),
+        Row(
+            "ask, across threads",
+            "asks/s",
+            {OURS: (our_ask_across, asks // 2), THREADS: (threads_ask, asks // 2)},
+            scale=0,
+        ),
         Row(
             "start",
             "us/actor",
             {OURS: (our_start, started), THREADS: (threads_start, started), QUEUES: (queues_start, started)},
-            more_is_better=False,
+            scale=1e6,
         ),
     ]
     for how in ("tracemalloc", "RSS"):
@@ -561,14 +603,12 @@ def rows(scale: int) -> list[Row]:
                 },
                 wanted=5_000,
                 repeated=False,
-                more_is_better=False,
             ),
             Row(
                 f"memory, used once ({how})",
                 "bytes/actor",
                 {OURS: (memory(f"{OURS} used", how), 5_000 // scale)},
                 repeated=False,
-                more_is_better=False,
             ),
         ]
     return table
@@ -584,8 +624,7 @@ def run(table: list[Row], repetitions: int) -> None:
             shift = repetition % len(turns)
             for contender, (measure, count) in turns[shift:] + turns[:shift]:
                 gc.collect()
-                taken = measure(count)
-                row.taken.setdefault(contender, []).append(taken * 1e6 if row.unit == "us/actor" else taken)
+                row.taken.setdefault(contender, []).append(measure(count))
 
 
 def environment() -> dict[str, object]:
@@ -607,7 +646,7 @@ def environment() -> dict[str, object]:
 def verdict(row: Row) -> str:
     if row.wanted is None:
         return ""
-    if not row.more_is_better:
+    if row.scale:
         return f"<= {row.wanted:.0f}: {'yes' if row.median(OURS) <= row.wanted else 'no'}"
     ratio = row.ratio(THREADS)
     return f">= {row.wanted:.0f} x threads: {'yes' if ratio is not None and ratio >= row.wanted else 'no'}"
@@ -617,28 +656,30 @@ def show(table: list[Row], facts: dict[str, object], load_after: object) -> None
     for name, fact in facts.items():
         print(f"{name.replace('_', ' ')}: {fact}")
     print(f"load average after: {load_after}\n")
-    head = ("", "unit", OURS, THREADS, QUEUES, "x threads", "x queues", "wanted")
+    head = ("", "unit", OURS, THREADS, QUEUES, "x threads", "by CPU", "x queues", "by CPU", "wanted")
     lines: list[tuple[str, ...]] = [head]
     for row in table:
-        ratios = [row.ratio(other) for other in (THREADS, QUEUES)]
+        ratios = [row.ratio(other, cpu=cpu) for other in (THREADS, QUEUES) for cpu in (False, True)]
         lines.append(
             (
                 row.name,
                 row.unit,
                 *(f"{row.median(who):,.0f}" if who in row.taken else "" for who in (OURS, THREADS, QUEUES)),
-                "" if ratios[0] is None else f"{ratios[0]:.1f}",
-                "" if ratios[1] is None else f"{ratios[1]:.2f}",
+                *("" if ratio is None else f"{ratio:.1f}" for ratio in ratios),
                 verdict(row),
             )
         )
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     for line in lines:
         cells = [
-            text.ljust(width) if column in {0, 1, 7} else text.rjust(width)
+            text.ljust(width) if column in {0, 1, 9} else text.rjust(width)
             for column, (text, width) in enumerate(zip(line, widths, strict=True))
         ]
         print("  ".join(cells).rstrip())
-    print("\nRatios above 1 mean that ours is faster, or smaller; medians of interleaved repetitions of this run.")
+    print(
+        "\nRatios above 1 mean that ours is faster, or smaller; medians of interleaved repetitions of this run.\n"
+        "By CPU: of the CPU time that all threads of the process took, which is what counts when cores are shared."
+    )
 
 
 def report(table: list[Row], facts: dict[str, object], load_after: object) -> dict[str, object]:
@@ -650,9 +691,11 @@ def report(table: list[Row], facts: dict[str, object], load_after: object) -> di
                 "measure": row.name,
                 "unit": row.unit,
                 "median": {who: row.median(who) for who in row.taken},
-                "all": row.taken,
+                "all": {who: row.figures(who) for who in row.taken},
                 "ratio_to_threads": row.ratio(THREADS),
+                "ratio_to_threads_by_cpu": row.ratio(THREADS, cpu=True),
                 "ratio_to_queues": row.ratio(QUEUES),
+                "ratio_to_queues_by_cpu": row.ratio(QUEUES, cpu=True),
                 "wanted": verdict(row),
             }
             for row in table
