@@ -1,0 +1,104 @@
+"""The commands and their options. What a command does is imported when it runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, NoReturn, TypeVar
+
+import typer
+
+from sessionactors.model.errors import SessionActorsError
+from sessionactors.session.job import WorkerOptions
+
+T = TypeVar("T")
+
+FAILED = 1
+"""Exit code when something went wrong; 2 is for options that are not understood, 130 for Ctrl-C."""
+
+app = typer.Typer(
+    help="Real-time voice agents as actors.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+)
+
+Audio = Annotated[bool, typer.Option("--audio", help="Use microphone and speakers.")]
+Actor = Annotated[list[str] | None, typer.Option("--actor", help="Drop-in actor: a file, or a name such as recorder.")]
+JsonLines = Annotated[bool, typer.Option("--json", help="Print one JSON object per event and line, for programs.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show all log lines, on standard error.")]
+
+
+@app.callback()
+def options(verbose: Verbose = False) -> None:  # noqa: FBT002
+    """What all commands have."""
+    from .log_lines import configure
+
+    configure(verbose=verbose)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Where the files go; made if it is not there.")] = Path("demo-out"),
+    voice: Annotated[bool, typer.Option("--voice/--text", help="A caller who speaks, or one who types.")] = True,  # noqa: FBT002
+    seed: Annotated[int, typer.Option(help="Chooses what the caller says.")] = 1,
+    json_lines: JsonLines = False,  # noqa: FBT002
+) -> None:
+    """A spoken conversation, offline: a caller asks, uses a tool, interrupts, says goodbye."""
+    from .demo.run import run_demo
+
+    _run(run_demo(out, voice=voice, seed=seed, json_lines=json_lines))
+
+
+@app.command()
+def console(
+    module: Annotated[str, typer.Argument(help="Path or dotted name of a module with an agent.")],
+    audio: Audio = False,  # noqa: FBT002
+    actor: Actor = None,
+    json_lines: JsonLines = False,  # noqa: FBT002
+) -> None:
+    """Talk to an agent in the terminal. Ctrl-D ends the conversation."""
+    from .console import talk
+    from .entry_points import find_entry_point
+    from .loading import make_drop_in
+
+    try:
+        entry_point = find_entry_point(module, audio=audio, note=_note)
+        actors = [make_drop_in(name) for name in actor or ()]
+    except SessionActorsError as error:
+        _fail(error)
+    _run(talk(entry_point, audio=audio, actors=actors, json_lines=json_lines))
+
+
+def app_for(worker: WorkerOptions) -> typer.Typer:
+    """The commands of a program that brings its entry point."""
+    program = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    program.callback()(options)
+
+    @program.command(name="console")
+    def talk_to(audio: Audio = False, actor: Actor = None, json_lines: JsonLines = False) -> None:  # noqa: FBT002
+        """Talk to the agent in the terminal. Ctrl-D ends the conversation."""
+        from .console import talk
+        from .loading import make_drop_in
+
+        try:
+            actors = [make_drop_in(name) for name in actor or ()]
+        except SessionActorsError as error:
+            _fail(error)
+        _run(talk(worker.entrypoint_fnc, audio=audio, actors=actors, json_lines=json_lines))
+
+    return program
+
+
+def _run(command: Coroutine[object, object, T]) -> T:
+    try:
+        return asyncio.run(command)
+    except SessionActorsError as error:
+        _fail(error)
+
+
+def _fail(error: Exception) -> NoReturn:
+    typer.echo(f"{type(error).__name__}: {error}", err=True)
+    raise typer.Exit(FAILED) from error
+
+
+def _note(text: str) -> None:
+    typer.echo(text, err=True)
