@@ -11,12 +11,16 @@ from collections.abc import Callable
 from sessionactors.model.events import CloseEvent, CloseReason
 from sessionactors.runtime import ActorSystem, CloseReport, KernelFuture
 from sessionactors.runtime.cell import Cell
+from sessionactors.runtime.clock import nanoseconds
+from sessionactors.runtime.ticker import Alarm
 
 
 class SessionLifecycle:
     """Ends one session's tree and reports it once."""
 
-    def __init__(self, system: ActorSystem, room: str, report: Callable[[CloseEvent, CloseReport | None], None]) -> None:
+    def __init__(
+        self, system: ActorSystem, room: str, report: Callable[[CloseEvent, CloseReport | None], None]
+    ) -> None:
         self._system = system
         self._room = room
         self._report = report
@@ -25,6 +29,7 @@ class SessionLifecycle:
         self._asked = False
         self._reported = False
         self._root: Cell | None = None
+        self._alarms: list[Alarm] = []
 
     def watch(self, root: Cell) -> None:
         """Report the end of the tree also if nobody asked for it."""
@@ -43,8 +48,9 @@ class SessionLifecycle:
         """Whatever the supervisor does, the tree has ended after so many seconds. From any thread."""
 
         def arm() -> None:
-            due = self._system.clock.now() + round(seconds * 1e9)
-            self._system.ticker.at(due, lambda: self._overdue(reason))
+            if not self._reported:
+                due = self._system.clock.now() + nanoseconds(seconds)
+                self._alarms.append(self._system.ticker.at(due, lambda: self._overdue(reason)))
 
         self._system.call(arm)
 
@@ -53,8 +59,8 @@ class SessionLifecycle:
             self.finish(reason, None, 0.0)
 
     def _stop(self, seconds: float) -> None:
-        if self._room not in self._system.trees:
-            self._tree_ended()
+        if self._room not in self._system.trees:  # it ended by itself since this was asked for
+            self._close(None)
             return
         future = self._system.stop_tree(self._room, seconds)
         future.when_done(lambda: self._ended(future))
@@ -65,11 +71,15 @@ class SessionLifecycle:
 
     def _tree_ended(self) -> None:
         if not self._asked:
-            self._error = self._root.end_error if self._root is not None else None
             self._close(None)
 
     def _close(self, report: CloseReport | None) -> None:
         if self._reported:
             return
         self._reported = True
+        for alarm in self._alarms:  # each holds all actors of the session until it is due
+            alarm.cancel()
+        failed = None if self._root is None else self._root.end_error
+        if failed is not None and self._error is None:
+            self._reason, self._error = CloseReason.ERROR, failed
         self._report(CloseEvent(self._reason, self._system.clock.wall(), self._error), report)
