@@ -35,6 +35,11 @@ EXCEPTIONS: Final = (
         frozenset({"emit"}),
         "where a log line goes is the business of who configures logging; pytest writes it to a file",
     ),
+    (
+        "coverage/collector.py",
+        frozenset({"lock_data"}),
+        "coverage's tracer, when two threads come to a new file at once",
+    ),
 )
 """Where blocking is allowed in every test: end of the file's path, functions, and why."""
 
