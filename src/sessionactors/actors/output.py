@@ -62,6 +62,9 @@ OutputMessage: TypeAlias = (
 SINK_PATIENCE = 5.0
 """Seconds without a report from a sink that has audio to play, before the segment is given up."""
 
+PLAYED_OUT = 0.1
+"""Seconds: less than this left to play counts as nothing (a resampler holds some back, sinks report now and then)."""
+
 OVERDUE = "overdue"
 
 
@@ -245,10 +248,20 @@ class Output(Actor[OutputState, OutputMessage]):
         frame = audio.frame if resampler is None else resampler.feed(audio.frame)
         if frame is not None:
             out.port(sink.write, segment.id, frame)
-        out.timer(OVERDUE, SINK_PATIENCE + segment.written + seconds - segment.position, PlayoutOverdue(segment.id))
+        self._expect_report(segment.id, segment.written + seconds - segment.position, out)
         return _update(
             state, segment.id, written=segment.written + seconds, anchors=segment.anchors + audio.timings
         )
+
+    @staticmethod
+    def _expect_report(
+        segment: str, left: float, out: Outbox[OutputMessage], *, ended: bool = False
+    ) -> None:
+        """The sink owes a report while it has audio to play; while it waits for ``tts`` it owes nothing."""
+        if ended or left > PLAYED_OUT:
+            out.timer(OVERDUE, SINK_PATIENCE + left, PlayoutOverdue(segment))
+        else:
+            out.cancel_timer(OVERDUE)
 
     def _on_audio_ended(self, state: OutputState, name: str, out: Outbox[OutputMessage]) -> OutputState:
         segment = _find(state, name)
@@ -259,7 +272,7 @@ class Output(Actor[OutputState, OutputMessage]):
             if tail is not None:
                 out.port(state.sink.write, name, tail)
             out.port(state.sink.end, name)
-            out.timer(OVERDUE, SINK_PATIENCE + segment.written - segment.position, PlayoutOverdue(name))
+            out.timer(OVERDUE, SINK_PATIENCE + segment.written - segment.position, PlayoutOverdue(name))  # its end is due
         return _update(state, name, audio_ended=True)
 
     def _on_synthesis_failed(
@@ -297,7 +310,7 @@ class Output(Actor[OutputState, OutputMessage]):
             return state
         if not segment.audio_ended:
             out.tell(self._wiring.tts, AudioCredit(segment.id, position + self._wiring.options.synthesis_lead))
-        out.timer(OVERDUE, SINK_PATIENCE + segment.written - position, PlayoutOverdue(segment.id))
+        self._expect_report(segment.id, segment.written - position, out, ended=segment.audio_ended)
         shown = max(segment.shown, heard_length(segment.text, segment.anchors, position))
         if shown > segment.shown:
             self._show(state, segment, shown, False, out)

@@ -1,27 +1,9 @@
 """Models behind OpenAI's API, and behind every endpoint that is compatible with it (``base_url``).
 
-Importing this package does not import the SDK; the first use of a name does. Needs the extra ``openai``.
+Needs the extra ``openai``. Importing this package imports the SDK, which takes seconds: import it where your program
+starts, not inside a coroutine.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from .llm import LLM
+from .llm import LLM
 
 __all__ = ["LLM"]
-
-
-def __getattr__(name: str) -> object:
-    # Imported on first use: the SDK takes longer to import than all of sessionactors.
-    if name != "LLM":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from .llm import LLM
-
-    globals()[name] = LLM
-    return LLM
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
