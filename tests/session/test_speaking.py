@@ -192,15 +192,14 @@ def test_handles_tell_when_they_become_current_and_when_they_are_over() -> None:
 
     async def say(session: Session) -> None:
         first, second = session.say("The first one."), session.say("The second one.")
-        assert not first.scheduled
+        assert (first.scheduled, second.scheduled) == (False, False)
         await asyncio.sleep(0.5)
-        assert first.scheduled
-        assert not second.scheduled
-        assert session.current_speech is first
+        assert (first.scheduled, second.scheduled) == (True, False)
+        current = session.current_speech
         first.add_done_callback(lambda handle: seen.append((handle.id, handle.interrupted, second.done())))
         await second
         first.add_done_callback(lambda handle: seen.append((handle.id, handle.interrupted, second.done())))
-        assert session.current_speech is None
+        assert (current, session.current_speech) == (first, None)
         with pytest.raises(asyncio.InvalidStateError):
             session.say("Another one.").exception()
 

@@ -14,7 +14,7 @@ from sessionactors.interfaces.user_code import TurnVerdict
 from sessionactors.messages.agent import AgentEnters, HookDone, HookFailed, HookReturned
 from sessionactors.messages.floor import ScheduleSpeech, TurnClaim, TurnClaimed
 from sessionactors.messages.history import AppendItems, ContextSnapshot, ContextWanted
-from sessionactors.messages.session import AgentLeft, LeaveAgent, Publish, SpeakRequested
+from sessionactors.messages.session import LeaveAgent, Publish, SettleTurns, SpeakRequested
 from sessionactors.messages.turn import UserTurnEnded
 from sessionactors.model.chat import AgentHandoff, ChatContext, ChatMessage
 from sessionactors.model.events import ErrorEvent, MetricsCollectedEvent
@@ -34,6 +34,7 @@ AgentMessage: TypeAlias = (
     | SpeakRequested
     | AgentEnters
     | LeaveAgent
+    | SettleTurns
 )
 
 HOOK_WITHIN = 10.0
@@ -42,6 +43,9 @@ HOOK_WITHIN = 10.0
 TURN_HOOK = "on_user_turn_completed"
 ENTER_HOOK = "on_enter"
 EXIT_HOOK = "on_exit"
+
+SETTLED = "settled"
+"""The request under which ``history`` tells ``supervisor`` that nothing more comes from here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,9 @@ class AgentActorState:
     decided_at: int = 0
     leaving: bool = False
     left: bool = False
+    """``on_exit`` has run, or failed."""
+    settling: bool = False
+    """The supervisor waits for the end of all this."""
     turns_replied: int = 0
     turns_stored: int = 0
     turns_discarded: int = 0
@@ -94,19 +101,21 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
                 return self._on_enters(state, out)
             case LeaveAgent():
                 return self._on_leave(state, out)
+            case SettleTurns():
+                return self._settle(replace(state, settling=True), out)
             case _:
                 assert_never(message)
 
     def restarted(self, state: AgentActorState, error: BaseException, out: Outbox[AgentMessage]) -> AgentActorState:
         """Handle the open turn again from its beginning: its message is not stored before its reply is scheduled."""
         state = replace(state, message=None)
-        return self._claim(state, out)
+        if state.leaving and not state.left:
+            self._run_hook(EXIT_HOOK, out)
+        return self._settle(self._claim(state, out), out)
 
     # -- the user's turn ---------------------------------------------------------------------------------------------
 
-    def _on_turn_ended(
-        self, state: AgentActorState, turn: UserTurnEnded, out: Outbox[AgentMessage]
-    ) -> AgentActorState:
+    def _on_turn_ended(self, state: AgentActorState, turn: UserTurnEnded, out: Outbox[AgentMessage]) -> AgentActorState:
         first = not state.turns
         state = replace(state, turns=(*state.turns, turn))
         return self._claim(state, out) if first else state
@@ -202,9 +211,7 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
         self, state: AgentActorState, hook: str, error: BaseException, out: Outbox[AgentMessage]
     ) -> AgentActorState:
         """A hook raised. The user's words are kept; there is no reply, since the hook may have been a guard."""
-        out.tell(
-            self._wiring.supervisor, Publish(ErrorEvent(error, hook, recoverable=True, created_at=out.wall()))
-        )
+        out.tell(self._wiring.supervisor, Publish(ErrorEvent(error, hook, recoverable=True, created_at=out.wall())))
         if hook == EXIT_HOOK:
             return self._left(state, out)
         if hook == TURN_HOOK:
@@ -220,7 +227,7 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
 
     def _turn_over(self, state: AgentActorState, out: Outbox[AgentMessage]) -> AgentActorState:
         out.discharge(state.turns[0].turn)
-        return self._claim(replace(state, turns=state.turns[1:], message=None), out)
+        return self._settle(self._claim(replace(state, turns=state.turns[1:], message=None), out), out)
 
     # -- commands ----------------------------------------------------------------------------------------------------
 
@@ -260,9 +267,14 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
         return state
 
     def _left(self, state: AgentActorState, out: Outbox[AgentMessage]) -> AgentActorState:
-        if not state.left:
-            out.tell(self._wiring.supervisor, AgentLeft())
-        return replace(state, left=True)
+        return self._settle(replace(state, left=True), out)
+
+    def _settle(self, state: AgentActorState, out: Outbox[AgentMessage]) -> AgentActorState:
+        """When all is done: by way of ``history``, so that what was stored is known before the end."""
+        if not state.settling or not state.left or state.turns:
+            return state
+        out.tell(self._wiring.history, ContextWanted(SETTLED, self._wiring.supervisor))
+        return replace(state, settling=False)
 
     def summary(self, state: AgentActorState) -> Mapping[str, object]:
         """Open and ended turns."""

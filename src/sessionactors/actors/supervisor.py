@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias, assert_never
 
 from sessionactors.messages.agent import AgentEnters
-from sessionactors.messages.ear import AttachSource, FlushTurn, SetInputEnabled
+from sessionactors.messages.ear import AttachSource, FlushTurn, SetInputEnabled, TurnFlushed
 from sessionactors.messages.floor import HoldFloor
-from sessionactors.messages.history import HistoryChanged
+from sessionactors.messages.history import ContextSnapshot, HistoryChanged
 from sessionactors.messages.room import (
     LeaveRoom,
     ParticipantJoined,
@@ -24,7 +24,6 @@ from sessionactors.messages.room import (
 )
 from sessionactors.messages.session import (
     ActorEnded,
-    AgentLeft,
     CloseSession,
     ComponentFailed,
     DropInEnded,
@@ -35,6 +34,7 @@ from sessionactors.messages.session import (
     Publish,
     Recovered,
     ReplyScheduled,
+    SettleTurns,
     SpeechAudible,
     SpeechQuiet,
 )
@@ -103,7 +103,8 @@ SupervisorMessage: TypeAlias = (
     | Recovered
     | CloseSession
     | FloorIdle
-    | AgentLeft
+    | TurnFlushed
+    | ContextSnapshot
     | ActorEnded
     | DropInEnded
     | FinishClose
@@ -113,6 +114,8 @@ SupervisorMessage: TypeAlias = (
 
 GENTLE_SHARE = 0.7
 """Part of the close deadline for speech, hooks and transport to end by themselves; the rest is the kernel's."""
+TRANSCRIPT_SHARE = 0.6
+"""Part of that in which the transcript of a turn that has not ended yet may come."""
 LAST_CALL_SHARE = 0.5
 """Part of what is left then in which drop-ins must have handled the close event."""
 
@@ -125,6 +128,8 @@ EAR = ChildSpec(Restart.TEMPORARY)
 
 DROP_IN = ChildSpec(Restart.TEMPORARY)
 """A user's own actor that fails is gone; the call goes on."""
+
+EAR_NAME = "ear-"
 
 DEFAULT_PARTICIPANT = "user"
 """Whose ear it is when audio comes without a transport."""
@@ -143,6 +148,10 @@ class Closing:
     until: int
     """Kernel clock: when all must be over."""
     waits_for: frozenset[str]
+    leaving: bool = False
+    """The room has been told to leave."""
+    settling: bool = False
+    """The agent has been told that no further turn comes."""
     last_calls: frozenset[str] = frozenset()
     """Drop-ins that have not handled the close event yet."""
     finishing: bool = False
@@ -268,7 +277,9 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
                 return self._close(state, reason, deadline, error, out)
             case FloorIdle():
                 return self._closed_a_part(state, "floor", out)
-            case AgentLeft():
+            case TurnFlushed(participant):
+                return self._closed_a_part(state, _ear_name(participant), out)
+            case ContextSnapshot():  # the agent's last word has been stored
                 return self._closed_a_part(state, "agent", out)
             case RoomLeft():
                 return self._closed_a_part(state, "room", out)
@@ -286,8 +297,10 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
     def _ready(self, state: SupervisorState, out: Outbox[SupervisorMessage]) -> SupervisorState:
         if state.facts.ready or state.closing is not None:
             return state
-        state = self._facts_changed(state, replace(state.facts, ready=True), out.now, out)
-        self._emit(state, SessionReady(), out)
+        self._emit(state, SessionReady(), out)  # first: who hears that it listens may use it
+        facts = replace(state.facts, ready=True)
+        state = self._facts_changed(state, AgentFacts(ready=True), out.now, out)
+        state = self._facts_changed(state, facts, out.now, out)  # what was typed while the room was linked
         out.tell(self._wiring.agent, AgentEnters())
         return state
 
@@ -344,7 +357,7 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
         ear = state.ears.get(identity)
         if ear is None:
             wiring = self._wiring
-            ear = out.spawn(f"ear-{identity}", lambda: Ear(identity, wiring), EAR)
+            ear = out.spawn(_ear_name(identity), lambda: Ear(identity, wiring), EAR)
             out.watch(ear, _ended)
             state = replace(state, ears={**state.ears, identity: ear})
         out.tell(ear, attach)
@@ -355,7 +368,6 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
     ) -> SupervisorState:
         ear = state.ears.get(identity)
         if ear is not None:
-            out.tell(ear, FlushTurn())
             out.tell(ear, AttachSource(None))
         if state.closing is None:
             return self._close(state, CloseReason.PARTICIPANT_DISCONNECTED, 2.0, None, out)
@@ -432,25 +444,42 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
                 return replace(state, closing=replace(state.closing, until=until))
             return state
         wiring = self._wiring
-        for ear in state.ears.values():
-            if reason is not CloseReason.ERROR:
-                out.tell(ear, FlushTurn())
-            out.tell(ear, SetInputEnabled(False))
         out.tell(wiring.floor, HoldFloor())
         out.tell(wiring.agent, LeaveAgent())
-        waits_for = {"floor", "agent"}
+        parts = {"floor", "agent"}
+        patience = min(wiring.options.session_close_transcript_timeout, deadline * GENTLE_SHARE * TRANSCRIPT_SHARE)
+        for identity, ear in state.ears.items():
+            if reason is not CloseReason.ERROR and ear.is_alive():
+                out.tell(ear, FlushTurn(patience, out.myself))
+                parts.add(_ear_name(identity))
+            out.tell(ear, SetInputEnabled(False))
         if wiring.room is not None:
-            out.tell(wiring.room, LeaveRoom())
-            waits_for.add("room")
+            parts.add("room")
         out.oblige("close", "speech, hooks and transport to end", deadline)
         out.timer("finish", deadline * GENTLE_SHARE, FinishClose())
-        return replace(state, closing=Closing(reason, error, until, frozenset(waits_for)))
+        return self._go_on_closing(replace(state, closing=Closing(reason, error, until, frozenset(parts))), out)
+
+    def _go_on_closing(self, state: SupervisorState, out: Outbox[SupervisorMessage]) -> SupervisorState:
+        """The room is left when the users' last words are known; the agent is done when no speech or turn can come."""
+        closing = state.closing
+        if closing is None:
+            return state
+        listening = any(part.startswith(EAR_NAME) for part in closing.waits_for)
+        if not listening and not closing.leaving:
+            closing = replace(closing, leaving=True)
+            if self._wiring.room is not None:
+                out.tell(self._wiring.room, LeaveRoom())
+        if not listening and "floor" not in closing.waits_for and not closing.settling:
+            closing = replace(closing, settling=True)
+            out.tell(self._wiring.agent, SettleTurns())
+        return replace(state, closing=closing)
 
     def _closed_a_part(self, state: SupervisorState, part: str, out: Outbox[SupervisorMessage]) -> SupervisorState:
         if state.closing is None:
             return state
-        left = state.closing.waits_for - {part}
-        state = replace(state, closing=replace(state.closing, waits_for=left))
+        gone = {part, "agent"} if part == "history" else {part}  # who would have told of the agent
+        left = state.closing.waits_for - gone
+        state = self._go_on_closing(replace(state, closing=replace(state.closing, waits_for=left)), out)
         if not left:
             # By message, so that what the parts said before (history, events) is handled first.
             out.tell(out.myself, FinishClose())
@@ -498,6 +527,10 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
             "failures": dict(state.failures),
             "closing": None if closing is None else sorted(closing.waits_for | closing.last_calls),
         }
+
+
+def _ear_name(identity: str) -> str:
+    return f"{EAR_NAME}{identity}"
 
 
 def _ended(end: Terminated) -> ActorEnded:

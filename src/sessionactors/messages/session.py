@@ -87,8 +87,11 @@ class LeaveAgent:
 
 
 @message()
-class AgentLeft:
-    """``on_exit`` has run, or failed. ``agent`` to ``supervisor``."""
+class SettleTurns:
+    """No further turn comes: when the open ones are stored and ``on_exit`` has run, let ``history`` tell ``supervisor``.
+
+    ``supervisor`` to ``agent``. What is in the history then is all that will be.
+    """
 
 
 @message()

@@ -241,7 +241,7 @@ class AgentSession(EventEmitter, Generic[Userdata_T]):
             await awaited.start(self._given_system)
         self._system = system = self._given_system or await shared_system.acquire(loop)
         self._room_name = room_name or f"session-{next(_names)}"
-        self._mirror = Mirror()
+        self._mirror = Mirror(items=list(agent.chat_ctx.items))
         self._report = None
         self._traced = []
         self._ready, self._closed = loop.create_future(), loop.create_future()
@@ -444,7 +444,7 @@ class AgentSession(EventEmitter, Generic[Userdata_T]):
         )
 
     def _new_speech_id(self, call: str) -> str:
-        system, _ = self._live(call)
+        system, _ = self._listening(call)
         return system.tree(self._room_name).new_id("speech")
 
     def _speak(self, spec: SpeechSpec, user_input: str | None = None) -> SpeechHandle:
@@ -468,7 +468,7 @@ class AgentSession(EventEmitter, Generic[Userdata_T]):
         Raises:
             SessionStateError: the session is not running, or the current speech is protected and ``force`` is not set.
         """
-        _, wiring = self._live("interrupt()")
+        _, wiring = self._listening("interrupt()")
         current = self._mirror.current
         if current is not None and not current.allow_interruptions and not force:
             raise SessionStateError(
@@ -604,6 +604,13 @@ class AgentSession(EventEmitter, Generic[Userdata_T]):
             what = "has been closed" if self._closed is not None else "is not running"
             raise SessionStateError(f"{call}: the session {what}; call start() first")
         return self._system, self._wiring
+
+    def _listening(self, call: str) -> tuple[ActorSystem, Wiring]:
+        """As :meth:`_live`, for what needs somebody to hear it."""
+        live = self._live(call)
+        if self._ready is None or not self._ready.done():
+            raise SessionStateError(f"{call}: the session is starting; wait for start(), or do it in on_enter()")
+        return live
 
     def _handle_of(self, speech_id: str) -> SpeechHandle:
         handle = self._mirror.handles.get(speech_id)

@@ -17,7 +17,7 @@ from sessionactors.model.tools import JsonValue, ToolDefinition
 from .run_context import RunContext
 
 P = ParamSpec("P")
-R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 
 
 class ToolError(SessionActorsError):
@@ -41,10 +41,10 @@ class ToolArguments:
     """Parameter that takes the :class:`RunContext`."""
 
 
-class FunctionTool(Generic[P, R]):
+class FunctionTool(Generic[P, R_co]):
     """A function that a model may call. Still callable as the function it wraps."""
 
-    def __init__(self, function: Callable[P, R], *, name: str | None, description: str | None) -> None:
+    def __init__(self, function: Callable[P, R_co], *, name: str | None, description: str | None) -> None:
         self._function = function
         self.__name__ = function.__name__
         self.__doc__ = function.__doc__
@@ -55,17 +55,17 @@ class FunctionTool(Generic[P, R]):
         self.description = description if description is not None else described
         self.definition = ToolDefinition(self.name, self.description, _schema(self._model, self.name))
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         return self._function(*args, **kwargs)
 
-    def __get__(self, instance: object, owner: type | None = None) -> FunctionTool[..., R]:
+    def __get__(self, instance: object, owner: type | None = None) -> FunctionTool[..., R_co]:
         """As a method of an agent: bound like any function."""
         if instance is None:
             return self
         bound = object.__new__(FunctionTool)
         bound.__dict__.update(self.__dict__)
         bound._function = self._function.__get__(instance, owner)
-        return cast("FunctionTool[..., R]", bound)
+        return cast("FunctionTool[..., R_co]", bound)
 
     def __repr__(self) -> str:
         return f"<FunctionTool {self.name}>"
@@ -82,9 +82,7 @@ class FunctionTool(Generic[P, R]):
             pydantic.ValidationError: they do not fit the signature.
         """
         parsed = self._model.model_validate_json(arguments or "{}")
-        return ToolArguments(
-            {name: getattr(parsed, name) for name in type(parsed).model_fields}, self._context_name
-        )
+        return ToolArguments({name: getattr(parsed, name) for name in type(parsed).model_fields}, self._context_name)
 
     def invoke(self, arguments: ToolArguments, context: RunContext[object]) -> object:
         """Call the function; a coroutine function gives its coroutine."""
@@ -96,14 +94,14 @@ class FunctionTool(Generic[P, R]):
 
 
 @overload
-def function_tool(function: Callable[P, R], /) -> FunctionTool[P, R]: ...
+def function_tool(function: Callable[P, R_co], /) -> FunctionTool[P, R_co]: ...
 @overload
 def function_tool(
     *, name: str | None = None, description: str | None = None
-) -> Callable[[Callable[P, R]], FunctionTool[P, R]]: ...
+) -> Callable[[Callable[P, R_co]], FunctionTool[P, R_co]]: ...
 def function_tool(
-    function: Callable[P, R] | None = None, /, *, name: str | None = None, description: str | None = None
-) -> FunctionTool[P, R] | Callable[[Callable[P, R]], FunctionTool[P, R]]:
+    function: Callable[P, R_co] | None = None, /, *, name: str | None = None, description: str | None = None
+) -> FunctionTool[P, R_co] | Callable[[Callable[P, R_co]], FunctionTool[P, R_co]]:
     """Make a function (or a method of an agent) a tool.
 
     Args:

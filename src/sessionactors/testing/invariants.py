@@ -79,7 +79,7 @@ def p01_no_stale_sound(run: Run) -> Iterator[Broken]:
 def p02_history_is_what_was_heard(run: Run) -> Iterator[Broken]:
     """Each assistant item is what was heard of its segment, in the order of playout; nothing unspoken or twice."""
     ends = [end for end in run.told(PlayoutFinished) if end.heard]
-    items = [item for item in run.history if isinstance(item, ChatMessage) and item.role == "assistant"]
+    items = [item for item in run.added if isinstance(item, ChatMessage) and item.role == "assistant"]
     told = [end.heard for end in ends]
     if [item.text_content for item in items] != told:
         yield Broken("P2", f"history says {[item.text_content for item in items]}, playout was reported as {told}")
@@ -146,7 +146,7 @@ def p03_transcripts_are_conserved(run: Run) -> Iterator[Broken]:
     if replied + stored + discarded != len(turns):
         yield Broken("P3", f"{len(turns)} turns: {replied} replied to, {stored} stored, {discarded} discarded")
     asked = [request.user_input for request in run.told(SpeakRequested) if request.user_input is not None]
-    messages = [text for role, text in run.conversation if role == "user"]
+    messages = [item.text_content for item in run.added if isinstance(item, ChatMessage) and item.role == "user"]
     if len(messages) != replied + stored + len(asked):
         yield Broken("P3", f"{replied + stored} turns and {len(asked)} inputs were kept, history has {messages}")
 
@@ -201,8 +201,8 @@ def p05_tool_calls_are_conserved(run: Run) -> Iterator[Broken]:
             yield Broken("P5", f"{call} was begun and has {ended[call]} terminal records")
     if set(begun) - set(wanted):
         yield Broken("P5", f"begun without having been asked for: {sorted(set(begun) - set(wanted))}")
-    calls = [item.call_id for item in run.history if isinstance(item, FunctionCall)]
-    outputs = [item.call_id for item in run.history if isinstance(item, FunctionCallOutput)]
+    calls = [item.call_id for item in run.added if isinstance(item, FunctionCall)]
+    outputs = [item.call_id for item in run.added if isinstance(item, FunctionCallOutput)]
     if sorted(calls) != sorted(outputs):
         yield Broken("P5", f"history has calls {calls} and outputs {outputs}")
     if not run.settled:

@@ -191,7 +191,7 @@ class Performance:
             return False
         snapshot = session.inspect()
         floor, agent = snapshot["floor"].state, snapshot["agent"].state
-        speaking = floor["current"] or floor["queued"] or floor["background"]
+        speaking = floor["current"] or floor["queued"] or floor["background"] or snapshot["tools"].state["running"]
         turns = [actor.state for path, actor in snapshot.items() if path.endswith("/turn")]
         deciding = any(turn["phase"] in ("speaking", "deciding") for turn in turns)
         restarting = any(actor.status.value == "restarting" for actor in snapshot.values())
@@ -228,6 +228,7 @@ class Performance:
             settled=self._settled,
             events=tuple(self._events),
             history=tuple(self._session.history.items),
+            initial=len(self._agent.chat_ctx),
             audio=self._audio(voice, deliveries) if has_audio else (),
             sink=self._room.sink.statistics if has_audio else None,
             deliveries=deliveries,

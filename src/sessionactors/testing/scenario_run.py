@@ -67,6 +67,8 @@ class Run:
     """All was quiet before the close: nobody spoke, nothing was owed."""
     events: tuple[TimedEvent, ...]
     history: tuple[ChatItem, ...]
+    initial: int
+    """How many items of it are the agent's own, from before the session."""
     audio: tuple[HeardAudio, ...]
     """What was heard of the agent, in order."""
     sink: PlayoutStatistics | None
@@ -151,6 +153,11 @@ class Run:
     def conversation(self) -> list[tuple[str, str]]:
         """(role, text) of the messages in the history."""
         return [(item.role, item.text_content) for item in self.history if isinstance(item, ChatMessage)]
+
+    @property
+    def added(self) -> tuple[ChatItem, ...]:
+        """What the session added to the history."""
+        return self.history[self.initial :]
 
     def said(self) -> list[str]:
         """Texts of the assistant's messages in the history."""
