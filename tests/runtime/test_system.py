@@ -155,6 +155,8 @@ async def test_no_room_starts_while_the_system_closes(make_system: Any) -> None:
     await closing
     held.go = True
     await eventually(lambda: not [task for task in asyncio.all_tasks() if "held" in task.get_name()])
+    if system.mode == "own":  # its loop waits a second for what it has cancelled
+        await eventually(lambda: "sessionactors loop" not in [thread.name for thread in threading.enumerate()])
 
 
 async def test_whoever_wants_to_know_is_told_that_a_tree_has_ended(system: ActorSystem, probe: Probe) -> None:

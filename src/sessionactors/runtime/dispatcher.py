@@ -121,12 +121,21 @@ class LoopDispatcher:
         if not self._signalled:
             self._signalled = True
             try:
-                self._loop.call_soon_threadsafe(self._run_posted, context=self._context)
+                self._loop.call_soon_threadsafe(self._woken, context=self._context)
             except RuntimeError as error:
                 self._signalled = False
                 with suppress(ValueError):
                     self._posted.remove(call)
                 raise SystemClosed(CLOSED_LOOP) from error
+
+    def _woken(self) -> None:
+        """By another thread: what it posted, and at once the actors that it has made ready."""
+        already, self._scheduled = self._scheduled, True
+        try:
+            self._run_posted()
+        finally:
+            if not already:
+                self._turn()
 
     def _run_posted(self) -> None:
         self._signalled = False

@@ -156,10 +156,11 @@ class KernelFuture(pykka.Future[object]):
                     "or tell the actor and handle its answer as a message"
                 )
             limit = self.timeout if timeout is None else timeout
-            resolved = threading.Event()
-            self.when_done(resolved.set)
+            resolved = threading.Lock()  # a tenth of an Event: this is made for every question from another thread
+            resolved.acquire()
+            self.when_done(resolved.release)
             began = time.monotonic()
-            if not resolved.wait(limit):
+            if not resolved.acquire(timeout=-1 if limit is None else max(0.0, limit)):
                 raise self._timed_out(time.monotonic() - began)
         return self._result()
 
