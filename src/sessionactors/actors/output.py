@@ -65,6 +65,9 @@ SINK_PATIENCE = 5.0
 PLAYED_OUT = 0.1
 """Seconds: less than this left to play counts as nothing (a resampler holds some back, sinks report now and then)."""
 
+CLEARED_WITHIN = 1.0
+"""Seconds for a sink to report where a segment stopped that was cleared."""
+
 OVERDUE = "overdue"
 
 
@@ -87,15 +90,17 @@ class Segment:
     written: float = 0.0
     """Seconds handed to the sink."""
     audio_ended: bool = False
-    on_sink: bool = False
-    """The sink knows it."""
+    sink: AudioSink | None = None
+    """Where it plays."""
     started: bool = False
     position: float = 0.0
     """Seconds the sink reported played."""
     shown: int = 0
     """Characters already shown in the transcript."""
+    cut: bool = False
+    """It was cleared: what the sink reports last, exactly, is waited for."""
     silence: SilenceSpeech | None = None
-    """Why and when it was cut."""
+    """The order by which it was cut, if it was an order."""
     error: BaseException | None = None
 
 
@@ -126,9 +131,7 @@ class Output(Actor[OutputState, OutputMessage]):
     def initial(self) -> OutputState:
         """No sink yet."""
         components = self._wiring.components
-        return OutputState(
-            audio_enabled=components.audio_output, transcription_enabled=components.transcription_output
-        )
+        return OutputState(audio_enabled=components.audio_output, transcription_enabled=components.transcription_output)
 
     def receive(self, state: OutputState, message: OutputMessage, out: Outbox[OutputMessage]) -> OutputState:
         """One message."""
@@ -136,7 +139,7 @@ class Output(Actor[OutputState, OutputMessage]):
             case SegmentAudio():
                 return self._on_audio(state, message, out)
             case SinkReported(sink, event):
-                return self._on_sink_event(state, event, out) if sink is state.sink else state
+                return self._on_sink_event(state, sink, event, out)
             case SegmentText():
                 return self._on_text(state, message, out)
             case SegmentTextEnded(segment):
@@ -163,17 +166,14 @@ class Output(Actor[OutputState, OutputMessage]):
         if state.sink is not None:
             out.port(state.sink.attach, self._reporter(state.sink, out.myself))
         for segment in state.segments:
-            if segment.on_sink and state.sink is not None:
-                out.port(state.sink.clear, segment.id)
-            state = self._settle(state, replace(segment, error=error), segment.position, True, out)
+            state = self._cut(state, replace(segment, error=error), out)
         return state
 
     def stopped(self, state: OutputState, out: Outbox[OutputMessage]) -> None:
         """Leave no sound behind."""
-        if state.sink is not None:
-            for segment in state.segments:
-                if segment.on_sink:
-                    out.port(state.sink.clear, segment.id)
+        for segment in state.segments:
+            if segment.sink is not None:
+                out.port(segment.sink.clear, segment.id)
 
     # -- sink --------------------------------------------------------------------------------------------------------
 
@@ -186,9 +186,8 @@ class Output(Actor[OutputState, OutputMessage]):
         old = state.sink
         if old is not None and old is not sink:
             for segment in state.segments:
-                if segment.on_sink:
-                    out.port(old.clear, segment.id)
-                    state = self._settle(state, segment, segment.position, True, out)
+                if segment.sink is old and not segment.cut:
+                    state = self._cut(state, segment, out)
         if sink is not None:
             out.port(sink.attach, self._reporter(sink, out.myself))
         return self._advance(replace(state, sink=sink), out)
@@ -205,14 +204,14 @@ class Output(Actor[OutputState, OutputMessage]):
         """Bring the first segment on, or finish it when it has no sound and its text is complete."""
         while state.segments:
             segment = state.segments[0]
-            if segment.with_audio and state.sink is not None and state.audio_enabled:
-                if not segment.on_sink:
-                    self._resampler = MonoResampler(state.sink.sample_rate)
-                    out.port(state.sink.begin, segment.id)
-                    out.tell(self._wiring.tts, AudioCredit(segment.id, self._wiring.options.synthesis_lead))
-                    state = _update(state, segment.id, on_sink=True)
+            if segment.sink is not None:
                 return state
-            if segment.with_audio and not segment.on_sink:
+            if segment.with_audio and state.sink is not None and state.audio_enabled:
+                self._resampler = MonoResampler(state.sink.sample_rate)
+                out.port(state.sink.begin, segment.id)
+                out.tell(self._wiring.tts, AudioCredit(segment.id, self._wiring.options.synthesis_lead))
+                return _update(state, segment.id, sink=state.sink)
+            if segment.with_audio:
                 out.tell(self._wiring.tts, CancelSynthesis(segment.id))  # nobody will hear it
                 segment = replace(segment, with_audio=False)
                 state = _update(state, segment.id, with_audio=False)
@@ -239,24 +238,19 @@ class Output(Actor[OutputState, OutputMessage]):
 
     def _on_audio(self, state: OutputState, audio: SegmentAudio, out: Outbox[OutputMessage]) -> OutputState:
         segment = _find(state, audio.segment)
-        sink = state.sink
         seconds = audio.frame.duration
         state = replace(state, synthesised=state.synthesised + seconds)
-        if segment is None or sink is None or not segment.on_sink or segment.silence is not None:
+        if segment is None or segment.sink is None or segment.cut:
             return replace(state, late_frames=state.late_frames + 1, discarded=state.discarded + seconds)
         resampler = self._resampler
         frame = audio.frame if resampler is None else resampler.feed(audio.frame)
         if frame is not None:
-            out.port(sink.write, segment.id, frame)
+            out.port(segment.sink.write, segment.id, frame)
         self._expect_report(segment.id, segment.written + seconds - segment.position, out)
-        return _update(
-            state, segment.id, written=segment.written + seconds, anchors=segment.anchors + audio.timings
-        )
+        return _update(state, segment.id, written=segment.written + seconds, anchors=segment.anchors + audio.timings)
 
     @staticmethod
-    def _expect_report(
-        segment: str, left: float, out: Outbox[OutputMessage], *, ended: bool = False
-    ) -> None:
+    def _expect_report(segment: str, left: float, out: Outbox[OutputMessage], *, ended: bool = False) -> None:
         """The sink owes a report while it has audio to play; while it waits for ``tts`` it owes nothing."""
         if ended or left > PLAYED_OUT:
             out.timer(OVERDUE, SINK_PATIENCE + left, PlayoutOverdue(segment))
@@ -265,14 +259,16 @@ class Output(Actor[OutputState, OutputMessage]):
 
     def _on_audio_ended(self, state: OutputState, name: str, out: Outbox[OutputMessage]) -> OutputState:
         segment = _find(state, name)
-        if segment is None or segment.audio_ended:
+        if segment is None or segment.audio_ended or segment.cut:
             return state
-        if segment.on_sink and state.sink is not None:
+        if segment.sink is not None:
             tail = self._resampler.flush() if self._resampler is not None else None
             if tail is not None:
-                out.port(state.sink.write, name, tail)
-            out.port(state.sink.end, name)
-            out.timer(OVERDUE, SINK_PATIENCE + segment.written - segment.position, PlayoutOverdue(name))  # its end is due
+                out.port(segment.sink.write, name, tail)
+            out.port(segment.sink.end, name)
+            out.timer(
+                OVERDUE, SINK_PATIENCE + segment.written - segment.position, PlayoutOverdue(name)
+            )  # its end is due
         return _update(state, name, audio_ended=True)
 
     def _on_synthesis_failed(
@@ -286,13 +282,15 @@ class Output(Actor[OutputState, OutputMessage]):
 
     # -- reports of the sink -----------------------------------------------------------------------------------------
 
-    def _on_sink_event(self, state: OutputState, event: SinkEvent, out: Outbox[OutputMessage]) -> OutputState:
+    def _on_sink_event(
+        self, state: OutputState, sink: AudioSink, event: SinkEvent, out: Outbox[OutputMessage]
+    ) -> OutputState:
         segment = _find(state, event.segment)
-        if segment is None:
+        if segment is None or segment.sink is not sink:
             return state
         match event:
             case PlaybackStarted():
-                if segment.started or segment.silence is not None:
+                if segment.started or segment.cut:
                     return state
                 out.tell(segment.reply_to, PlayoutStarted(segment.id, out.now))
                 return _update(state, segment.id, started=True)
@@ -306,7 +304,7 @@ class Output(Actor[OutputState, OutputMessage]):
     def _on_progress(
         self, state: OutputState, segment: Segment, position: float, out: Outbox[OutputMessage]
     ) -> OutputState:
-        if position <= segment.position or segment.silence is not None:
+        if position <= segment.position or segment.cut:
             return state
         if not segment.audio_ended:
             out.tell(self._wiring.tts, AudioCredit(segment.id, position + self._wiring.options.synthesis_lead))
@@ -320,8 +318,8 @@ class Output(Actor[OutputState, OutputMessage]):
         self, state: OutputState, segment: Segment, position: float, interrupted: bool, out: Outbox[OutputMessage]
     ) -> OutputState:
         """A segment is over: say what was heard, and balance the account of its audio."""
-        cut = interrupted or segment.silence is not None
-        if segment.on_sink:
+        cut = interrupted or segment.cut
+        if segment.sink is not None:
             out.cancel_timer(OVERDUE)
             whole = segment.written if segment.audio_ended and segment.text_ended else None
             length = heard_length(segment.text, segment.anchors, position, whole) if cut else len(segment.text)
@@ -331,10 +329,11 @@ class Output(Actor[OutputState, OutputMessage]):
             length = segment.shown
         heard = segment.text[:length]
         self._show(state, segment, length, True, out)
-        out.tell(
-            segment.reply_to,
-            PlayoutFinished(segment.id, heard, position, cut, out.now, segment.error),
-        )
+        end = PlayoutFinished(segment.id, heard, position, cut, out.now, segment.error)
+        if segment.reply_to.is_alive():
+            out.tell(segment.reply_to, end)
+        else:
+            out.tell(self._wiring.floor, end)  # its speech has failed: what was heard is kept all the same
         if segment.silence is not None:
             self._publish_interruption(segment, segment.silence, position, out)
         played = min(position, segment.written)
@@ -350,15 +349,16 @@ class Output(Actor[OutputState, OutputMessage]):
         if segment is None:
             return state
         lost = PlayoutLost(
-            f"the sink {state.sink.label if state.sink else ''} reported nothing of {name} for {SINK_PATIENCE} s "
-            f"although {segment.written - segment.position:.2f} s were left to play"
+            f"the sink {segment.sink.label if segment.sink else ''} reported nothing of {name} for "
+            f"{CLEARED_WITHIN if segment.cut else SINK_PATIENCE} s although "
+            f"{'it was cleared' if segment.cut else f'{segment.written - segment.position:.2f} s were left to play'}"
         )
         out.tell(
             self._wiring.supervisor,
             Publish(ErrorEvent(lost, out.path, recoverable=True, created_at=out.wall())),
         )
-        if state.sink is not None:
-            out.port(state.sink.clear, name)
+        if segment.sink is not None:
+            out.port(segment.sink.clear, name)
         state = self._settle(state, replace(segment, error=lost), segment.position, True, out)
         return self._advance(state, out)
 
@@ -368,16 +368,19 @@ class Output(Actor[OutputState, OutputMessage]):
         """Stop the sound of a speech now; what it has waiting is answered for unheard."""
         out.tell(self._wiring.floor, SpeechSilenced(order.speech, (out.now - order.decided_at) / NS))
         for segment in state.segments:
-            if segment.speech != order.speech or segment.silence is not None:
+            if segment.speech != order.speech or segment.cut:
                 continue
-            silenced = replace(segment, silence=order)
-            if segment.on_sink and state.sink is not None:
-                out.port(state.sink.clear, segment.id)  # its report settles the segment
-                out.timer(OVERDUE, SINK_PATIENCE, PlayoutOverdue(segment.id))
-                state = _update(state, segment.id, silence=order)
-            else:
-                state = self._settle(state, silenced, 0.0, True, out)
-        return self._advance(state, out) if state.segments and not state.segments[0].on_sink else state
+            state = self._cut(state, replace(segment, silence=order), out)
+        return self._advance(state, out)
+
+    def _cut(self, state: OutputState, segment: Segment, out: Outbox[OutputMessage]) -> OutputState:
+        """Stop its sound. What the sink then reports settles it; what has made no sound is settled at once."""
+        segment = replace(segment, cut=True)
+        if segment.sink is None:
+            return self._settle(state, segment, 0.0, True, out)
+        out.port(segment.sink.clear, segment.id)
+        out.timer(OVERDUE, CLEARED_WITHIN, PlayoutOverdue(segment.id))
+        return replace(state, segments=tuple(segment if other.id == segment.id else other for other in state.segments))
 
     def _publish_interruption(
         self, segment: Segment, silence: SilenceSpeech, position: float, out: Outbox[OutputMessage]
@@ -392,9 +395,7 @@ class Output(Actor[OutputState, OutputMessage]):
 
     # -- transcript --------------------------------------------------------------------------------------------------
 
-    def _show(
-        self, state: OutputState, segment: Segment, length: int, final: bool, out: Outbox[OutputMessage]
-    ) -> None:
+    def _show(self, state: OutputState, segment: Segment, length: int, final: bool, out: Outbox[OutputMessage]) -> None:
         """Publish the text between what was shown and ``length``."""
         room = self._wiring.room
         if room is None or not state.transcription_enabled:
