@@ -263,5 +263,5 @@ async def test_a_full_inbox_is_not_empty(system: ActorSystem) -> None:
 def test_the_example_of_the_docs_runs(capsys: pytest.CaptureFixture[str]) -> None:
     page = (Path(__file__).parents[2] / "docs" / "pykka.md").read_text()
     [example] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    exec(compile(example, "docs/pykka.md", "exec"), {"__name__": "example"})
+    exec(compile(example, "docs/pykka.md", "exec"), {"__name__": __name__})
     assert capsys.readouterr().out == "hello\nagain\n"
