@@ -114,6 +114,8 @@ class _Call:
     view: JsonView | LiveView
     voice: bool = field(kw_only=True)
     interrupted: bool = False
+    answered: bool = False
+    """The question that interrupted is being answered."""
     snapshot: TreeSnapshot | None = None
     diagram: str = ""
     reading: asyncio.TimerHandle | None = None
@@ -163,7 +165,9 @@ class _Call:
     def _on_state(self, session: AgentSession[None], event: AgentStateChangedEvent) -> None:
         if event.new_state == "speaking" and not self.interrupted:
             self._read_soon(session, MID_SPEECH if self.voice else 0.0)
-        elif event.new_state == "listening" and self.interrupted and not self.diagram:
+        elif event.new_state == "speaking":
+            self.answered = True
+        elif self.answered and not self.diagram:
             self.diagram = session.diagram()
 
     def _read_soon(self, session: AgentSession[None], delay: float) -> None:

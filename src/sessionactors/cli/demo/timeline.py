@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape
 
 import numpy as np
 
-from .call_record import CallRecord, Interruption, Recorded, Samples
+from .call_record import CallRecord, Interruption, Playout, Recorded, Samples
 
 SECOND: Final = 46.0
 """Pixels a second."""
@@ -36,7 +36,8 @@ def draw(call: CallRecord, recording: Recorded | None, *, title: str) -> str:
     captions_above = max((len(_caption(turn.text, 3.2)) for turn in call.turns), default=1)
     rows = _Rows(TOP + captions_above * CAPTION + 6, waves=recording is not None)
     below = rows.bottom + 14
-    height = below + LINES * CAPTION + 34
+    captions_below = max((len(_heard(playout)) for playout in call.playouts), default=1)
+    height = below + captions_below * CAPTION + 34
     width = LEFT + duration * SECOND + 30
     parts = [
         _root(width, height),
@@ -141,17 +142,20 @@ def _states(call: CallRecord, duration: float, rows: _Rows) -> Iterator[str]:
     for tool in call.tools:
         x, y = _x(tool.at), rows.state + rows.bar / 2
         yield f'<path d="M{x:.1f} {y - 7:.1f} l6 7 l-6 7 l-6 -7 z" fill="{INK}"/>'
-        yield _text(x - 9, rows.turn + 11, f"tool {tool.what}", anchor="end")
+        yield _text(x + 44, rows.turn + 11, f"tool {tool.what}")
 
 
 def _playouts(call: CallRecord, rows: _Rows, below: float) -> Iterator[str]:
     for playout in call.playouts:
-        seconds = playout.ended - playout.began
         tip = f"played {playout.began:.2f} to {playout.ended:.2f} s"
         yield _bar(playout.began, playout.ended, rows.playout, rows.bar, AGENT, tip, least=2.0)
-        text = playout.heard + (" \N{EM DASH} cut off" if playout.interrupted else "")
-        for number, line in enumerate(_caption(text, max(seconds, 1.5))):
+        for number, line in enumerate(_heard(playout)):
             yield _text(_x(playout.began), below + number * CAPTION, line, fill=AGENT)
+
+
+def _heard(playout: Playout) -> Sequence[str]:
+    text = playout.heard + (" \N{EM DASH} cut off" if playout.interrupted else "")
+    return _caption(text, max(playout.ended - playout.began, 1.5))
 
 
 def _band(interruption: Interruption, rows: _Rows) -> Iterator[str]:

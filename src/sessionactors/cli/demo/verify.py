@@ -69,6 +69,7 @@ async def verify(out: Path, *, voice: bool = True) -> Verification:
     findings = [await asyncio.to_thread(_files, out, voice)]
     if not findings[0].passed:
         return Verification(tuple(findings))
+    findings += await asyncio.to_thread(_inside, out)
     call = await asyncio.to_thread(read_call, out / "transcript.json")
     findings.append(_conversation(call))
     if not call.interruptions:
@@ -98,6 +99,26 @@ def _files(out: Path, voice: bool) -> Finding:  # noqa: FBT001
             problems.append(str(error))
     sizes = ", ".join(f"{name} {_size(out / name) / 1000:.0f} kB" for name in wanted)
     return Finding("files", not problems, "; ".join(problems) or sizes)
+
+
+def _inside(out: Path) -> list[Finding]:
+    """What was seen of the actors: the diagram shows the interruption, the mailboxes were read while it spoke."""
+    diagram = (out / "sequence.md").read_text(encoding="utf-8")
+    arrows = sum(">>" in line or "--x" in line for line in diagram.splitlines())
+    wanted = ("```mermaid\nsequenceDiagram", "SpeechInterrupted", "UserTurnEnded", "TextDelta", "PlayoutStarted")
+    missing = [name for name in wanted if name not in diagram]
+    snapshot = json.loads((out / "mailboxes.json").read_text(encoding="utf-8"))
+    actors = {path.split("/", 1)[-1]: actor for path, actor in snapshot["actors"].items()}
+    state = actors["output"]["state"]
+    waiting = sum(actor["control_depth"] + actor["data_depth"] for actor in actors.values())
+    return [
+        Finding("diagram", not missing, f"without {', '.join(missing)}" if missing else f"{arrows} arrows"),
+        Finding(
+            "mailboxes",
+            state["playing"] is not None,
+            f"{len(actors)} actors, {waiting} messages waiting, {state['position']:.2f} s into {state['playing']}",
+        ),
+    ]
 
 
 def _size(path: Path) -> int:
