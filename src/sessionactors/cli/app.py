@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 
 import typer
 
 from sessionactors.model.errors import SessionActorsError
-from sessionactors.session.job import WorkerOptions
+
+if TYPE_CHECKING:
+    from sessionactors.session.job import WorkerOptions
 
 T = TypeVar("T")
 
