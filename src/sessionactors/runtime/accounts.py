@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from operator import attrgetter
 
 
 @dataclass(slots=True)
@@ -46,9 +47,14 @@ class Accounts:
 
     def copy(self) -> Accounts:
         """The counters as they are now."""
-        return Accounts(*(getattr(self, field.name) for field in fields(self)))
+        return Accounts(*_read(self))
 
     def add(self, other: Accounts) -> None:
         """Add another mailbox's counters to these."""
-        for field in fields(self):
-            setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
+        for name, count in zip(_NAMES, _read(other), strict=True):
+            setattr(self, name, getattr(self, name) + count)
+
+
+_NAMES = tuple(field.name for field in fields(Accounts))
+_read = attrgetter(*_NAMES)
+"""All counters in one call: ``inspect()`` reads those of every actor."""

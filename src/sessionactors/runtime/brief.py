@@ -25,15 +25,31 @@ def brief(message: object) -> str:
 
 
 def _text(value: object, depth: int) -> str:
+    kind = type(value)
+    if kind in _PLAIN:
+        return repr(value)
     size = _bytes_of(value)
     if size is not None:
         return f"<{size} bytes>"
-    if depth and is_dataclass(value) and not isinstance(value, type) and type(value).__dataclass_params__.repr:  # type: ignore[attr-defined]
-        inside = (
-            f"{field.name}={_text(getattr(value, field.name), depth - 1)}" for field in fields(value) if field.repr
-        )
-        return f"{type(value).__qualname__}({', '.join(inside)})"
+    shown = _shown.get(kind)
+    if shown is None:
+        shown = _shown[kind] = _fields_of(kind)
+    if depth and shown:
+        inside = [f"{name}={_text(getattr(value, name), depth - 1)}" for name in shown]
+        return f"{kind.__qualname__}({', '.join(inside)})"
     return _short.repr(value)
+
+
+_PLAIN = frozenset({int, float, bool, type(None)})
+_shown: dict[type, tuple[str, ...]] = {}
+"""Fields by type: a snapshot looks at the same few types over and over."""
+
+
+def _fields_of(kind: type) -> tuple[str, ...]:
+    """What a dataclass's own ``repr`` would show; empty for all else."""
+    if not is_dataclass(kind) or not kind.__dataclass_params__.repr:  # type: ignore[attr-defined]
+        return ()
+    return tuple(field.name for field in fields(kind) if field.repr)
 
 
 def _bytes_of(value: object) -> int | None:

@@ -8,8 +8,8 @@ one call in C: half the time of six assignments, and another thread never reads 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from struct import Struct
+from typing import NamedTuple
 
 CAPACITY = 32
 _ROW = Struct("6q")
@@ -33,9 +33,8 @@ _type_names: list[str] = []
 type_codes: Mapping[type, int] = _TypeCodes()
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """One handled message."""
+class Recorded(NamedTuple):
+    """One handled message. A named tuple is made three times as fast as a dataclass, and a look makes hundreds."""
 
     id: int
     cause: int
@@ -46,6 +45,9 @@ class Recorded:
     """Nanoseconds in the mailbox."""
     took: int
     """Nanoseconds in the handler, commit included; -1 when it raised."""
+
+
+_new = tuple.__new__  # what Recorded(...) comes to, without the call in between
 
 
 class FlightRecorder:
@@ -77,7 +79,7 @@ class FlightRecorder:
         copied, newest = bytes(self.rows), self.next
         entries = _ROW.iter_unpack(copied[newest:] + copied[:newest])
         recorded = [
-            Recorded(id, cause, _type_names[code], at, waited, took)
+            _new(Recorded, (id, cause, _type_names[code], at, waited, took))
             for id, cause, code, at, waited, took in entries
             if id
         ]
