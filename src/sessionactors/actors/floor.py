@@ -1,13 +1,13 @@
 """``floor``: who may speak. Owns the queue of speeches, the current one, and the decision to cut one off.
 
-Told by ``agent`` what shall be said, by ``turn`` whether the user speaks, by the speeches when they want to be heard and
-when they are done. It makes one child for each speech. It knows nothing of text, audio or providers.
+Told by ``agent`` what shall be said, by ``turn`` whether the user speaks, by the speeches when they want to be heard
+and when they are done. It makes one child for each speech. It knows nothing of text, audio or providers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TypeAlias, assert_never
 
 from sessionactors.messages.floor import (
@@ -43,15 +43,14 @@ from sessionactors.runtime import (
     Actor,
     ChildSpec,
     Outbox,
-    Ref,
     Restart,
-    Scope,
     Terminated,
     message,
 )
 
+from .floor_state import Entry, FloorState, early, with_changes
 from .interruption import interrupts
-from .speech import Speech, SpeechMessage
+from .speech import Speech
 from .wiring import Wiring
 
 
@@ -81,57 +80,9 @@ FloorMessage: TypeAlias = (
 FIRST_SOUND_WITHIN = 60.0
 """Seconds after which a granted speech that nobody has heard is named as overdue (retries of the model included)."""
 
-REMEMBERED = 64
-"""Speeches of which orders are remembered that came before them (or after their end)."""
 
 SILENCE_WITHIN = 0.5
 """Seconds of real time in which ``output`` must acknowledge silence, before the watchdog mutes the sink itself."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A speech that is not over."""
-
-    spec: SpeechSpec
-    ref: Ref[SpeechMessage]
-    scope: Scope
-    order: int
-    allow_interruptions: bool
-    wants: bool = False
-    """It has something to be heard."""
-    granted: bool = False
-    audible: bool = False
-    background: bool = False
-    """It has been heard and goes on out of hearing (tools)."""
-    interrupted: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class EarlyOrder:
-    """What was ordered about a speech before it was scheduled: control overtakes data."""
-
-    cut: bool = False
-    force: bool = False
-    allow_interruptions: bool | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class FloorState:
-    """Who speaks, who waits, and whether the user does."""
-
-    entries: Mapping[str, Entry]
-    current: str | None = None
-    speaking: frozenset[str] = frozenset()
-    """Participants who are speaking now."""
-    claims: tuple[str, ...] = ()
-    """User turns that wait for the current speech to be cut off and accounted for."""
-    last_end: int | None = None
-    """When the last speech ceased to be heard."""
-    held: bool = False
-    """The session is closing: nothing is granted."""
-    scheduled: int = 0
-    early: Mapping[str, EarlyOrder] = field(default_factory=dict)
-    """Orders about speeches that are not here (yet), the newest of them."""
 
 
 class Floor(Actor[FloorState, FloorMessage]):
@@ -151,7 +102,7 @@ class Floor(Actor[FloorState, FloorMessage]):
                 return self._on_schedule(state, spec, out)
             case FloorWanted(speech):
                 # Not only a grant: one that goes on after its tools gave its place up, and has to get one again.
-                return self._next(_with(state, speech, wants=True), out)
+                return self._next(with_changes(state, speech, wants=True), out)
             case SpeechAudible():
                 return self._on_audible(state, message, out)
             case FloorReleased(speech):
@@ -171,8 +122,8 @@ class Floor(Actor[FloorState, FloorMessage]):
                 return self._on_claim(state, turn, out)
             case SetAllowInterruptions(speech, allow):
                 if speech not in state.entries:
-                    return _early(state, speech, allow_interruptions=allow)
-                return _with(state, speech, allow_interruptions=allow)
+                    return early(state, speech, allow_interruptions=allow)
+                return with_changes(state, speech, allow_interruptions=allow)
             case SpeechSilenced():
                 self._release_guard(message.speech, out)
                 return state
@@ -228,7 +179,7 @@ class Floor(Actor[FloorState, FloorMessage]):
             return state
         state = replace(state, early={name: other for name, other in state.early.items() if name != speech})
         if order.allow_interruptions is not None:
-            state = _with(state, speech, allow_interruptions=order.allow_interruptions)
+            state = with_changes(state, speech, allow_interruptions=order.allow_interruptions)
         if order.cut:
             return self._on_interrupt(state, InterruptSpeech(speech, order.force), out)
         return state
@@ -264,7 +215,7 @@ class Floor(Actor[FloorState, FloorMessage]):
         if state.speaking and entry.spec.automatic and entry.allow_interruptions:
             return state  # the user wins: the reply waits for silence
         out.tell(entry.ref, FloorGranted())
-        return _with(state, entry.spec.id, granted=True)
+        return with_changes(state, entry.spec.id, granted=True)
 
     # -- what the speeches say ---------------------------------------------------------------------------------------
 
@@ -274,14 +225,14 @@ class Floor(Actor[FloorState, FloorMessage]):
             return state
         out.discharge(audible.speech)
         out.tell(self._wiring.supervisor, audible)
-        return _with(state, audible.speech, audible=True)
+        return with_changes(state, audible.speech, audible=True)
 
     def _on_released(self, state: FloorState, speech: str, out: Outbox[FloorMessage]) -> FloorState:
         if speech not in state.entries:
             return state
         out.discharge(speech)
         out.tell(self._wiring.supervisor, SpeechQuiet(speech, out.now, working=True))
-        state = _with(state, speech, background=True, audible=False, granted=False, wants=False)
+        state = with_changes(state, speech, background=True, audible=False, granted=False, wants=False)
         return self._vacate(state, speech, out)
 
     def _on_finished(self, state: FloorState, end: SpeechFinished, out: Outbox[FloorMessage]) -> FloorState:
@@ -359,7 +310,7 @@ class Floor(Actor[FloorState, FloorMessage]):
     def _cut_named(self, state: FloorState, speech: str, force: bool, out: Outbox[FloorMessage]) -> FloorState:
         entry = state.entries.get(speech)
         if entry is None:
-            return _early(state, speech, cut=True, force=force)
+            return early(state, speech, cut=True, force=force)
         return self._cut(state, entry, out.now, out) if force or entry.allow_interruptions else state
 
     @staticmethod
@@ -380,7 +331,7 @@ class Floor(Actor[FloorState, FloorMessage]):
         self._silence(entry, wanted_at, out)
         out.tell(entry.ref, SpeechInterrupted(out.now))
         out.tell(self._wiring.supervisor, Publish(SpeechInterruptedNote(entry.spec.id)))
-        return _with(state, entry.spec.id, interrupted=True)
+        return with_changes(state, entry.spec.id, interrupted=True)
 
     def _silence(self, entry: Entry, wanted_at: int, out: Outbox[FloorMessage]) -> None:
         """Close the scope, so that nothing more of it is produced, and stop what sounds."""
@@ -399,7 +350,7 @@ class Floor(Actor[FloorState, FloorMessage]):
     # -- the user's turn ---------------------------------------------------------------------------------------------
 
     def _on_claim(self, state: FloorState, turn: str, out: Outbox[FloorMessage]) -> FloorState:
-        """The user's turn is complete: cut off what is being said and what works in the background for an older turn."""
+        """The user's turn is complete: cut off what is being said, and what works in the background."""
         state = replace(state, claims=(*state.claims, turn))
         current = state.entries.get(state.current or "")
         if current is not None and current.allow_interruptions:
@@ -436,19 +387,3 @@ class Floor(Actor[FloorState, FloorMessage]):
 
 def _gone(speech: str, end: Terminated) -> SpeechGone:
     return SpeechGone(speech, end.error)
-
-
-def _early(state: FloorState, speech: str, **orders: bool) -> FloorState:
-    order = replace(state.early.get(speech, EarlyOrder()), **orders)
-    early = {**state.early, speech: order}
-    while len(early) > REMEMBERED:
-        del early[next(iter(early))]
-    return replace(state, early=early)
-
-
-def _with(state: FloorState, speech: str, **changes: object) -> FloorState:
-    entry = state.entries.get(speech)
-    if entry is None:
-        return state
-    changed = replace(entry, **changes)  # type: ignore[arg-type]
-    return replace(state, entries={**state.entries, speech: changed})

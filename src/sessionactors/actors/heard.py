@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from sessionactors.interfaces.tts import WordTiming
 
 CHARACTERS_PER_SECOND = 14.0
-"""Assumed when nothing better is known: 3.83 syllables a second (the rate LiveKit's synchroniser uses) at 3.7 letters."""
+"""Assumed when nothing better is known: 3.83 syllables a second (LiveKit's synchroniser) at 3.7 letters."""
 
 SAME_MOMENT = 0.005
 """Seconds: a word that ends this little after the cut was heard; sinks and voices round differently."""

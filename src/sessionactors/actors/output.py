@@ -8,7 +8,7 @@ speech may be heard is not decided here.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeAlias, assert_never
 
 from sessionactors.interfaces.audio_io import (
@@ -19,13 +19,11 @@ from sessionactors.interfaces.audio_io import (
     SinkEvent,
 )
 from sessionactors.interfaces.transport import TranscriptSegment
-from sessionactors.interfaces.tts import WordTiming
 from sessionactors.messages.floor import SilenceSpeech, SpeechSilenced
 from sessionactors.messages.output import (
     AttachSink,
     PlayoutFinished,
     PlayoutOverdue,
-    PlayoutReport,
     PlayoutStarted,
     PlaySegment,
     SegmentText,
@@ -39,9 +37,10 @@ from sessionactors.messages.tts import AudioCredit, CancelSynthesis, SegmentAudi
 from sessionactors.model.errors import SessionActorsError
 from sessionactors.model.events import ErrorEvent, MetricsCollectedEvent
 from sessionactors.model.metrics import InterruptionMetrics
-from sessionactors.runtime import NS, Actor, Outbox, Ref, Scope
+from sessionactors.runtime import NS, Actor, Outbox, Ref
 
 from .heard import heard_length
+from .playout_segment import OutputState, Segment, find, update
 from .resampling import MonoResampler
 from .wiring import Wiring
 
@@ -75,52 +74,6 @@ class PlayoutLost(SessionActorsError):
     """Reported when a sink stopped reporting although it had audio to play."""
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """One stretch of agent speech on its way to the listener."""
-
-    id: str
-    speech: str
-    with_audio: bool
-    reply_to: Ref[PlayoutReport]
-    scope: Scope
-    text: str = ""
-    text_ended: bool = False
-    anchors: tuple[WordTiming, ...] = ()
-    written: float = 0.0
-    """Seconds handed to the sink."""
-    audio_ended: bool = False
-    sink: AudioSink | None = None
-    """Where it plays."""
-    started: bool = False
-    position: float = 0.0
-    """Seconds the sink reported played."""
-    shown: int = 0
-    """Characters already shown in the transcript."""
-    cut: bool = False
-    """It was cleared: what the sink reports last, exactly, is waited for."""
-    silence: SilenceSpeech | None = None
-    """The order by which it was cut, if it was an order."""
-    error: BaseException | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class OutputState:
-    """What plays, what waits, and the sums."""
-
-    sink: AudioSink | None = None
-    segments: tuple[Segment, ...] = ()
-    """The first one is heard; the others wait."""
-    audio_enabled: bool = True
-    transcription_enabled: bool = True
-    synthesised: float = 0.0
-    """Seconds of audio that reached this actor. Equals played + discarded when nothing is open (promise P8)."""
-    played: float = 0.0
-    discarded: float = 0.0
-    late_frames: int = 0
-    """Frames for segments that are over."""
-
-
 class Output(Actor[OutputState, OutputMessage]):
     """Plays segments one after the other and says what was heard of each."""
 
@@ -143,7 +96,7 @@ class Output(Actor[OutputState, OutputMessage]):
             case SegmentText():
                 return self._on_text(state, message, out)
             case SegmentTextEnded(segment):
-                return self._advance(_update(state, segment, text_ended=True), out)
+                return self._advance(update(state, segment, text_ended=True), out)
             case SegmentAudioEnded(segment):
                 return self._on_audio_ended(state, segment, out)
             case SynthesisFailed(segment, error):
@@ -210,11 +163,11 @@ class Output(Actor[OutputState, OutputMessage]):
                 self._resampler = MonoResampler(state.sink.sample_rate)
                 out.port(state.sink.begin, segment.id)
                 out.tell(self._wiring.tts, AudioCredit(segment.id, self._wiring.options.synthesis_lead))
-                return _update(state, segment.id, sink=state.sink)
+                return update(state, segment.id, sink=state.sink)
             if segment.with_audio:
                 out.tell(self._wiring.tts, CancelSynthesis(segment.id))  # nobody will hear it
                 segment = replace(segment, with_audio=False)
-                state = _update(state, segment.id, with_audio=False)
+                state = update(state, segment.id, with_audio=False)
             state = self._show_text_only(state, segment, out)
             if not segment.text_ended:
                 return state
@@ -228,16 +181,16 @@ class Output(Actor[OutputState, OutputMessage]):
         if not segment.started:
             out.tell(segment.reply_to, PlayoutStarted(segment.id, out.now))
         self._show(state, segment, len(segment.text), False, out)
-        return _update(state, segment.id, started=True, shown=len(segment.text))
+        return update(state, segment.id, started=True, shown=len(segment.text))
 
     def _on_text(self, state: OutputState, more: SegmentText, out: Outbox[OutputMessage]) -> OutputState:
-        segment = _find(state, more.segment)
+        segment = find(state, more.segment)
         if segment is None:
             return state
-        return self._advance(_update(state, segment.id, text=segment.text + more.text), out)
+        return self._advance(update(state, segment.id, text=segment.text + more.text), out)
 
     def _on_audio(self, state: OutputState, audio: SegmentAudio, out: Outbox[OutputMessage]) -> OutputState:
-        segment = _find(state, audio.segment)
+        segment = find(state, audio.segment)
         seconds = audio.frame.duration
         state = replace(state, synthesised=state.synthesised + seconds)
         if segment is None or segment.sink is None or segment.cut:
@@ -247,7 +200,7 @@ class Output(Actor[OutputState, OutputMessage]):
         if frame is not None:
             out.port(segment.sink.write, segment.id, frame)
         self._expect_report(segment.id, segment.written + seconds - segment.position, out)
-        return _update(state, segment.id, written=segment.written + seconds, anchors=segment.anchors + audio.timings)
+        return update(state, segment.id, written=segment.written + seconds, anchors=segment.anchors + audio.timings)
 
     @staticmethod
     def _expect_report(segment: str, left: float, out: Outbox[OutputMessage], *, ended: bool = False) -> None:
@@ -258,7 +211,7 @@ class Output(Actor[OutputState, OutputMessage]):
             out.cancel_timer(OVERDUE)
 
     def _on_audio_ended(self, state: OutputState, name: str, out: Outbox[OutputMessage]) -> OutputState:
-        segment = _find(state, name)
+        segment = find(state, name)
         if segment is None or segment.audio_ended or segment.cut:
             return state
         if segment.sink is not None:
@@ -269,23 +222,23 @@ class Output(Actor[OutputState, OutputMessage]):
             out.timer(
                 OVERDUE, SINK_PATIENCE + segment.written - segment.position, PlayoutOverdue(name)
             )  # its end is due
-        return _update(state, name, audio_ended=True)
+        return update(state, name, audio_ended=True)
 
     def _on_synthesis_failed(
         self, state: OutputState, name: str, error: BaseException, out: Outbox[OutputMessage]
     ) -> OutputState:
         """What was synthesised is played to its end; the failure goes with the report."""
-        segment = _find(state, name)
+        segment = find(state, name)
         if segment is None:
             return state
-        return self._on_audio_ended(_update(state, name, error=error), name, out)
+        return self._on_audio_ended(update(state, name, error=error), name, out)
 
     # -- reports of the sink -----------------------------------------------------------------------------------------
 
     def _on_sink_event(
         self, state: OutputState, sink: AudioSink, event: SinkEvent, out: Outbox[OutputMessage]
     ) -> OutputState:
-        segment = _find(state, event.segment)
+        segment = find(state, event.segment)
         if segment is None or segment.sink is not sink:
             return state
         match event:
@@ -293,7 +246,7 @@ class Output(Actor[OutputState, OutputMessage]):
                 if segment.started or segment.cut:
                     return state
                 out.tell(segment.reply_to, PlayoutStarted(segment.id, out.now))
-                return _update(state, segment.id, started=True)
+                return update(state, segment.id, started=True)
             case PlaybackProgressed(_, position):
                 return self._on_progress(state, segment, position, out)
             case PlaybackFinished(_, position, interrupted):
@@ -312,7 +265,7 @@ class Output(Actor[OutputState, OutputMessage]):
         shown = max(segment.shown, heard_length(segment.text, segment.anchors, position))
         if shown > segment.shown:
             self._show(state, segment, shown, False, out)
-        return _update(state, segment.id, position=position, shown=shown)
+        return update(state, segment.id, position=position, shown=shown)
 
     def _settle(
         self, state: OutputState, segment: Segment, position: float, interrupted: bool, out: Outbox[OutputMessage]
@@ -345,7 +298,7 @@ class Output(Actor[OutputState, OutputMessage]):
         )
 
     def _on_overdue(self, state: OutputState, name: str, out: Outbox[OutputMessage]) -> OutputState:
-        segment = _find(state, name)
+        segment = find(state, name)
         if segment is None:
             return state
         lost = PlayoutLost(
@@ -427,17 +380,3 @@ class _Reporter:
     def __call__(self, event: SinkEvent) -> None:
         if self._output.is_alive():
             self._output.tell(SinkReported(self._sink, event))
-
-
-def _find(state: OutputState, name: str) -> Segment | None:
-    return next((segment for segment in state.segments if segment.id == name), None)
-
-
-def _update(state: OutputState, name: str, **changes: object) -> OutputState:
-    return replace(
-        state,
-        segments=tuple(
-            replace(segment, **changes) if segment.id == name else segment  # type: ignore[arg-type]
-            for segment in state.segments
-        ),
-    )

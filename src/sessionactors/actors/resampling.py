@@ -1,4 +1,4 @@
-"""Mono audio at another rate, frame by frame. soxr at MQ: clean, 0.0006 of real time, 7 ms held back until the flush."""
+"""Mono audio at another rate, frame by frame. soxr at MQ: 0.0006 of real time, 7 ms held back until the flush."""
 
 from __future__ import annotations
 

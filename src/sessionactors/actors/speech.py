@@ -7,7 +7,7 @@ playout. It is over when its accounts balance: every segment it opened is report
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeAlias, assert_never
 
 from sessionactors.interfaces.llm import FunctionToolCall
@@ -38,6 +38,7 @@ from sessionactors.model.speech import SpeechSource, SpeechSpec
 from sessionactors.model.tools import ToolDefinition
 from sessionactors.runtime import Actor, EffectPort, Outbox, Ref, Scope
 
+from .speech_state import CallRecord, SpeechState
 from .wiring import Wiring
 
 SpeechMessage: TypeAlias = (
@@ -57,42 +58,7 @@ SpeechMessage: TypeAlias = (
 )
 
 SETTLE_WITHIN = 5.0
-"""Seconds after an interruption in which the accounts must balance; then the handle is done without them (LiveKit's 5 s)."""
-
-
-@dataclass(frozen=True, slots=True)
-class CallRecord:
-    """One tool call of a step."""
-
-    call: FunctionCall
-    told: bool = False
-    finished: ToolFinished | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SpeechState:
-    """Where the speech is."""
-
-    step: int = 1
-    scope: Scope | None = None
-    """The step's."""
-    text: str = ""
-    """The step's text so far."""
-    text_ended: bool = False
-    wanted: bool = False
-    """The floor was asked for in this step."""
-    granted: bool = False
-    granted_at: int = 0
-    opened: bool = False
-    """The step's segment was given to ``output``."""
-    closed: bool = False
-    """``output`` has reported its end."""
-    calls: tuple[CallRecord, ...] = ()
-    interrupted: bool = False
-    released: bool = False
-    settled: bool = False
-    """The floor has been told that the speech is over."""
-    error: BaseException | None = None
+"""Seconds after an interruption in which its accounts must balance; then the handle is done without (as in LiveKit)."""
 
 
 class Speech(Actor[SpeechState, SpeechMessage]):
@@ -179,13 +145,13 @@ class Speech(Actor[SpeechState, SpeechMessage]):
         agent = self._wiring.components.agent
         items: list[ChatItem] = []
         if agent.instructions:
-            items.append(
-                ChatMessage("system", (agent.instructions,), id=INSTRUCTIONS_ITEM_ID, created_at=out.wall())
-            )
+            items.append(ChatMessage("system", (agent.instructions,), id=INSTRUCTIONS_ITEM_ID, created_at=out.wall()))
         items.extend(self._conversation(state, context))
         if self._spec.instructions:
             items.append(
-                ChatMessage("system", (self._spec.instructions,), id=f"{self._spec.id}.instructions", created_at=out.wall())
+                ChatMessage(
+                    "system", (self._spec.instructions,), id=f"{self._spec.id}.instructions", created_at=out.wall()
+                )
             )
         last = state.step > self._wiring.options.max_tool_steps
         out.tell(
@@ -288,9 +254,7 @@ class Speech(Actor[SpeechState, SpeechMessage]):
             out.tell(output, SegmentTextEnded(segment, scope))
         return replace(state, opened=True)
 
-    def _on_playout_finished(
-        self, state: SpeechState, end: PlayoutFinished, out: Outbox[SpeechMessage]
-    ) -> SpeechState:
+    def _on_playout_finished(self, state: SpeechState, end: PlayoutFinished, out: Outbox[SpeechMessage]) -> SpeechState:
         state = replace(state, closed=True, error=state.error or end.error)
         if end.heard:
             message = ChatMessage(
@@ -334,9 +298,7 @@ class Speech(Actor[SpeechState, SpeechMessage]):
         for record in state.calls:
             if not record.told:
                 call = FunctionToolCall(record.call.call_id, record.call.name, record.call.arguments)
-                out.tell(
-                    self._wiring.tools, RunTool(call, self._spec.id, out.myself, self._step_scope(state))
-                )
+                out.tell(self._wiring.tools, RunTool(call, self._spec.id, out.myself, self._step_scope(state)))
         return replace(state, calls=tuple(replace(record, told=True) for record in state.calls))
 
     def _on_tool_finished(self, state: SpeechState, end: ToolFinished, out: Outbox[SpeechMessage]) -> SpeechState:
@@ -383,9 +345,7 @@ class Speech(Actor[SpeechState, SpeechMessage]):
         calls = tuple(call for call, _ in ran)
         outputs = tuple(output for _, output in ran)
         self._store((*calls, *outputs), out)
-        out.tell(
-            self._wiring.supervisor, Publish(FunctionToolsExecutedEvent(calls, outputs, created_at=out.wall()))
-        )
+        out.tell(self._wiring.supervisor, Publish(FunctionToolsExecutedEvent(calls, outputs, created_at=out.wall())))
         return outputs
 
     def _next_step(self, state: SpeechState, out: Outbox[SpeechMessage]) -> SpeechState:

@@ -5,13 +5,14 @@ No decision of the runtime reads these states back; they are what people outside
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Final
 
 from sessionactors.model.events import AgentState, UserState
 
-AGENT_TRANSITIONS: Final[Mapping[AgentState, Set[AgentState]]] = {
+AGENT_TRANSITIONS: Final[Mapping[AgentState, AbstractSet[AgentState]]] = {
     "initializing": frozenset({"listening"}),
     "idle": frozenset({"listening"}),
     "listening": frozenset({"thinking", "speaking"}),
@@ -20,7 +21,7 @@ AGENT_TRANSITIONS: Final[Mapping[AgentState, Set[AgentState]]] = {
 }
 """From each state, the states that may follow."""
 
-USER_TRANSITIONS: Final[Mapping[UserState, Set[UserState]]] = {
+USER_TRANSITIONS: Final[Mapping[UserState, AbstractSet[UserState]]] = {
     "listening": frozenset({"speaking", "away"}),
     "speaking": frozenset({"listening"}),
     "away": frozenset({"speaking", "listening"}),
@@ -66,6 +67,6 @@ def quiet(facts: AgentFacts, speech: str, *, working: bool) -> AgentFacts:
     return replace(facts, audible=facts.audible - {speech}, thinking=thinking)
 
 
-def user_state(speaking: Set[str]) -> UserState:
+def user_state(speaking: AbstractSet[str]) -> UserState:
     """The public state of the users together: speaking when any is."""
     return "speaking" if speaking else "listening"

@@ -1,20 +1,18 @@
-"""``supervisor``: the root of a session. Starts its actors, tracks the public states, counts failures, ends the session.
+"""``supervisor``: the root of a session. Starts its actors, tracks the public states, counts failures, ends it all.
 
 It decides nothing about turns or speech. All public events leave through it, in the order of its mailbox.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TypeAlias, assert_never
 
 from sessionactors.messages.agent import AgentEnters
-from sessionactors.messages.ear import AttachSource, FlushTurn, SetInputEnabled, TurnFlushed
-from sessionactors.messages.floor import HoldFloor
+from sessionactors.messages.ear import AttachSource, SetInputEnabled, TurnFlushed
 from sessionactors.messages.history import ContextSnapshot, HistoryChanged
 from sessionactors.messages.room import (
-    LeaveRoom,
     ParticipantJoined,
     ParticipantLeft,
     RoomClosed,
@@ -30,21 +28,17 @@ from sessionactors.messages.session import (
     EventRaised,
     FinishClose,
     FloorIdle,
-    LeaveAgent,
     Publish,
     Recovered,
     ReplyScheduled,
-    SettleTurns,
     SpeechAudible,
     SpeechQuiet,
 )
 from sessionactors.messages.turn import UserSpeechFact
 from sessionactors.model.chat import AgentHandoff, ChatMessage
-from sessionactors.model.errors import APIError, SessionActorsError
+from sessionactors.model.errors import APIError
 from sessionactors.model.events import (
-    AgentState,
     AgentStateChangedEvent,
-    CloseEvent,
     CloseReason,
     ConversationItemAddedEvent,
     ErrorEvent,
@@ -52,11 +46,9 @@ from sessionactors.model.events import (
     PublicEvent,
     SessionEvent,
     SessionReady,
-    UserState,
     UserStateChangedEvent,
 )
 from sessionactors.runtime import (
-    NS,
     Actor,
     Backoff,
     ChildSpec,
@@ -64,7 +56,6 @@ from sessionactors.runtime import (
     InternalError,
     ObligationExpired,
     Outbox,
-    Ref,
     Restart,
     Strategy,
     Supervision,
@@ -73,13 +64,15 @@ from sessionactors.runtime import (
 
 from . import states
 from .agent import AgentActor
-from .ear import Ear, EarMessage
+from .closing import CloseProtocol, FinishSession, ear_name
+from .ear import Ear
 from .floor import Floor
 from .history import History
 from .llm import LLMActor
 from .output import Output
 from .room import Room
 from .states import AgentFacts
+from .supervisor_state import Listener, SessionBroken, SupervisorState
 from .tools import ToolsActor
 from .tts import TTSActor
 from .wiring import Wiring
@@ -112,13 +105,6 @@ SupervisorMessage: TypeAlias = (
     | ObligationExpired
 )
 
-GENTLE_SHARE = 0.7
-"""Part of the close deadline for speech, hooks and transport to end by themselves; the rest is the kernel's."""
-TRANSCRIPT_SHARE = 0.6
-"""Part of that in which the transcript of a turn that has not ended yet may come."""
-LAST_CALL_SHARE = 0.5
-"""Part of what is left then in which drop-ins must have handled the close event."""
-
 RESTARTED_ONCE = ChildSpec(Restart.TRANSIENT, keep_state=True, max_restarts=1)
 """For the actors that hold the conversation together: one restart from their last committed state."""
 RESTARTED_FREELY = ChildSpec(Restart.TRANSIENT, keep_state=True)
@@ -129,61 +115,8 @@ EAR = ChildSpec(Restart.TEMPORARY)
 DROP_IN = ChildSpec(Restart.TEMPORARY)
 """A user's own actor that fails is gone; the call goes on."""
 
-EAR_NAME = "ear-"
-
 DEFAULT_PARTICIPANT = "user"
 """Whose ear it is when audio comes without a transport."""
-
-
-class SessionBroken(SessionActorsError):
-    """Reported as the error of ``close`` when a part of the session failed for good."""
-
-
-@dataclass(frozen=True, slots=True)
-class Closing:
-    """The end of the session."""
-
-    reason: CloseReason
-    error: BaseException | None
-    until: int
-    """Kernel clock: when all must be over."""
-    waits_for: frozenset[str]
-    leaving: bool = False
-    """The room has been told to leave."""
-    settling: bool = False
-    """The agent has been told that no further turn comes."""
-    last_calls: frozenset[str] = frozenset()
-    """Drop-ins that have not handled the close event yet."""
-    finishing: bool = False
-    """All parts have left, or have had their time; only drop-ins are waited for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Listener:
-    """A drop-in that is told of public events."""
-
-    ref: Ref[EventRaised]
-    events: tuple[type, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SupervisorState:
-    """Lifecycle, public states, and failures in a row."""
-
-    facts: AgentFacts = AgentFacts()
-    agent_state: AgentState = "initializing"
-    user_state: UserState = "listening"
-    speaking: frozenset[str] = frozenset()
-    ears: Mapping[str, Ref[EarMessage]] = field(default_factory=dict)
-    failures: Mapping[str, int] = field(default_factory=dict)
-    listeners: Mapping[str, Listener] = field(default_factory=dict)
-    """Drop-ins that are told of public events, by path."""
-    closing: Closing | None = None
-    ended: bool = False
-
-
-FinishSession: TypeAlias = Callable[[CloseReason, BaseException | None, float], None]
-"""Ends the tree within so many seconds and raises the ``close`` event; given by the session."""
 
 
 class Supervisor(Actor[SupervisorState, SupervisorMessage]):
@@ -193,7 +126,7 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
 
     def __init__(self, wiring: Wiring, finish: FinishSession) -> None:
         self._wiring = wiring
-        self._finish = finish
+        self._closing = CloseProtocol(wiring, finish)
 
     def initial(self) -> SupervisorState:
         """Nothing runs."""
@@ -252,10 +185,10 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
             case RoomConnected():
                 return self._ready(state, out)
             case RoomConnectFailed(error):
-                return self._close(state, CloseReason.ERROR, 2.0, error, out)
+                return self._closing.begin(state, CloseReason.ERROR, 2.0, error, out)
             case RoomClosed(reason):
                 out.log("room_closed", reason=reason)
-                return self._close(state, CloseReason.PARTICIPANT_DISCONNECTED, 2.0, None, out)
+                return self._closing.begin(state, CloseReason.PARTICIPANT_DISCONNECTED, 2.0, None, out)
             case ParticipantJoined(identity, source):
                 return self._attach(state, identity, AttachSource(source), out) if source is not None else state
             case ParticipantLeft(identity):
@@ -274,23 +207,23 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
                 self._on_obligation_expired(state, message, out)
                 return state
             case CloseSession(reason, deadline, error):
-                return self._close(state, reason, deadline, error, out)
+                return self._closing.begin(state, reason, deadline, error, out)
             case FloorIdle():
-                return self._closed_a_part(state, "floor", out)
+                return self._closing.part_ended(state, "floor", out)
             case TurnFlushed(participant):
-                return self._closed_a_part(state, _ear_name(participant), out)
+                return self._closing.part_ended(state, ear_name(participant), out)
             case ContextSnapshot():  # the agent's last word has been stored
-                return self._closed_a_part(state, "agent", out)
+                return self._closing.part_ended(state, "agent", out)
             case RoomLeft():
-                return self._closed_a_part(state, "room", out)
+                return self._closing.part_ended(state, "room", out)
             case FinishClose():
-                return self._finish_close(state, out)
+                return self._closing.finish(state, out)
             case ActorEnded(path, error):
                 return self._on_actor_ended(state, path, error, out)
             case DropInEnded():
                 return self._on_drop_in_ended(state, message, out)
             case Delivery(target=path):
-                return self._on_last_call_handled(state, path, out)
+                return self._closing.last_call_handled(state, path, out)
             case _:
                 assert_never(message)
 
@@ -357,7 +290,7 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
         ear = state.ears.get(identity)
         if ear is None:
             wiring = self._wiring
-            ear = out.spawn(_ear_name(identity), lambda: Ear(identity, wiring), EAR)
+            ear = out.spawn(ear_name(identity), lambda: Ear(identity, wiring), EAR)
             out.watch(ear, _ended)
             state = replace(state, ears={**state.ears, identity: ear})
         out.tell(ear, attach)
@@ -370,7 +303,7 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
         if ear is not None:
             out.tell(ear, AttachSource(None))
         if state.closing is None:
-            return self._close(state, CloseReason.PARTICIPANT_DISCONNECTED, 2.0, None, out)
+            return self._closing.begin(state, CloseReason.PARTICIPANT_DISCONNECTED, 2.0, None, out)
         return state
 
     # -- failures ----------------------------------------------------------------------------------------------------
@@ -386,7 +319,7 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
             return state
         broken = SessionBroken(f"{component} failed {count} times in a row; the last: {error!r}")
         broken.__cause__ = error
-        return self._close(state, CloseReason.ERROR, 2.0, broken, out)
+        return self._closing.begin(state, CloseReason.ERROR, 2.0, broken, out)
 
     @staticmethod
     def _recovered(state: SupervisorState, components: tuple[str, ...]) -> SupervisorState:
@@ -413,8 +346,8 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
         broken.__cause__ = error
         self._emit(state, ErrorEvent(broken, path, recoverable=False, created_at=out.wall()), out)
         if state.closing is not None:
-            return self._closed_a_part(state, path.rsplit("/", 1)[-1], out)
-        return self._close(state, CloseReason.ERROR, 2.0, broken, out)
+            return self._closing.part_ended(state, path.rsplit("/", 1)[-1], out)
+        return self._closing.begin(state, CloseReason.ERROR, 2.0, broken, out)
 
     def _on_drop_in_ended(
         self, state: SupervisorState, end: DropInEnded, out: Outbox[SupervisorMessage]
@@ -424,98 +357,7 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
         if end.error is not None:
             event = ErrorEvent(end.error, end.path, recoverable=True, created_at=out.wall())
             self._emit(state, event, out)
-        return self._on_last_call_handled(state, end.path, out)
-
-    # -- close -------------------------------------------------------------------------------------------------------
-
-    def _close(
-        self,
-        state: SupervisorState,
-        reason: CloseReason,
-        deadline: float,
-        error: BaseException | None,
-        out: Outbox[SupervisorMessage],
-    ) -> SupervisorState:
-        """Cut speech, keep what was said, run ``on_exit``, leave the room; then the kernel ends what is left."""
-        until = out.now + round(deadline * NS)
-        if state.closing is not None:
-            if until < state.closing.until:  # a later, shorter deadline wins; a longer one does not
-                out.timer("finish", max(0.0, deadline * GENTLE_SHARE), FinishClose())
-                return replace(state, closing=replace(state.closing, until=until))
-            return state
-        wiring = self._wiring
-        out.tell(wiring.floor, HoldFloor())
-        out.tell(wiring.agent, LeaveAgent())
-        parts = {"floor", "agent"}
-        patience = min(wiring.options.session_close_transcript_timeout, deadline * GENTLE_SHARE * TRANSCRIPT_SHARE)
-        for identity, ear in state.ears.items():
-            if reason is not CloseReason.ERROR and ear.is_alive():
-                out.tell(ear, FlushTurn(patience, out.myself))
-                parts.add(_ear_name(identity))
-            out.tell(ear, SetInputEnabled(False))
-        if wiring.room is not None:
-            parts.add("room")
-        out.oblige("close", "speech, hooks and transport to end", deadline)
-        out.timer("finish", deadline * GENTLE_SHARE, FinishClose())
-        return self._go_on_closing(replace(state, closing=Closing(reason, error, until, frozenset(parts))), out)
-
-    def _go_on_closing(self, state: SupervisorState, out: Outbox[SupervisorMessage]) -> SupervisorState:
-        """The room is left when the users' last words are known; the agent is done when no speech or turn can come."""
-        closing = state.closing
-        if closing is None:
-            return state
-        listening = any(part.startswith(EAR_NAME) for part in closing.waits_for)
-        if not listening and not closing.leaving:
-            closing = replace(closing, leaving=True)
-            if self._wiring.room is not None:
-                out.tell(self._wiring.room, LeaveRoom())
-        if not listening and "floor" not in closing.waits_for and not closing.settling:
-            closing = replace(closing, settling=True)
-            out.tell(self._wiring.agent, SettleTurns())
-        return replace(state, closing=closing)
-
-    def _closed_a_part(self, state: SupervisorState, part: str, out: Outbox[SupervisorMessage]) -> SupervisorState:
-        if state.closing is None:
-            return state
-        gone = {part, "agent"} if part == "history" else {part}  # who would have told of the agent
-        left = state.closing.waits_for - gone
-        state = self._go_on_closing(replace(state, closing=replace(state.closing, waits_for=left)), out)
-        if not left:
-            # By message, so that what the parts said before (history, events) is handled first.
-            out.tell(out.myself, FinishClose())
-        return state
-
-    def _finish_close(self, state: SupervisorState, out: Outbox[SupervisorMessage]) -> SupervisorState:
-        closing = state.closing
-        if closing is None or state.ended:
-            return state
-        last_calls = frozenset(path for path, listener in state.listeners.items() if CloseEvent in listener.events)
-        if last_calls and not closing.finishing:
-            return self._call_last(state, closing, last_calls, out)
-        out.discharge("close")
-        out.port(self._finish, closing.reason, closing.error, max(0.0, (closing.until - out.now) / NS))
-        return replace(state, ended=True)
-
-    def _call_last(
-        self, state: SupervisorState, closing: Closing, paths: frozenset[str], out: Outbox[SupervisorMessage]
-    ) -> SupervisorState:
-        """Tell the drop-ins of the end. They have handled all that came before once they have handled this."""
-        out.subscribe((EventRaised,))
-        event = CloseEvent(closing.reason, out.wall(), closing.error)
-        for path in paths:
-            out.tell(state.listeners[path].ref, EventRaised(event))
-        out.timer("finish", LAST_CALL_SHARE * max(0, closing.until - out.now) / NS, FinishClose())
-        return replace(state, closing=replace(closing, finishing=True, last_calls=paths))
-
-    def _on_last_call_handled(
-        self, state: SupervisorState, path: str, out: Outbox[SupervisorMessage]
-    ) -> SupervisorState:
-        closing = state.closing
-        if closing is None or path not in closing.last_calls:
-            return state
-        left = closing.last_calls - {path}
-        state = replace(state, closing=replace(closing, last_calls=left))
-        return state if left else self._finish_close(state, out)
+        return self._closing.last_call_handled(state, end.path, out)
 
     def summary(self, state: SupervisorState) -> Mapping[str, object]:
         """Public states, and what a close waits for."""
@@ -527,10 +369,6 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
             "failures": dict(state.failures),
             "closing": None if closing is None else sorted(closing.waits_for | closing.last_calls),
         }
-
-
-def _ear_name(identity: str) -> str:
-    return f"{EAR_NAME}{identity}"
 
 
 def _ended(end: Terminated) -> ActorEnded:

@@ -1,0 +1,77 @@
+"""Segments of playout as values: what each is, and where it is on its way to the listener."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from sessionactors.interfaces.audio_io import (
+    AudioSink,
+)
+from sessionactors.interfaces.tts import WordTiming
+from sessionactors.messages.floor import SilenceSpeech
+from sessionactors.messages.output import (
+    PlayoutReport,
+)
+from sessionactors.runtime import Ref, Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One stretch of agent speech on its way to the listener."""
+
+    id: str
+    speech: str
+    with_audio: bool
+    reply_to: Ref[PlayoutReport]
+    scope: Scope
+    text: str = ""
+    text_ended: bool = False
+    anchors: tuple[WordTiming, ...] = ()
+    written: float = 0.0
+    """Seconds handed to the sink."""
+    audio_ended: bool = False
+    sink: AudioSink | None = None
+    """Where it plays."""
+    started: bool = False
+    position: float = 0.0
+    """Seconds the sink reported played."""
+    shown: int = 0
+    """Characters already shown in the transcript."""
+    cut: bool = False
+    """It was cleared: what the sink reports last, exactly, is waited for."""
+    silence: SilenceSpeech | None = None
+    """The order by which it was cut, if it was an order."""
+    error: BaseException | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutputState:
+    """What plays, what waits, and the sums."""
+
+    sink: AudioSink | None = None
+    segments: tuple[Segment, ...] = ()
+    """The first one is heard; the others wait."""
+    audio_enabled: bool = True
+    transcription_enabled: bool = True
+    synthesised: float = 0.0
+    """Seconds of audio that reached this actor. Equals played + discarded when nothing is open (promise P8)."""
+    played: float = 0.0
+    discarded: float = 0.0
+    late_frames: int = 0
+    """Frames for segments that are over."""
+
+
+def find(state: OutputState, name: str) -> Segment | None:
+    """The open segment of this name."""
+    return next((segment for segment in state.segments if segment.id == name), None)
+
+
+def update(state: OutputState, name: str, **changes: object) -> OutputState:
+    """The same with one segment changed."""
+    return replace(
+        state,
+        segments=tuple(
+            replace(segment, **changes) if segment.id == name else segment  # type: ignore[arg-type]
+            for segment in state.segments
+        ),
+    )

@@ -1,0 +1,46 @@
+"""The state of one speech as a value: its step, its text, its tool calls, its open accounts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sessionactors.messages.tools import ToolFinished
+from sessionactors.model.chat import (
+    FunctionCall,
+)
+from sessionactors.runtime import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """One tool call of a step."""
+
+    call: FunctionCall
+    told: bool = False
+    finished: ToolFinished | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechState:
+    """Where the speech is."""
+
+    step: int = 1
+    scope: Scope | None = None
+    """The step's."""
+    text: str = ""
+    """The step's text so far."""
+    text_ended: bool = False
+    wanted: bool = False
+    """The floor was asked for in this step."""
+    granted: bool = False
+    granted_at: int = 0
+    opened: bool = False
+    """The step's segment was given to ``output``."""
+    closed: bool = False
+    """``output`` has reported its end."""
+    calls: tuple[CallRecord, ...] = ()
+    interrupted: bool = False
+    released: bool = False
+    settled: bool = False
+    """The floor has been told that the speech is over."""
+    error: BaseException | None = None

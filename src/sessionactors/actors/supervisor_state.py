@@ -1,0 +1,69 @@
+"""The state of ``supervisor`` as a value: lifecycle, public states, failures in a row, and the end of the session."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sessionactors.messages.session import (
+    EventRaised,
+)
+from sessionactors.model.errors import SessionActorsError
+from sessionactors.model.events import (
+    AgentState,
+    CloseReason,
+    UserState,
+)
+from sessionactors.runtime import (
+    Ref,
+)
+
+from .ear import EarMessage
+from .states import AgentFacts
+
+
+class SessionBroken(SessionActorsError):
+    """Reported as the error of ``close`` when a part of the session failed for good."""
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """The end of the session."""
+
+    reason: CloseReason
+    error: BaseException | None
+    until: int
+    """Kernel clock: when all must be over."""
+    waits_for: frozenset[str]
+    leaving: bool = False
+    """The room has been told to leave."""
+    settling: bool = False
+    """The agent has been told that no further turn comes."""
+    last_calls: frozenset[str] = frozenset()
+    """Drop-ins that have not handled the close event yet."""
+    finishing: bool = False
+    """All parts have left, or have had their time; only drop-ins are waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A drop-in that is told of public events."""
+
+    ref: Ref[EventRaised]
+    events: tuple[type, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SupervisorState:
+    """Lifecycle, public states, and failures in a row."""
+
+    facts: AgentFacts = field(default_factory=AgentFacts)
+    agent_state: AgentState = "initializing"
+    user_state: UserState = "listening"
+    speaking: frozenset[str] = frozenset()
+    ears: Mapping[str, Ref[EarMessage]] = field(default_factory=dict)
+    failures: Mapping[str, int] = field(default_factory=dict)
+    listeners: Mapping[str, Listener] = field(default_factory=dict)
+    """Drop-ins that are told of public events, by path."""
+    closing: Closing | None = None
+    ended: bool = False
