@@ -87,7 +87,7 @@ async def verify(out: Path, *, voice: bool = True) -> Verification:
     return Verification(tuple(findings))
 
 
-def _files(out: Path, voice: bool) -> Finding:  # noqa: FBT001
+def _files(out: Path, voice: bool) -> Finding:
     wanted = (*FILES, RECORDING) if voice else FILES
     problems = [f"{name} is missing or empty" for name in wanted if _size(out / name) == 0]
     if not problems:
