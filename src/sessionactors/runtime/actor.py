@@ -47,7 +47,7 @@ class Actor(Generic[S, M]):
         raise NotImplementedError(f"{type(self).__name__} must define receive()")
 
     def restarted(self, state: S, error: BaseException, out: Outbox[M]) -> S:
-        """Called instead of :meth:`started` after a failure, with a fresh or the last committed state (``keep_state``)."""
+        """Called instead of :meth:`started` after a failure, with a fresh state or (``keep_state``) the last one."""
         return self.started(state, out)
 
     def stopped(self, state: S, out: Outbox[M]) -> None:

@@ -85,7 +85,7 @@ class _Spawning:
             self.future.fail(error)
             return
         if not self.future.succeed(ref) or self._given_up:
-            self._system.stop_tree(self._name, UNDO_DEADLINE)
+            _ = self._system.stop_tree(self._name, UNDO_DEADLINE)
 
     async def undo(self) -> None:
         """End what has begun. A failed start has left nothing, and the name may be another's."""

@@ -1,8 +1,8 @@
 """A cell: the place in which one actor lives. It owns mailbox, state, timers, effects, children and accounts.
 
 The cell never dies of a handler. Restart replaces the actor object and (unless kept) its state; mailbox, accounts and
-path stay. Here are its facts and how messages get in. What happens to it is in the modules beside: ``handling`` (messages
-and commit), ``lifecycle`` (start, restart, end), ``outside`` (timers, effects, asks) and ``failure``.
+path stay. Here are its facts and how messages get in. What happens to it is in the modules beside: ``handling``
+(messages), ``commit``, ``lifecycle`` (start, restart, end), ``outside`` (timers, effects, asks) and ``failure``.
 
 Everything here runs on the actor loop, except what says otherwise.
 """

@@ -1,6 +1,6 @@
 """Time for actors: monotonic nanoseconds, and a wall clock that cannot jump.
 
-A loop that offers ``time_ns()`` (the virtual loop of ``sessionactors.testing``) is its own clock; any other loop runs on
+A loop that offers ``time_ns()`` (the virtual loop of ``sessionactors.testing``) is its own clock; others run on
 ``time.monotonic_ns``.
 """
 

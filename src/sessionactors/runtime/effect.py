@@ -1,8 +1,8 @@
 """Effects: asynchronous work that an actor starts outside its handler.
 
-An effect is a coroutine on its home loop. It reaches its owner only by messages, at most ``window`` of them unhandled at
-a time; it has a deadline, and it dies with its owner. What it still says after it was cancelled is discarded if it is
-fenced and handled if it accounts.
+An effect is a coroutine on its home loop. It reaches its owner only by messages, at most ``window`` of them unhandled
+at a time; it has a deadline, and it dies with its owner. What it still says after it was cancelled is discarded if it
+is fenced and handled if it accounts.
 """
 
 from __future__ import annotations

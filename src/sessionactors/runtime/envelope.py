@@ -40,7 +40,7 @@ class Origin:
 class Envelope(PykkaEnvelope[object]):
     """A message on its way.
 
-    ``id`` counts deliveries of a tree from 1; ``cause`` is the id of the delivery whose handler sent this one (0: none);
+    ``id`` counts deliveries of a tree from 1; ``cause`` is the id of the delivery whose handler sent it (0: none);
     ``at`` is the enqueue time on the kernel clock in nanoseconds; ``turn`` is inherited from the cause.
     """
 

@@ -29,11 +29,13 @@ if TYPE_CHECKING:
 log = structlog.get_logger("sessionactors.runtime")
 
 
-def serve(cell: Cell, lane: Lane, most: int, control: Sized = (), posted: Sized = ()) -> int:
+def serve(  # noqa: PLR0915 - see below
+    cell: Cell, lane: Lane, most: int, control: Sized = (), posted: Sized = ()
+) -> int:
     """Handle up to ``most`` messages of a lane, oldest first; returns how many were taken.
 
-    Ends early when messages are held, and as soon as there is something in ``control`` or ``posted``: what must not wait
-    for data (the dispatcher's control queue, and calls from other threads).
+    Ends early when messages are held, and as soon as there is something in ``control`` or ``posted``: what must not
+    wait for data (the dispatcher's control queue, and calls from other threads).
 
     The hot path of the kernel, and so one long function: what a message costs is mostly Python calls. The clock is read
     between handler and commit (the end of the handler, and the sending time of all it sent) and, if there was anything
@@ -209,6 +211,7 @@ def transact(cell: Cell, hook: Callable[[], object]) -> BaseException | None:
 
 
 def handler_failed(cell: Cell, envelope: Envelope, error: BaseException, began: int) -> None:
+    """A handler has raised: its message fails, and its actor is left to the supervisor."""
     fail_current(cell, envelope, error, began)
     failure.on_failure(cell, error)
     if escapes(error) and not cell.actor.own_thread:
@@ -244,6 +247,7 @@ def leave_thread(cell: Cell) -> None:
 
 
 def note_failure(cell: Cell, error: BaseException, during: str) -> None:
+    """Remember and log what was raised."""
     cell.last_error = error
     log.error(
         "actor_failed",
@@ -284,6 +288,7 @@ def wanted(cell: Cell, envelope: Envelope, now: int) -> bool:
 
 
 def discard(cell: Cell, envelope: Envelope, now: int) -> None:
+    """Do not handle a message that its scope, timer or effect has fenced."""
     cell.mailbox.accounts.fenced += 1
     cell.release_origin(envelope)
     if envelope.reply_to is not None:
@@ -293,6 +298,7 @@ def discard(cell: Cell, envelope: Envelope, now: int) -> None:
 
 
 def stash_current(cell: Cell, envelope: Envelope) -> BaseException | None:
+    """Keep the message in hand for later; too many of them are a failure."""
     if cell.mailbox.stashed_count() >= cell.mailbox.bounds.data:
         cell.mailbox.accounts.dead_lettered += 1
         cell.release_origin(envelope)

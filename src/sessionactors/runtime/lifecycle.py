@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("sessionactors.runtime")
 
 END_PATIENCE = 5 * NS
-"""Nanoseconds that effects, children and the handler of an ending actor may take before they are abandoned: its name must
+"""Nanoseconds that effects, children and handler of an ending actor may take before they are abandoned: its name must
 become free, and who watches it must hear, also if an effect swallows its cancellation."""
 CHILDREN_PATIENCE = NS
 """Nanoseconds that a restart waits for the children of the last incarnation, before it abandons them."""
@@ -222,9 +222,10 @@ def last_words(cell: Cell) -> None:
 
 def maybe_finish(cell: Cell) -> None:
     """Finish, if nothing of it is left."""
-    if not cell.stopped and not cell.children and not cell.effects and not cell.ending_effects:
-        if not cell.held & (BUSY | LEAVING):
-            finish(cell)
+    if cell.stopped or cell.held & (BUSY | LEAVING):
+        return
+    if not cell.children and not cell.effects and not cell.ending_effects:
+        finish(cell)
 
 
 def abandon(cell: Cell) -> None:

@@ -65,7 +65,7 @@ class LoopThread:
 def new_loop() -> asyncio.AbstractEventLoop:
     """The fastest loop there is."""
     try:
-        import uvloop
+        import uvloop  # noqa: PLC0415 - where it is installed
     except ImportError:
         return asyncio.new_event_loop()
     return uvloop.new_event_loop()

@@ -127,7 +127,7 @@ class Mailbox:
         return None
 
     def pop(self, lane: Lane) -> Envelope | None:
-        """The oldest message of a lane, or None. Who takes it out asks ``handling.wanted``, which counts it out by type."""
+        """The oldest message of a lane, or None. ``handling.wanted`` counts it out by type."""
         waiting = self.control if lane is CONTROL else self.data
         if not waiting:
             return None

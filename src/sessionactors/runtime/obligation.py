@@ -1,4 +1,4 @@
-"""Obligations: things that are open and must end. One table per room, so that silence always has a name (promise P9)."""
+"""Obligations: things that are open and must end. One table per room, so that silence has a name (promise P9)."""
 
 from __future__ import annotations
 

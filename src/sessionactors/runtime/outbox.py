@@ -204,7 +204,7 @@ class Outbox(Generic[M]):
         self.ops.append((commit.cancel_effect, key, report))
 
     def port(self, call: Callable[..., object], *arguments: object) -> None:
-        """Call a port (a sink, a user mirror): synchronous, must return at once. Its exception is a failure of this actor."""
+        """Call a port (a sink, a user mirror): synchronous, must return at once. Its exception is a failure of mine."""
         self.ops.append((commit.port, call, arguments))
 
     # -- actors ------------------------------------------------------------------------------------------------------

@@ -128,6 +128,7 @@ def report_effect(cell: Cell, effect: Effect, value: object, error: BaseExceptio
 
 
 def from_effect(cell: Cell, effect: Effect, message: object, *, windowed: bool) -> None:
+    """Deliver a message of an effect to its owner; ``windowed``: it takes a place in the effect's window."""
     cell.deliver(
         Envelope(
             message,

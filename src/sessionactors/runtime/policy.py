@@ -49,7 +49,7 @@ class MessagePolicy:
     key: Callable[[Any], Hashable] | None = None
     """For ``CONFLATE``: messages of this type with equal keys replace each other (None: the type is the key)."""
     fenced: bool = False
-    """Discarded at dequeue once its ``scope`` is closed. Messages that are not fenced account, and are always handled."""
+    """Discarded at dequeue once its ``scope`` is closed. Messages that are not fenced are always handled."""
     plain: bool = field(init=False, default=True)
     """Whether it goes into the data lane after no more than a look at the depth: the common case, tested first."""
     checked: bool = field(init=False, default=False)

@@ -53,7 +53,7 @@ class StoppedFlag:
 
 
 class Inbox:
-    """Pykka's inbox protocol over a cell's mailbox: only ``put`` and ``empty``; the dispatcher takes messages itself."""
+    """Pykka's inbox protocol over a cell's mailbox: only ``put`` and ``empty``; the dispatcher takes messages."""
 
     __slots__ = ("_cell",)
 

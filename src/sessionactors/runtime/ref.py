@@ -114,7 +114,7 @@ class Ref(pykka.ActorRef["Cell"], Generic[M_contra]):
         Args:
             message: the question.
             block: wait on this thread; False returns a future that can be awaited on any loop.
-            timeout: seconds until :class:`AskTimeout`; an ask that expired in the mailbox is not handled. None: for ever.
+            timeout: seconds until :class:`AskTimeout`; an ask that expired in the mailbox is not handled. None: no end.
 
         Raises:
             BlockingAskOnLoop: ``block=True`` on the actor loop.

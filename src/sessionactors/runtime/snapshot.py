@@ -127,7 +127,7 @@ class ActorSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class TreeSnapshot(Mapping[str, ActorSnapshot]):
-    """A room: its actors by path, its obligations and sums. ``snapshot["tts"]`` finds an actor by the end of its path."""
+    """A room: its actors by path, its obligations and sums. ``snapshot["tts"]`` finds one by the end of its path."""
 
     room: str
     at: float
@@ -161,7 +161,7 @@ class TreeSnapshot(Mapping[str, ActorSnapshot]):
         return len(self.actors)
 
     def __str__(self) -> str:
-        from .snapshot_text import render
+        from .snapshot_text import render  # noqa: PLC0415 - it knows this module
 
         return render(self)
 

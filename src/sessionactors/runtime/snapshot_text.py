@@ -12,8 +12,11 @@ def render(snapshot: TreeSnapshot) -> str:
     """The whole room."""
     total = snapshot.accounts
     lines = [
-        f"room {snapshot.room}: {len(snapshot)} actors, {total.received} messages received, {total.handled} handled, "
-        f"{total.fenced} fenced, {total.dropped} dropped, {total.failed} failed, {len(snapshot.dead_letters)} dead letters"
+        (
+            f"room {snapshot.room}: {len(snapshot)} actors, {total.received} messages received, "
+            f"{total.handled} handled, {total.fenced} fenced, {total.dropped} dropped, {total.failed} failed, "
+            f"{len(snapshot.dead_letters)} dead letters"
+        )
     ]
     if snapshot.loop_blocked:
         lines.append(f"  ! the actor loop has not run for {snapshot.loop_blocked:.2f} s")

@@ -6,19 +6,17 @@ import asyncio
 import contextvars
 import os
 import threading
-import time
-import weakref
 from collections.abc import Callable, Collection
-from typing import Literal, TypeVar, cast
+from typing import Literal, TypeVar
 
 import pykka
-import structlog
 
-from . import close_report, lifecycle, snapshot
+from . import closing, forks, lifecycle, snapshot
 from .actor import Actor
 from .cell import Cell
 from .clock import Clock, nanoseconds
 from .close_report import CloseReport
+from .closing import BLOCKED_PATIENCE as BLOCKED_PATIENCE  # noqa: PLC0414 - a part of the face of this module
 from .dead_letters import DeadLetters
 from .dispatcher import Dispatcher, LoopDispatcher
 from .envelope import EDGE, NO_CAUSE
@@ -37,13 +35,6 @@ M = TypeVar("M")
 R = TypeVar("R")
 S = TypeVar("S")
 
-log = structlog.get_logger("sessionactors.runtime")
-
-_started: weakref.WeakSet[ActorSystem] = weakref.WeakSet()
-"""To be told of a fork; nothing else goes through it."""
-
-BLOCKED_PATIENCE = 0.5
-"""Seconds beyond its deadline that a close waits for an actor loop that may be blocked."""
 SPAWN_PATIENCE = 5.0
 """Seconds that a caller on another thread waits for the actor loop to start an actor."""
 
@@ -90,10 +81,12 @@ class ActorSystem:
         self.edge_lock = threading.Lock()
         self.trees: dict[str, Tree] = {}
         self.abandoned_effects: list[str] = []
-        self._thread: LoopThread | None = None
+        self.thread: LoopThread | None = None
+        """That of an own loop."""
         self._pid = 0
         self._running = False
-        self._closing = False
+        self.closing = False
+        """No tree may start any more."""
         self._ending: dict[str, list[Callable[[], None]]] = {}
 
     # -- life --------------------------------------------------------------------------------------------------------
@@ -118,11 +111,11 @@ class ActorSystem:
         if self.mode == "running":
             self._adopt(asyncio.get_running_loop())
         else:
-            self._thread = LoopThread(self._adopt, self._close_dispatcher)
-            self._thread.start()
+            self.thread = LoopThread(self._adopt, self._close_dispatcher)
+            self.thread.start()
         self._pid = os.getpid()
         self._running = True
-        _started.add(self)
+        forks.tell(self)
         virtual = hasattr(self.loop, "time_ns")
         if self._want_watchdog or (self._want_watchdog is None and not virtual):
             self.watchdog = Watchdog(self)
@@ -139,7 +132,8 @@ class ActorSystem:
         if hasattr(self, "dispatcher"):  # there is none if making it has failed
             self.dispatcher.close()
 
-    def _check(self) -> None:
+    def must_run(self) -> None:
+        """Raise unless it can be used."""
         if self._pid and self._pid != os.getpid():
             raise SystemClosed("this actor system was started before a fork: make a new one in the child process")
         if not self._running:
@@ -159,71 +153,17 @@ class ActorSystem:
         Args:
             deadline: seconds for all trees together.
         """
-        if not self._running:
-            return []
-        self._check()
-        if self.loop.is_closed():
-            return self._close_without_loop()
-        if self.mode == "running":
-            raise SystemClosed("this system runs on your loop: use `await system.aclose()`")
-        limit = time.monotonic() + deadline + BLOCKED_PATIENCE
-        reports = []
-        for name, future in self._stop_trees(deadline).items():
-            try:
-                reports.append(cast("CloseReport", future.get(timeout=max(0.0, limit - time.monotonic()))))
-            except pykka.Timeout:
-                reports.append(close_report.of_blocked_loop(self, name, deadline + BLOCKED_PATIENCE))
-        self._end()
-        return reports
+        return closing.close(self, deadline)
 
     async def aclose(self, deadline: float = 2.0) -> list[CloseReport]:
         """End all trees, then the system; the caller's loop goes on."""
-        if not self._running:
-            return []
-        self._check()
-        if self.loop.is_closed():
-            return self._close_without_loop()
-        limit = time.monotonic() + deadline + BLOCKED_PATIENCE
-        reports = []
-        for name, future in self._stop_trees(deadline).items():
-            future.timeout = max(0.0, limit - time.monotonic())
-            try:
-                reports.append(cast("CloseReport", await future))
-            except pykka.Timeout:
-                reports.append(close_report.of_blocked_loop(self, name, deadline + BLOCKED_PATIENCE))
-        if self.mode == "running":
-            self._end()
-        else:
-            await asyncio.to_thread(self._end)
-        return reports
+        return await closing.aclose(self, deadline)
 
-    def _close_without_loop(self) -> list[CloseReport]:
-        """The user has closed the loop under the actors: none of them can end, or say anything, any more."""
-        reports = [close_report.of_lost_loop(self, name, "its loop is closed", 0.0) for name in list(self.trees)]
-        self.trees.clear()
-        self._end()
-        return reports
-
-    def _stop_trees(self, deadline: float) -> dict[str, KernelFuture]:
-        self._closing = True
-        return {name: self.stop_tree(name, deadline) for name in list(self.trees)}
-
-    def _end(self) -> None:
-        if not self._running:
-            return
-        self._running = False
-        self.loop_thread = None  # the system may give this number to another thread
-        if self.watchdog is not None:
-            self.watchdog.stop(wait=self.mode == "own")
-            self.watchdog = None
-        self.threads.close()
-        for tap in self.taps.active:
-            tap.close()
-        if self._thread is None:
-            self.ticker.close()
-            self.dispatcher.close()
-        elif not self._thread.stop(BLOCKED_PATIENCE):
-            log.error("actor_loop_abandoned", room="", actor="", message_id=0)
+    def ended(self) -> bool:
+        """For ``closing``: from now on nothing may be asked of this system; False if that was so already."""
+        was, self._running = self._running, False
+        self.loop_thread = None  # its number may be given to another thread
+        return was
 
     # -- threads and loops -------------------------------------------------------------------------------------------
 
@@ -232,7 +172,7 @@ class ActorSystem:
         if threading.get_ident() == self.loop_thread:
             call()
             return
-        self._check()
+        self.must_run()
         self.dispatcher.post(call)  # type: ignore[arg-type]
 
     def drive(self, future: KernelFuture) -> None:
@@ -288,8 +228,8 @@ class ActorSystem:
             SystemClosed: the system does not run, or its loop did not answer within 5 s.
             Exception: whatever ``started`` of the root raised; nothing of the tree is left then.
         """
-        self._check()
-        if self._closing:
+        self.must_run()
+        if self.closing:
             raise SystemClosed(f"the actor system is closing: {name!r} was not started")
 
         def begin() -> Cell:
@@ -376,9 +316,9 @@ class ActorSystem:
         self.trees.pop(tree.name, None)
         self.taps.close_room(tree.name)
         loop = tree.user_loop
-        if loop is not None and self.watchdog is not None and loop is not self.loop:
-            if not any(other.user_loop is loop for other in self.trees.values()):
-                self.watchdog.forget(loop)
+        shared = loop is self.loop or any(other.user_loop is loop for other in self.trees.values())
+        if loop is not None and self.watchdog is not None and not shared:
+            self.watchdog.forget(loop)
         for callback in self._ending.pop(tree.name, ()):
             callback()
 
@@ -415,12 +355,3 @@ class ActorSystem:
         left.extend(f"effect {name}" for name in self.abandoned_effects if name.split("#")[0].split("/")[0] == room)
         left.extend(f"thread {name}" for name in self.threads.running() if name.split("/")[0] == room)
         return left
-
-
-def _forked() -> None:
-    for system in list(_started):
-        system.forked()
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_forked)

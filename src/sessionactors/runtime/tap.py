@@ -1,4 +1,4 @@
-"""Taps: watch deliveries as they end. A tap has its own bounded, drop-oldest queue, so it cannot slow what it watches."""
+"""Taps: watch deliveries as they end. A tap has its own bounded queue that drops the oldest, so it slows nobody."""
 
 from __future__ import annotations
 

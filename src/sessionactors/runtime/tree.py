@@ -79,7 +79,7 @@ class Tree:
             alarm.cancel()
 
     def _expired(self, obligation: Obligation) -> None:
-        from .commit import told_of_end
+        from .commit import told_of_end  # noqa: PLC0415 - commit knows trees
 
         self._alarms.pop(obligation.key, None)
         root = self.root

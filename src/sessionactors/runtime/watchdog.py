@@ -1,4 +1,4 @@
-"""A thread that looks on: it names what blocks a loop, and acts when a deadline passes that the loop itself should keep.
+"""A thread that looks on: it names what blocks a loop, and acts when a deadline passes that the loop should keep.
 
 It runs in real time and is not used under virtual time, where nothing can block unnoticed.
 """
