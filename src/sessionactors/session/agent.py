@@ -50,11 +50,8 @@ class Agent:
             seen.add(tool.name)
 
     def _decorated_tools(self) -> tuple[FunctionTool[..., object], ...]:
-        found = []
-        for name in dir(type(self)):
-            if isinstance(getattr(type(self), name, None), FunctionTool):
-                found.append(getattr(self, name))
-        return tuple(found)
+        kind = type(self)
+        return tuple(getattr(self, name) for name in dir(kind) if isinstance(getattr(kind, name, None), FunctionTool))
 
     @property
     def id(self) -> str:

@@ -56,6 +56,7 @@ class FunctionTool(Generic[P, R_co]):
         self.definition = ToolDefinition(self.name, self.description, _schema(self._model, self.name))
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
+        """Call the function as if it were not a tool."""
         return self._function(*args, **kwargs)
 
     def __get__(self, instance: object, owner: type | None = None) -> FunctionTool[..., R_co]:

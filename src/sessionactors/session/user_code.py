@@ -126,7 +126,7 @@ def _result_of(tool: FunctionTool[..., object], value: object) -> ToolResult:
     try:
         return ToolResult(json.dumps(value, ensure_ascii=False))
     except TypeError:
-        log.error("tool_returned_invalid", tool=tool.name, type=type(value).__name__)
+        log.exception("tool_returned_invalid", tool=tool.name, type=type(value).__name__)
         return ToolResult(
             f"The tool returned an invalid output ({type(value).__name__}): return text, numbers, lists or dicts",
             is_error=True,

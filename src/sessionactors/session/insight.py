@@ -1,0 +1,50 @@
+"""Looking inside a session: snapshots, taps, diagrams, and what blocks progress."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sessionactors.runtime import (
+    Ref,
+    Tap,
+    TreeSnapshot,
+)
+
+from . import diagram
+from .session_link import TRACED, SessionLink, Userdata_T
+from .why import why
+
+
+class Insight(SessionLink[Userdata_T]):
+    """The views of a session."""
+
+    def inspect(self) -> TreeSnapshot:
+        """Every actor: status, message in hand, both lanes, timers, effects. Never blocks; works on a hung session."""
+        system, _ = self._live("inspect()")
+        return system.inspect(self._room_name)
+
+    def tap(self, types: Collection[type] | None = None, capacity: int = 1024) -> Tap:
+        """Watch deliveries as they end: ``async for delivery in session.tap(types=[TextDelta])``. Close it after."""
+        system, _ = self._live("tap()")
+        return system.tap(self._room_name, types, capacity)
+
+    def diagram(self, *, whole: bool = False) -> str:
+        """A Mermaid sequence diagram of the last turn (or of all that is kept), from the real messages."""
+        if self._trace is not None:
+            self._traced = [*self._traced, *self._trace.drain()][-TRACED:]
+        deliveries = self._traced if whole else diagram.last_turn(self._traced)
+        return diagram.mermaid(deliveries, room=self._room_name)
+
+    def why(self) -> str:
+        """What blocks progress: one actor, one message, in one line."""
+        return why(self.inspect())
+
+    def actor(self, name: str) -> Ref[object]:
+        """One actor of the session, to suspend, step, resume or inspect it while debugging.
+
+        Raises:
+            KeyError: there is none of that name; the text lists those that exist.
+        """
+        system, _ = self._live("actor()")
+        path = system.inspect(self._room_name)[name].path
+        return system.tree(self._room_name).cells[path].ref

@@ -1,0 +1,252 @@
+"""The life of a session: how its actors are started and ended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from functools import partial
+from itertools import count
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, cast
+
+import pykka
+import structlog
+
+from sessionactors.actors.supervisor import Supervisor, SupervisorMessage
+from sessionactors.actors.wiring import Components, DropInPart, Wiring
+from sessionactors.interfaces.llm import LLM
+from sessionactors.interfaces.stt import STT
+from sessionactors.interfaces.transport import Transport
+from sessionactors.interfaces.tts import TTS
+from sessionactors.interfaces.vad import VAD
+from sessionactors.messages.session import CloseSession
+from sessionactors.model.errors import SessionStateError
+from sessionactors.model.events import (
+    CloseEvent,
+    CloseReason,
+)
+from sessionactors.runtime import (
+    CloseReport,
+    InternalError,
+    Ref,
+    SystemClosed,
+    awaited,
+)
+
+from . import diagram, shared_system
+from .agent import Agent
+from .components import SilenceGuard, as_actor, itself, one_of, release_guard
+from .job import session_starts
+from .lifecycle import SessionLifecycle
+from .mirror import Mirror
+from .room_options import RoomInputOptions, RoomOutputOptions
+from .session_link import TRACED, SessionLink, Userdata_T
+from .user_code import SessionUserAgent
+
+if TYPE_CHECKING:
+    from .agent_session import AgentSession
+
+DEFAULT_CLOSE_DEADLINE = 5.0
+"""Seconds in which ``aclose()`` is over, whatever hangs."""
+
+log = structlog.get_logger("sessionactors.session")
+
+_names = count(1)
+
+
+class SessionLife(SessionLink[Userdata_T]):
+    """Starts and ends the actors."""
+
+    async def start(
+        self,
+        agent: Agent,
+        *,
+        room: Transport | None = None,
+        room_name: str | None = None,
+        stt: STT | None = None,
+        vad: VAD | None = None,
+        llm: LLM | None = None,
+        tts: TTS | None = None,
+        room_input_options: RoomInputOptions | None = None,
+        room_output_options: RoomOutputOptions | None = None,
+    ) -> None:
+        """Start the session and return when it listens. A second call with the same agent does nothing.
+
+        Args:
+            agent: what talks to the user.
+            room: the way in and out; without one, audio is what ``input.audio`` and ``output.audio`` are set to.
+            room_name: names the session's actors and log lines; made up if not given.
+            stt: speech to text, unless given before; another one is an error, as for all components.
+            vad: voice activity detection.
+            llm: the model.
+            tts: the voice.
+            room_input_options: what to take from the room.
+            room_output_options: what to give to the room.
+
+        Raises:
+            SessionStateError: it runs with another agent, the agent runs elsewhere, or the session is closing.
+            OptionError: a component is given twice.
+            APIConnectionError: the room could not be linked; nothing is left behind.
+        """
+        async with self._starting:
+            if self._root is not None:
+                if agent is self._agent:
+                    return
+                raise SessionStateError(
+                    f"the session runs with agent {self._agent.id if self._agent else '?'!r}; close it before starting "
+                    f"it with {agent.id!r}"
+                )
+            if agent._session is not None:
+                raise SessionStateError(f"agent {agent.id!r} runs in another session: make an agent for each session")
+            self._stt = one_of("stt", self._stt, stt)
+            self._vad = one_of("vad", self._vad, vad)
+            self._llm = one_of("llm", self._llm, llm)
+            self._tts = one_of("tts", self._tts, tts)
+            await self._start(
+                agent,
+                room,
+                room_name,
+                room_input_options or RoomInputOptions(),
+                room_output_options or RoomOutputOptions(),
+            )
+
+    async def _start(
+        self,
+        agent: Agent,
+        transport: Transport | None,
+        room_name: str | None,
+        room_input: RoomInputOptions,
+        room_output: RoomOutputOptions,
+    ) -> None:
+        self._user_loop = loop = asyncio.get_running_loop()
+        if self._given_system is not None:
+            await awaited.start(self._given_system)
+        self._system = system = self._given_system or await shared_system.acquire(loop)
+        self._room_name = room_name or f"session-{next(_names)}"
+        self._mirror = Mirror(items=list(agent.chat_ctx.items))
+        self._report = None
+        self._traced = []
+        self._ready, self._closed = loop.create_future(), loop.create_future()
+        self._close_wanted = None
+        self._agent = agent
+        agent._session = cast("AgentSession[object]", self)
+        drop_ins = (*self._drop_ins, *map(as_actor, session_starts(transport, cast("AgentSession[object]", self))))
+        components = Components(
+            options=self._options,
+            agent=SessionUserAgent(agent, cast("AgentSession[object]", self), lambda: system.threads),
+            emit=self._post,
+            llm=self._llm,
+            stt=self._stt,
+            tts=self._tts,
+            vad=self._vad,
+            turn_detector=self._turn_detector,
+            transport=transport,
+            text_input=room_input.text_enabled,
+            audio_input=room_input.audio_enabled,
+            audio_output=room_output.audio_enabled and self._output.audio_enabled,
+            transcription_output=room_output.transcription_enabled and self._output.transcription_enabled,
+            drop_ins=tuple(DropInPart(drop_in.name, partial(itself, drop_in), drop_in.events) for drop_in in drop_ins),
+        )
+        wiring = Wiring(components)
+        if system.watchdog is not None:
+            wiring.guard_silence = SilenceGuard(system, self._room_name, wiring)
+            wiring.release_guard = lambda speech: release_guard(system, self._room_name, speech)
+        lifecycle = SessionLifecycle(system, self._room_name, self._post_close)
+        self._wiring, self._lifecycle = wiring, lifecycle
+        self._trace = system.tap(self._room_name, diagram.trace_types(), TRACED)
+        try:
+            root = await awaited.spawn(
+                system,
+                self._room_name,
+                lambda: Supervisor(wiring, lifecycle.finish),
+                user_loop=loop,
+                user_context=contextvars.copy_context(),
+            )
+        except BaseException as error:
+            closed, self._closed = self._closed, None
+            if (shared := self._let_go()) is not None:
+                await shared_system.release(shared)
+            closed.set_result(CloseEvent(CloseReason.ERROR, system.clock.wall(), error))  # for who closes it meanwhile
+            raise
+        lifecycle.watch(root.cell)
+        self._began(root, lifecycle)
+        await self._until_ready()
+
+    def _began(self, root: Ref[SupervisorMessage], lifecycle: SessionLifecycle) -> None:
+        if self._lifecycle is not lifecycle:
+            return  # it has ended already, and that was heard here first
+        self._root = root
+        if self._close_wanted is not None:
+            self._request_close(*self._close_wanted)
+        if self._input.audio is not None:
+            self._attach_source(self._input.audio)
+        if self._output.audio is not None:
+            self._attach_sink(self._output.audio)
+
+    async def _until_ready(self) -> None:
+        ready, closed = self._ready, self._closed
+        if ready is None or closed is None:
+            raise InternalError("a session waits for its start before it was started: please report it")
+        try:
+            await asyncio.wait((ready, closed), return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            await self.aclose(deadline=1.0)
+            raise
+        if not ready.done():
+            error = closed.result().error
+            raise error if error is not None else SessionStateError("the session was closed before it was ready")
+
+    async def aclose(self, *, deadline: float = DEFAULT_CLOSE_DEADLINE) -> None:
+        """Cut speech, keep what was said, leave the room; over after ``deadline`` seconds, whatever hangs.
+
+        Does nothing when it is closed. :attr:`close_report` then says how each actor ended.
+        """
+        await self._close(CloseReason.USER_INITIATED, deadline)
+
+    async def _close(self, reason: CloseReason, deadline: float) -> None:
+        if self._closed is None or self._closed.done():
+            return
+        self._request_close(reason, deadline)
+        await asyncio.shield(self._closed)  # also when it ends by itself already: until agent and name are free again
+        await asyncio.sleep(0)  # callbacks of the close event run before the caller goes on
+
+    def _request_close(self, reason: CloseReason, deadline: float) -> None:
+        root, lifecycle = self._root, self._lifecycle
+        if root is None or lifecycle is None:
+            self._close_wanted = (reason, deadline)  # it may be starting just now
+            return
+        try:
+            lifecycle.finish_by(reason, deadline)  # also if the root ends already: its children may hang
+            if root.is_alive():
+                root.tell(CloseSession(reason, deadline))
+        except (SystemClosed, pykka.ActorDeadError) as error:  # it ended between the check and the call
+            log.debug("close_too_late", room=self._room_name, actor=self._room_name, message_id=0, error=repr(error))
+
+    def shutdown(
+        self, *, reason: CloseReason = CloseReason.USER_INITIATED, deadline: float = DEFAULT_CLOSE_DEADLINE
+    ) -> None:
+        """Ask for :meth:`aclose` without waiting for it."""
+        self._request_close(reason, deadline)
+
+    async def wait_closed(self) -> CloseEvent:
+        """Wait until the session has ended, by whomever.
+
+        Raises:
+            SessionStateError: it was never started.
+        """
+        if self._closed is None:
+            raise SessionStateError("the session was never started")
+        return await asyncio.shield(self._closed)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    @property
+    def close_report(self) -> CloseReport | None:
+        """After the close: which actors ended cleanly and which were abandoned, at what."""
+        return self._report

@@ -1,0 +1,270 @@
+"""What a session holds on the user's loop, and how it is kept in step with the actors.
+
+Base of :class:`.AgentSession`. The mirror is brought up to date by the same queue that delivers the events; commands
+check it and apply to it at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
+
+import structlog
+
+from sessionactors.actors.supervisor import SupervisorMessage
+from sessionactors.actors.wiring import Wiring
+from sessionactors.interfaces.audio_io import AudioSink, AudioSource
+from sessionactors.interfaces.llm import LLM
+from sessionactors.interfaces.stt import STT
+from sessionactors.interfaces.tts import TTS
+from sessionactors.interfaces.turn_detector import TurnDetector
+from sessionactors.interfaces.vad import VAD
+from sessionactors.messages.ear import AttachSource, SetInputEnabled
+from sessionactors.messages.floor import InterruptSpeech, SetAllowInterruptions
+from sessionactors.messages.output import AttachSink, SetOutputEnabled
+from sessionactors.model.errors import SessionStateError
+from sessionactors.model.events import (
+    AgentStateChangedEvent,
+    CloseEvent,
+    CloseReason,
+    HistoryNote,
+    SessionEvent,
+    SessionReady,
+    SpeechCreatedEvent,
+    SpeechFinishedNote,
+    SpeechInterruptedNote,
+    SpeechItemNote,
+    SpeechScheduledNote,
+    UserStateChangedEvent,
+)
+from sessionactors.model.options import APIConnectOptions
+from sessionactors.model.sentinel import NOT_GIVEN, NotGivenOr
+from sessionactors.runtime import (
+    ActorSystem,
+    CloseReport,
+    Delivery,
+    Ref,
+    Tap,
+)
+
+from . import shared_system
+from .agent import Agent
+from .components import as_actor, resolve
+from .drop_in import AnyDropIn
+from .event_emitter import EventEmitter
+from .io import AgentInput, AgentOutput
+from .lifecycle import SessionLifecycle
+from .mirror import Mirror
+from .speech_handle import SpeechHandle
+from .turn_handling import TurnHandlingOptions
+
+if TYPE_CHECKING:
+    from .agent_session import AgentSession
+
+Userdata_T = TypeVar("Userdata_T")
+
+log = structlog.get_logger("sessionactors.session")
+
+TRACED = 1024
+"""Deliveries kept for :meth:`AgentSession.diagram`."""
+
+
+class SessionLink(EventEmitter, Generic[Userdata_T]):
+    """State of one session, mirrored."""
+
+    def __init__(
+        self,
+        *,
+        stt: STT | None = None,
+        vad: VAD | None = None,
+        llm: LLM | None = None,
+        tts: TTS | None = None,
+        turn_detection: NotGivenOr[TurnDetector | str | None] = NOT_GIVEN,
+        turn_handling: TurnHandlingOptions | None = None,
+        min_endpointing_delay: NotGivenOr[float] = NOT_GIVEN,
+        max_endpointing_delay: NotGivenOr[float] = NOT_GIVEN,
+        allow_interruptions: NotGivenOr[bool] = NOT_GIVEN,
+        min_interruption_duration: NotGivenOr[float] = NOT_GIVEN,
+        min_interruption_words: NotGivenOr[int] = NOT_GIVEN,
+        max_tool_steps: NotGivenOr[int] = NOT_GIVEN,
+        min_consecutive_speech_delay: NotGivenOr[float] = NOT_GIVEN,
+        userdata: NotGivenOr[Userdata_T] = NOT_GIVEN,
+        conn_options: APIConnectOptions | None = None,
+        actors: Sequence[AnyDropIn] = (),
+        system: ActorSystem | None = None,
+    ) -> None:
+        super().__init__()
+        self._stt, self._vad, self._llm, self._tts = stt, vad, llm, tts
+        flat: dict[str, object] = {
+            name: value
+            for name, value in (
+                ("min_endpointing_delay", min_endpointing_delay),
+                ("max_endpointing_delay", max_endpointing_delay),
+                ("allow_interruptions", allow_interruptions),
+                ("min_interruption_duration", min_interruption_duration),
+                ("min_interruption_words", min_interruption_words),
+                ("max_tool_steps", max_tool_steps),
+                ("min_consecutive_speech_delay", min_consecutive_speech_delay),
+            )
+            if value is not NOT_GIVEN
+        }
+        self._turn_detector, self._options = resolve(turn_detection, turn_handling, flat, conn_options)
+        self._userdata = userdata
+        self._drop_ins = tuple(as_actor(drop_in) for drop_in in actors)
+        self._given_system = system
+        self._system: ActorSystem | None = None
+        self._mirror = Mirror()
+        self._input = AgentInput(self._attach_source, self._enable_input)
+        self._output = AgentOutput(self._attach_sink, self._enable_output)
+        self._agent: Agent | None = None
+        self._room_name = ""
+        self._root: Ref[SupervisorMessage] | None = None
+        self._wiring: Wiring | None = None
+        self._lifecycle: SessionLifecycle | None = None
+        self._trace: Tap | None = None
+        self._traced: list[Delivery] = []
+        self._report: CloseReport | None = None
+        self._ready: asyncio.Future[None] | None = None
+        self._closed: asyncio.Future[CloseEvent] | None = None
+        self._user_loop: asyncio.AbstractEventLoop
+        self._close_wanted: tuple[CloseReason, float] | None = None
+        self._starting = asyncio.Lock()
+
+    @property
+    def current_agent(self) -> Agent:
+        """The agent in charge.
+
+        Raises:
+            SessionStateError: the session was never started.
+        """
+        if self._agent is None:
+            raise SessionStateError("the session has no agent: start it first")
+        return self._agent
+
+    # -- between user and actors -------------------------------------------------------------------------------------
+
+    @property
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        return self._user_loop
+
+    def _live(self, call: str) -> tuple[ActorSystem, Wiring]:
+        if self._root is None or self._system is None or self._wiring is None:
+            what = "has been closed" if self._closed is not None else "is not running"
+            raise SessionStateError(f"{call}: the session {what}; call start() first")
+        return self._system, self._wiring
+
+    def _listening(self, call: str) -> tuple[ActorSystem, Wiring]:
+        """As :meth:`_live`, for what needs somebody to hear it."""
+        live = self._live(call)
+        if self._ready is None or not self._ready.done():
+            raise SessionStateError(f"{call}: the session is starting; wait for start(), or do it in on_enter()")
+        return live
+
+    def _handle_of(self, speech_id: str) -> SpeechHandle:
+        handle = self._mirror.handles.get(speech_id)
+        if handle is None:
+            handle = SpeechHandle(
+                cast("AgentSession[object]", self), speech_id, allow_interruptions=self._options.allow_interruptions
+            )
+            self._mirror.handles[speech_id] = handle
+        return handle
+
+    def _interrupt_speech(self, speech_id: str, *, force: bool) -> None:
+        _, wiring = self._live("interrupt()")
+        wiring.floor.tell(InterruptSpeech(speech_id, force))
+
+    def _set_allow_interruptions(self, speech_id: str, allow: bool) -> None:
+        _, wiring = self._live("allow_interruptions")
+        wiring.floor.tell(SetAllowInterruptions(speech_id, allow))
+
+    def _attach_source(self, source: AudioSource | None) -> None:
+        if self._root is not None:
+            self._root.tell(AttachSource(source))
+
+    def _attach_sink(self, sink: AudioSink | None) -> None:
+        if self._wiring is not None and self._root is not None:
+            self._wiring.output.tell(AttachSink(sink))
+
+    def _enable_input(self, enabled: bool) -> None:
+        if self._root is not None:
+            self._root.tell(SetInputEnabled(enabled))
+
+    def _enable_output(self, audio: bool, transcription: bool) -> None:
+        if self._wiring is not None and self._root is not None:
+            self._wiring.output.tell(SetOutputEnabled(audio, transcription))
+
+    # -- events, from the actor loop to the user's -------------------------------------------------------------------
+
+    def _post(self, event: SessionEvent) -> None:
+        """On the actor loop: deliver on the user's loop, in order."""
+        try:
+            self._user_loop.call_soon_threadsafe(self._deliver, event)
+        except RuntimeError:
+            log.warning(
+                "user_loop_closed", room=self._room_name, actor=self._room_name, message_id=0, event_type=event.type
+            )
+
+    def _post_close(self, event: CloseEvent, report: CloseReport | None) -> None:
+        self._report = report
+        self._post(event)
+
+    def _deliver(self, event: SessionEvent) -> None:
+        """On the user's loop: bring the mirror up to date, then call back."""
+        match event:
+            case SessionReady():
+                if self._ready is not None and not self._ready.done():
+                    self._ready.set_result(None)
+            case HistoryNote(_, items):
+                self._mirror.items.extend(items)
+            case SpeechScheduledNote(speech_id):
+                handle = self._handle_of(speech_id)
+                handle._became_current()
+                self._mirror.current = handle
+            case SpeechItemNote(speech_id, item):
+                self._handle_of(speech_id)._add_item(item)
+            case SpeechInterruptedNote(speech_id):
+                self._handle_of(speech_id)._was_interrupted()
+            case SpeechFinishedNote(speech_id, interrupted, error):
+                self._mirror.finish(speech_id, interrupted=interrupted, error=error)
+            case AgentStateChangedEvent(_, new_state):
+                self._mirror.agent_state = new_state
+                self._raise_event(event)
+            case UserStateChangedEvent(_, new_state):
+                self._mirror.user_state = new_state
+                self._raise_event(event)
+            case SpeechCreatedEvent(speech_id, source, user_initiated, created_at):
+                handle = self._handle_of(speech_id)
+                handle._was_created()
+                self._raise_event(SpeechCreatedEvent(speech_id, source, user_initiated, created_at, handle))
+            case CloseEvent():
+                self._on_closed(event)
+            case _:
+                self._raise_event(event)
+
+    def _on_closed(self, event: CloseEvent) -> None:
+        if self._trace is not None:
+            self._traced = [*self._traced, *self._trace.drain()][-TRACED:]
+        closed = self._closed
+        self._root = None
+        self._mirror.close()
+        self._raise_event(event)
+        if (shared := self._let_go()) is None:
+            _settle(closed, event)
+            return
+        self._run("close", shared_system.release(shared), lambda: _settle(closed, event))
+
+    def _let_go(self) -> ActorSystem | None:
+        """Let go of agent, actors and system. Gives the system if it is the shared one: it is to be released."""
+        if self._agent is not None:
+            self._agent._session = None
+        if self._trace is not None:
+            self._trace.close()
+        system, self._system = self._system, None
+        self._root = self._wiring = self._lifecycle = None
+        return system if self._given_system is None else None
+
+
+def _settle(closed: asyncio.Future[CloseEvent] | None, event: CloseEvent) -> None:
+    if closed is not None and not closed.done():
+        closed.set_result(event)
