@@ -139,6 +139,8 @@ class LiveView:
 
     def _on_metrics(self, event: MetricsCollectedEvent) -> None:
         match event.metrics:
+            case InterruptionMetrics(heard=0.0):
+                self._line(event.created_at, "barge-in", "agent cut off by what the caller typed")
             case InterruptionMetrics(_, detection, silence, heard):
                 text = (
                     f"agent silent {(detection + silence) * 1000:.0f} ms after the caller's voice set in "
