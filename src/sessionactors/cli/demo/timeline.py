@@ -111,8 +111,9 @@ class _Rows:
 def _axis(duration: float, rows: _Rows, scale: _Scale) -> Iterator[str]:
     for second in range(int(duration) + 1):
         x = scale.x(second)
-        yield _line(x, TOP - 16, x, rows.bottom, GRID if second % 5 else "#cbd2d9")
-        if second % 5 == 0:
+        labelled = second % (1 if scale.second > 2 * SECOND else 5) == 0
+        yield _line(x, TOP - 16, x, rows.bottom, "#cbd2d9" if labelled else GRID)
+        if labelled:
             yield _text(x, TOP - 22, f"{second} s", fill=FAINT, anchor="middle")
 
 
@@ -181,7 +182,7 @@ def _playouts(call: CallRecord, rows: _Rows, below: float, scale: _Scale) -> Ite
 
 
 def _said(turn: Turn, scale: _Scale) -> Sequence[str]:
-    seconds = 1.0 if turn.voice_began is None else 3.2  # typed ones follow each other faster
+    seconds = 0.5 if turn.voice_began is None else 3.2  # typed ones follow each other faster
     return _caption(turn.text, seconds * scale.second)
 
 
@@ -204,9 +205,9 @@ def _cut(interruption: Interruption, rows: _Rows, scale: _Scale) -> Iterator[str
     took = (interruption.silent - interruption.voice_began) * 1000
     after = (interruption.silent - interruption.decided) * 1000
     yield _line(x, TOP - 6, x, rows.bottom + 4, CUT, width=1.6)
-    label = (
-        f"barge-in {interruption.silent:.2f} s: silent {took:.0f} ms after the voice, {after:.1f} ms after the decision"
-    )
+    label = f"barge-in {interruption.silent:.2f} s: silent {after:.1f} ms after the decision"
+    if took > after:
+        label += f", {took:.0f} ms after the voice set in"
     yield _text(x, TOP - 42, label, fill=CUT, anchor="middle", weight="bold")
     yield _line(x, TOP - 38, x, TOP - 6, CUT)
 
