@@ -31,7 +31,7 @@ from sessionactors.runtime import NS, Actor, ActorSystem, LoopDispatcher, Outbox
 from sessionactors.runtime.messages import Kill
 from sessionactors.testing import SeededDispatcher
 from sessionactors.testing import run as run_virtually
-from sessionactors.transports.memory import MemorySource
+from sessionactors.transports.memory_source import MemorySource
 
 T = TypeVar("T")
 E = TypeVar("E")

@@ -16,7 +16,7 @@ from sessionactors.model.audio import AudioFrame
 from sessionactors.model.events import ErrorEvent
 from sessionactors.model.sentinel import FlushSentinel
 from sessionactors.testing.scripted_ear import ScriptedSTT, ScriptedVAD
-from sessionactors.transports.memory import MemorySource
+from sessionactors.transports.memory_source import MemorySource
 
 from tests.actors.ear_bench import Bench, about
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from .console import ConsoleTransport
     from .device import DeviceSink, DeviceSource
     from .file import FileSink, FileSource, FileTransport
-    from .memory import AudioRun, MemorySink, MemorySource, MemoryTransport
+    from .memory import AudioRun, MemorySink, MemoryTransport
+    from .memory_source import MemorySource
     from .playout import PacedPlayout
     from .recording import StereoRecording, Track
     from .scripted_caller import CallerLine, ScriptedCaller
@@ -49,7 +50,7 @@ _HOMES: Final = {
     "FileSource": "file",
     "FileTransport": "file",
     "MemorySink": "memory",
-    "MemorySource": "memory",
+    "MemorySource": "memory_source",
     "MemoryTransport": "memory",
     "PacedPlayout": "playout",
     "PlayoutStatistics": "segments",

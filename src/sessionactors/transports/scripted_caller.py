@@ -22,7 +22,7 @@ from sessionactors.interfaces.transport import TranscriptSegment, Transport, Tra
 from sessionactors.model.audio import AudioFrame
 from sessionactors.model.errors import OptionError, SessionStateError
 
-from .memory import MemorySource
+from .memory_source import MemorySource
 from .playout import PacedPlayout
 
 AGENT = "agent"
