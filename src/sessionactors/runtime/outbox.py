@@ -32,14 +32,29 @@ DEFAULT_WINDOW = 16
 """Unhandled messages that one effect may have."""
 
 
+_NOBODY: set[str] = set()
+
+
 class Outbox(Generic[M]):
     """The outbox of one actor; ``M`` is the union of messages the actor itself accepts."""
 
-    __slots__ = ("_cell", "now", "ops", "replies_later", "reply_value", "stashing", "turn")
+    __slots__ = (
+        "_cell",
+        "_last_spawn",
+        "_spawning",
+        "now",
+        "ops",
+        "replies_later",
+        "reply_value",
+        "stashing",
+        "turn",
+    )
 
     def __init__(self, cell: Cell) -> None:
         self._cell = cell
         self.ops: list[Operation] = CLOSED
+        self._spawning: set[str] = _NOBODY
+        self._last_spawn = 0
         self.now: int = 0
         """Kernel clock when the handler began, nanoseconds."""
         self.turn: str = ""
@@ -215,10 +230,15 @@ class Outbox(Generic[M]):
         Raises:
             NameTaken: a child of that name lives, or was asked for in this handler.
         """
-        if any(op[0] is commit.spawn and op[1].name == name for op in self.ops):  # type: ignore[attr-defined]
+        ops, last = self.ops, self._last_spawn
+        if last >= len(ops) or ops[last][0] is not commit.spawn:  # the first in this handler
+            self._spawning = set()
+        if name in self._spawning:
             raise NameTaken(f"{self.path} starts two children named {name!r} in one handler")
         child = self._cell.prepare_child(name, factory, spec)
-        self.ops.append((commit.spawn, child))
+        self._last_spawn = len(ops)
+        ops.append((commit.spawn, child))
+        self._spawning.add(name)
         return child.ref
 
     def stop(self, ref: Ref[N], reason: str = "stopped") -> None:
