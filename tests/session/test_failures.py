@@ -9,23 +9,22 @@ import pytest
 
 from sessionactors import (
     LLM,
-    Agent,
     APIConnectOptions,
     APIError,
     AudioFrame,
-    AudioSink,
     ChatChunk,
     ChatContext,
     CloseReason,
     LLMStream,
 )
 from sessionactors.actors.output import PlayoutLost
-from sessionactors.actors.supervisor import SessionBroken
+from sessionactors.actors.supervisor_state import SessionBroken
 from sessionactors.model.tools import ToolChoice, ToolDefinition
 from sessionactors.runtime.messages import Kill
 from sessionactors.testing import Faults, Run, Scenario, invariants
 from sessionactors.transports.memory import MemorySink, MemoryTransport
-from tests.session.talks import STORY, Session, barge_in, keeper, near, one_turn, played, typed
+
+from tests.session.talks import Session, barge_in, keeper, near, one_turn, played, typed
 
 PATIENT = APIConnectOptions(max_retry=0, timeout=2.0)
 

@@ -26,11 +26,8 @@ from sessionactors.messages.floor import (
     TurnClaim,
     TurnClaimed,
 )
-from sessionactors.messages.history import AppendItems
-from sessionactors.messages.output import PlayoutFinished
 from sessionactors.messages.session import FloorIdle, Publish, ReplyScheduled, SpeechAudible, SpeechQuiet
 from sessionactors.messages.turn import InterruptionWanted, UserActivity
-from sessionactors.model.chat import ChatMessage
 from sessionactors.model.events import (
     SpeechCreatedEvent,
     SpeechFinishedNote,
@@ -73,7 +70,6 @@ FloorMessage: TypeAlias = (
     | UserActivity
     | InterruptionWanted
     | HoldFloor
-    | PlayoutFinished
     | GapElapsed
 )
 
@@ -129,9 +125,6 @@ class Floor(Actor[FloorState, FloorMessage]):
                 return state
             case HoldFloor():
                 return self._on_hold(state, out)
-            case PlayoutFinished():
-                self._keep_what_was_heard(message, out)
-                return state
             case GapElapsed():
                 return self._next(state, out)
             case _:
@@ -274,15 +267,6 @@ class Floor(Actor[FloorState, FloorMessage]):
             return state
         state = self._answer_claims(replace(state, current=None, last_end=out.now), out)
         return self._next(state, out)
-
-    def _keep_what_was_heard(self, end: PlayoutFinished, out: Outbox[FloorMessage]) -> None:
-        """A segment of a speech that failed is over: nobody else would store it."""
-        if not end.heard:
-            return
-        item = ChatMessage(
-            "assistant", (end.heard,), id=out.new_id("item"), created_at=out.wall(), interrupted=end.interrupted
-        )
-        out.tell(self._wiring.history, AppendItems((item,)))
 
     # -- cutting off -------------------------------------------------------------------------------------------------
 

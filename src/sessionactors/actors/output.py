@@ -20,6 +20,7 @@ from sessionactors.interfaces.audio_io import (
 )
 from sessionactors.interfaces.transport import TranscriptSegment
 from sessionactors.messages.floor import SilenceSpeech, SpeechSilenced
+from sessionactors.messages.history import AppendItems
 from sessionactors.messages.output import (
     AttachSink,
     PlayoutFinished,
@@ -34,6 +35,7 @@ from sessionactors.messages.output import (
 from sessionactors.messages.room import PublishTranscript
 from sessionactors.messages.session import Publish
 from sessionactors.messages.tts import AudioCredit, CancelSynthesis, SegmentAudio, SegmentAudioEnded, SynthesisFailed
+from sessionactors.model.chat import ChatMessage
 from sessionactors.model.errors import SessionActorsError
 from sessionactors.model.events import ErrorEvent, MetricsCollectedEvent
 from sessionactors.model.metrics import InterruptionMetrics
@@ -148,7 +150,11 @@ class Output(Actor[OutputState, OutputMessage]):
     # -- segments ----------------------------------------------------------------------------------------------------
 
     def _on_play(self, state: OutputState, play: PlaySegment, out: Outbox[OutputMessage]) -> OutputState:
-        segment = Segment(play.segment, play.speech, play.with_audio, play.reply_to, play.scope)
+        segment = Segment(
+            *(play.segment, play.speech, play.with_audio, play.reply_to, play.scope),
+            granted_at=play.granted_at,
+            add_to_context=play.add_to_context,
+        )
         if play.scope.closed:
             return self._settle(state, segment, 0.0, True, out)
         return self._advance(replace(state, segments=(*state.segments, segment)), out)
@@ -282,11 +288,8 @@ class Output(Actor[OutputState, OutputMessage]):
             length = segment.shown
         heard = segment.text[:length]
         self._show(state, segment, length, True, out)
-        end = PlayoutFinished(segment.id, heard, position, cut, out.now, segment.error)
-        if segment.reply_to.is_alive():
-            out.tell(segment.reply_to, end)
-        else:
-            out.tell(self._wiring.floor, end)  # its speech has failed: what was heard is kept all the same
+        item = self._store(segment, heard, out, interrupted=cut) if heard else None
+        out.tell(segment.reply_to, PlayoutFinished(segment.id, heard, position, cut, out.now, segment.error, item))
         if segment.silence is not None:
             self._publish_interruption(segment, segment.silence, position, out)
         played = min(position, segment.written)
@@ -296,6 +299,13 @@ class Output(Actor[OutputState, OutputMessage]):
             played=state.played + played,
             discarded=state.discarded + segment.written - played,
         )
+
+    def _store(self, segment: Segment, heard: str, out: Outbox[OutputMessage], *, interrupted: bool) -> ChatMessage:
+        """What was heard enters the history from here, in the order of playout, whatever becomes of the speech."""
+        created_at = out.wall(segment.granted_at)
+        item = ChatMessage("assistant", (heard,), out.new_id("item"), created_at, interrupted)
+        out.tell(self._wiring.history, AppendItems((item,), segment.add_to_context))
+        return item
 
     def _on_overdue(self, state: OutputState, name: str, out: Outbox[OutputMessage]) -> OutputState:
         segment = find(state, name)

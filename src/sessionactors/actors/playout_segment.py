@@ -24,6 +24,8 @@ class Segment:
     with_audio: bool
     reply_to: Ref[PlayoutReport]
     scope: Scope
+    granted_at: int = 0
+    add_to_context: bool = True
     text: str = ""
     text_ended: bool = False
     anchors: tuple[WordTiming, ...] = ()

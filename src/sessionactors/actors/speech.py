@@ -248,7 +248,15 @@ class Speech(Actor[SpeechState, SpeechMessage]):
     def _open_segment(self, state: SpeechState, out: Outbox[SpeechMessage]) -> SpeechState:
         scope, segment = self._step_scope(state), self._segment(state)
         output = self._wiring.output
-        out.tell(output, PlaySegment(segment, self._spec.id, self._with_audio(), out.myself, scope))
+        spec = self._spec
+        out.tell(
+            output,
+            PlaySegment(
+                *(segment, spec.id, self._with_audio(), out.myself, scope),
+                granted_at=state.granted_at,
+                add_to_context=spec.add_to_chat_ctx,
+            ),
+        )
         out.tell(output, SegmentText(segment, state.text, scope))
         if state.text_ended:
             out.tell(output, SegmentTextEnded(segment, scope))
@@ -256,25 +264,16 @@ class Speech(Actor[SpeechState, SpeechMessage]):
 
     def _on_playout_finished(self, state: SpeechState, end: PlayoutFinished, out: Outbox[SpeechMessage]) -> SpeechState:
         state = replace(state, closed=True, error=state.error or end.error)
-        if end.heard:
-            message = ChatMessage(
-                "assistant",
-                (end.heard,),
-                id=out.new_id("item"),
-                created_at=out.wall(state.granted_at),
-                interrupted=end.interrupted,
-            )
-            self._store((message,), out)
+        if end.item is not None:
+            self._publish(end.item, out)
         if end.interrupted and not state.interrupted:
             # The sink was cut by something other than the floor (replaced, lost): the speech ends here.
             return self._on_interrupted(state, out)
         return self._step_over(state, out)
 
-    def _store(self, items: tuple[ChatItem, ...], out: Outbox[SpeechMessage]) -> None:
-        out.tell(self._wiring.history, AppendItems(items, self._spec.add_to_chat_ctx))
-        for item in items:
-            if isinstance(item, ChatMessage | FunctionCall | FunctionCallOutput):
-                out.tell(self._wiring.supervisor, Publish(SpeechItemNote(self._spec.id, item)))
+    def _publish(self, item: ChatMessage | FunctionCall | FunctionCallOutput, out: Outbox[SpeechMessage]) -> None:
+        """The handle lists it."""
+        out.tell(self._wiring.supervisor, Publish(SpeechItemNote(self._spec.id, item)))
 
     # -- tools -------------------------------------------------------------------------------------------------------
 
@@ -344,7 +343,11 @@ class Speech(Actor[SpeechState, SpeechMessage]):
             return ()
         calls = tuple(call for call, _ in ran)
         outputs = tuple(output for _, output in ran)
-        self._store((*calls, *outputs), out)
+        out.tell(self._wiring.history, AppendItems((*calls, *outputs), self._spec.add_to_chat_ctx))
+        for call in calls:
+            self._publish(call, out)
+        for output in outputs:
+            self._publish(output, out)
         out.tell(self._wiring.supervisor, Publish(FunctionToolsExecutedEvent(calls, outputs, created_at=out.wall())))
         return outputs
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from sessionactors.interfaces.audio_io import AudioSink, SinkEvent
+from sessionactors.model.chat import ChatMessage
 from sessionactors.runtime import Lane, Overflow, Ref, Scope, message
 
 
@@ -29,6 +30,8 @@ class PlayoutFinished:
     at: int
     error: BaseException | None = None
     """What went wrong, if it could not be played."""
+    item: ChatMessage | None = None
+    """What was heard, as ``output`` has given it to ``history``; None when nothing was."""
 
 
 PlayoutReport: TypeAlias = PlayoutStarted | PlayoutFinished
@@ -43,6 +46,10 @@ class PlaySegment:
     with_audio: bool
     reply_to: Ref[PlayoutReport]
     scope: Scope
+    granted_at: int = 0
+    """When the floor was granted: the time of the item."""
+    add_to_context: bool = True
+    """Whether the model will see what was heard."""
 
 
 @message(fenced=True)

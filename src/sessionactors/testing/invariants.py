@@ -7,7 +7,7 @@ an actor believes of itself, where that can be helped. Scenarios of one room wit
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -15,7 +15,6 @@ from sessionactors.actors import states
 from sessionactors.messages.ear import FinalTranscript
 from sessionactors.messages.floor import FloorGranted, ScheduleSpeech, SetAllowInterruptions, SilenceSpeech
 from sessionactors.messages.llm import ToolCallsRequested
-from sessionactors.messages.output import PlayoutFinished
 from sessionactors.messages.room import TextReceived
 from sessionactors.messages.session import SpeakRequested
 from sessionactors.messages.tools import RunTool, ToolFinished
@@ -24,7 +23,7 @@ from sessionactors.model.chat import ChatMessage, FunctionCall, FunctionCallOutp
 from sessionactors.model.events import AgentStateChangedEvent, CloseEvent, UserStateChangedEvent
 from sessionactors.model.speech import SpeechSpec
 
-from .scenario_run import HeardAudio, Run
+from .scenario_run import Run
 
 ONE_SAMPLE = 1 / 24000 + 1e-9
 """Seconds."""
@@ -78,40 +77,23 @@ def p01_no_stale_sound(run: Run) -> Iterator[Broken]:
 
 def p02_history_is_what_was_heard(run: Run) -> Iterator[Broken]:
     """Each assistant item is what was heard of its segment, in the order of playout; nothing unspoken or twice."""
-    ends = [end for end in run.told(PlayoutFinished) if end.heard]
-    items = [item for item in run.added if isinstance(item, ChatMessage) and item.role == "assistant"]
-    told = [end.heard for end in ends]
-    if [item.text_content for item in items] != told:
-        yield Broken("P2", f"history says {[item.text_content for item in items]}, playout was reported as {told}")
-    for end in run.told(PlayoutFinished):
-        yield from _heard(run, end)
-    unaccounted = {piece.segment for piece in run.audio} - {end.segment for end in run.told(PlayoutFinished)}
-    if unaccounted:
-        yield Broken("P2", f"heard, and never accounted for: {sorted(unaccounted)}")
-    first = _first_heard(run.audio)
-    order = [first[end.segment] for end in ends if end.segment in first]
-    if order != sorted(order):
-        yield Broken("P2", f"history is not in the order of playout: {[end.segment for end in ends]}")
-
-
-def _heard(run: Run, end: PlayoutFinished) -> Iterator[Broken]:
-    spoken, nearly = run.heard_of(end.segment)
-    credited = end.heard.split()
-    if not spoken and not nearly and not any(piece.segment == end.segment for piece in run.audio):
-        shown = "".join(segment.text for segment in run.transcripts if segment.segment == end.segment)
-        if end.heard != shown:
-            yield Broken(
-                "P2", f"{end.segment} made no sound, was shown as {shown!r}, and is credited with {end.heard!r}"
-            )
-    elif credited not in (spoken, nearly):
-        yield Broken("P2", f"{end.segment}: heard was {' '.join(spoken)!r}, credited is {end.heard!r}")
-
-
-def _first_heard(audio: Sequence[HeardAudio]) -> dict[str, float]:
+    shown: dict[str, str] = {}
+    for piece in run.transcripts:
+        if piece.participant == "agent":
+            shown[piece.segment] = shown.get(piece.segment, "") + piece.text
+    items = [item.text_content for item in run.added if isinstance(item, ChatMessage) and item.role == "assistant"]
+    if items != [text for text in shown.values() if text]:
+        yield Broken("P2", f"history says {items}, shown was {shown}")
     first: dict[str, float] = {}
-    for piece in audio:
-        first.setdefault(piece.segment, piece.at)
-    return first
+    for heard in run.audio:
+        first.setdefault(heard.segment, heard.at)
+    for segment in first:
+        spoken, nearly = run.heard_of(segment)
+        if run.word_timings and shown.get(segment, "").split() not in (spoken, nearly):
+            yield Broken("P2", f"{segment}: heard was {' '.join(spoken)!r}, kept is {shown.get(segment, '')!r}")
+    order = [first[segment] for segment, text in shown.items() if text and segment in first]
+    if order != sorted(order):
+        yield Broken("P2", f"history is not in the order of playout: {order}")
 
 
 def p08_audio_balances(run: Run) -> Iterator[Broken]:

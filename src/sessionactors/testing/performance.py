@@ -230,6 +230,7 @@ class Performance:
             history=tuple(self._session.history.items),
             initial=len(self._agent.chat_ctx),
             audio=self._audio(voice, deliveries) if has_audio else (),
+            word_timings=voice.aligned_transcript,
             sink=self._room.sink.statistics if has_audio else None,
             deliveries=deliveries,
             deliveries_lost=self._tap.dropped,

@@ -71,6 +71,8 @@ class Run:
     """How many items of it are the agent's own, from before the session."""
     audio: tuple[HeardAudio, ...]
     """What was heard of the agent, in order."""
+    word_timings: bool
+    """The voice told when each word had been spoken: what was heard is known to the word."""
     sink: PlayoutStatistics | None
     """The account of the agent's sink; None in a room without audio."""
     deliveries: tuple[Delivery, ...]
