@@ -125,6 +125,7 @@ class _Call:
         caller = ScriptedCaller(
             lines, sample_rate=SAMPLE_RATE, line_rate=SAMPLE_RATE, on_transcript=self.view.on_transcript
         )
+        drop_ins = await asyncio.to_thread(self._drop_ins)
         stt = PocketSphinxSTT(FRONT_DESK) if self.voice else None
         tts = default_tts("agent") if self.voice else None
         session: AgentSession[None] = AgentSession(
@@ -133,7 +134,7 @@ class _Call:
             llm=RuleBasedLLM(FRONT_DESK, first_token_delay=0.1, token_delay=0.03),
             tts=tts,
             turn_detection=GrammarTurnDetector(FRONT_DESK),
-            actors=self._drop_ins(),
+            actors=drop_ins,
         )
         self.view.watch(session)
         session.on("agent_state_changed", lambda event: self._on_state(session, event))

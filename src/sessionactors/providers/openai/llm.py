@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass
 from threading import Lock
 from typing import Final
 from weakref import WeakKeyDictionary
@@ -96,7 +97,7 @@ class LLM(port.LLM):
         self._timeout = timeout
         self._extra_headers = dict(extra_headers or {})
         self._extra_body = dict(extra_body or {})
-        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, openai.AsyncOpenAI] = WeakKeyDictionary()
+        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, _LoopClient] = WeakKeyDictionary()
         self._lock = Lock()
 
     def __repr__(self) -> str:
@@ -135,7 +136,8 @@ class LLM(port.LLM):
         self, chat_ctx: ChatContext, tools: Sequence[ToolDefinition], tool_choice: ToolChoice
     ) -> openai.AsyncStream[ChatCompletionChunk]:
         parallel = self._parallel_tool_calls
-        return await self._client().chat.completions.create(
+        client = await self._client()
+        return await client.chat.completions.create(
             model=self.model,
             messages=to_messages(chat_ctx.items, developer_role=self._base_url is None),
             stream=True,
@@ -151,32 +153,54 @@ class LLM(port.LLM):
             extra_body=self._extra_body or None,
         )
 
-    def _client(self) -> openai.AsyncOpenAI:
+    async def _client(self) -> openai.AsyncOpenAI:
         """The client of the running loop: connections of one loop hang or raise on another."""
         loop = asyncio.get_running_loop()
         with self._lock:
-            client = self._clients.get(loop)
-            if client is None or client.is_closed():
-                client = self._clients[loop] = openai.AsyncOpenAI(
-                    api_key=self._api_key,
-                    base_url=self._base_url,
-                    timeout=self._timeout,
-                    max_retries=0,
-                    http_client=openai.DefaultAsyncHttpxClient(verify=_TLS),
-                )
-            return client
+            known = self._clients.get(loop)
+            if known is not None and not known.client.is_closed():
+                return known.client
+            client = openai.AsyncOpenAI(
+                api_key=self._api_key,
+                base_url=self._base_url,
+                timeout=self._timeout,
+                max_retries=0,
+                http_client=openai.DefaultAsyncHttpxClient(verify=_TLS),
+            )
+            known = self._clients[loop] = _LoopClient(client, _until_the_loop_ends(client))
+        await anext(known.life)
+        return client
 
     async def aclose(self) -> None:
         with self._lock:
             clients = list(self._clients.items())
             self._clients.clear()
         here = asyncio.get_running_loop()
-        for loop, client in clients:
+        for loop, known in clients:
             if loop is here:
-                await client.close()
+                await known.life.aclose()
             elif loop.is_running():
-                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(client.close(), loop))
-            # A loop that does not run any more closes no connection; the sockets go with it.
+                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(known.life.aclose(), loop))
+            # A loop that does not run any more has closed its connections when it ended.
+
+
+@dataclass(frozen=True, slots=True)
+class _LoopClient:
+    """A client and what closes it."""
+
+    client: openai.AsyncOpenAI
+    life: AsyncGenerator[None, None]
+
+
+async def _until_the_loop_ends(client: openai.AsyncOpenAI) -> AsyncGenerator[None, None]:
+    """Closes the client when it is closed itself, which every loop does with open generators when it ends.
+
+    Programs that make an LLM for a session and forget it leave connections behind otherwise.
+    """
+    try:
+        yield
+    finally:
+        await client.close()
 
 
 async def _end(stream: openai.AsyncStream[ChatCompletionChunk]) -> None:

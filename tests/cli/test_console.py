@@ -1,0 +1,141 @@
+"""Talking to an agent in the terminal, or through a pipe."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from sessionactors import Agent, AgentSession, JobContext, OptionError, function_tool
+from sessionactors.cli import console
+from sessionactors.cli.console import NoSession, talk
+from sessionactors.cli.loading import make_drop_in
+from sessionactors.providers.offline import FRONT_DESK, RuleBasedLLM
+from sessionactors.testing.scripted_llm import ScriptedLLM
+
+from .terminal import Printed, held_open, typed
+
+
+@pytest.fixture(autouse=True)
+def short_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console, "QUIET", 0.2)
+
+
+class Desk(Agent):
+    def __init__(self) -> None:
+        super().__init__(instructions="")
+
+    @function_tool
+    async def order_status(self, order: int) -> str:
+        """Look up an order."""
+        return f"Order {order} is ready."
+
+
+async def front_desk(ctx: JobContext) -> None:
+    await ctx.connect()
+    session: AgentSession[None] = AgentSession(llm=RuleBasedLLM(FRONT_DESK))
+    await session.start(Desk(), room=ctx.room)
+
+
+async def test_what_is_piped_in_is_answered_before_the_end() -> None:
+    out = Printed()
+    with typed("where is my order number seven") as stdin:
+        end = await talk(front_desk, stdin=stdin, stdout=out)
+    assert end.reason.value == "user_initiated"
+    assert out.lines == ['tool: order_status({"order": 7}) -> Order 7 is ready.', "agent: Order 7 is ready."]
+
+
+async def test_json_lines_are_events_and_nothing_else() -> None:
+    out = Printed()
+    with typed("thank you") as stdin:
+        await talk(front_desk, stdin=stdin, stdout=out, json_lines=True)
+    events = [json.loads(line) for line in out.lines]
+    items = [event["item"] for event in events if event["type"] == "conversation_item_added"]
+    assert [item["content"][0] for item in items if item["type"] == "message"] == [
+        "thank you",
+        "You are welcome. Anything else?",
+    ]
+    assert events[-1]["type"] == "close"
+
+
+async def test_session_that_ends_by_itself_ends_the_command() -> None:
+    async def brief(ctx: JobContext) -> None:
+        session: AgentSession[None] = AgentSession()
+        await session.start(Agent(instructions=""), room=ctx.room)
+        session.shutdown()
+
+    with held_open() as (stdin, _):
+        await talk(brief, stdin=stdin, stdout=Printed())
+
+
+async def test_drop_ins_of_the_command_join_the_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    transcript = await asyncio.to_thread(make_drop_in, "transcript_log")
+    with typed("thank you") as stdin:
+        await talk(front_desk, stdin=stdin, stdout=Printed(), actors=[transcript])
+    (file,) = tmp_path.glob("transcript-*.json")
+    items = json.loads(file.read_text())["items"]
+    assert [item["text"] for item in items if item["type"] == "message"][-1] == "You are welcome. Anything else?"
+
+
+async def test_error_is_shown_and_ends_the_command_when_it_ends_the_session() -> None:
+    async def broken(ctx: JobContext) -> None:
+        session: AgentSession[None] = AgentSession(llm=ScriptedLLM())
+        await session.start(Agent(instructions=""), room=ctx.room)
+
+    out = Printed()
+    with typed("hello") as stdin:
+        await talk(broken, stdin=stdin, stdout=out)  # one failure does not end it
+    assert out.lines == ["error: llm: the script has 0 replies, request 1 has none"]
+
+
+async def test_entry_point_that_starts_no_session() -> None:
+    async def nothing(ctx: JobContext) -> None:
+        await ctx.connect()
+
+    with typed() as stdin, pytest.raises(NoSession, match="had started no session"):
+        await talk(nothing, stdin=stdin, stdout=Printed())
+
+
+async def test_entry_point_that_fails_leaves_no_session_behind() -> None:
+    sessions: list[AgentSession[None]] = []
+
+    async def fails(ctx: JobContext) -> None:
+        session: AgentSession[None] = AgentSession()
+        sessions.append(session)
+        await session.start(Agent(instructions=""), room=ctx.room)
+        raise ValueError("the program is wrong")
+
+    with held_open() as (stdin, _), pytest.raises(ValueError, match="the program is wrong"):
+        await talk(fails, stdin=stdin, stdout=Printed())
+    assert (await sessions[0].wait_closed()).reason.value == "user_initiated"
+
+
+async def test_options_that_contradict_come_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def wrong(ctx: JobContext) -> None:
+        AgentSession(min_endpointing_delay=3.0, max_endpointing_delay=1.0)
+
+    with typed() as stdin, pytest.raises(OptionError, match="is greater than"):
+        await talk(wrong, stdin=stdin, stdout=Printed())
+
+
+async def test_who_gives_up_closes_the_session() -> None:
+    sessions: list[AgentSession[None]] = []
+    started = asyncio.Event()
+
+    async def stays(ctx: JobContext) -> None:
+        session: AgentSession[None] = AgentSession()
+        sessions.append(session)
+        await session.start(Agent(instructions=""), room=ctx.room)
+        started.set()
+        await session.wait_closed()
+
+    with held_open() as (stdin, _):
+        talking = asyncio.create_task(talk(stays, stdin=stdin, stdout=Printed()))
+        await started.wait()
+        talking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await talking
+    assert (await sessions[0].wait_closed()).reason.value == "user_initiated"
