@@ -143,46 +143,56 @@ class Subscription(Tap):
 
 
 class Taps:
-    """The taps of one actor system."""
+    """The taps of one actor system, by room: a message is compared with the taps of its own room only."""
 
     def __init__(self) -> None:
         self.active: tuple[Tap, ...] = ()
         """Read at every message: an empty tuple costs one truth test."""
+        self._of_room: dict[str | None, tuple[Tap, ...]] = {None: ()}
+        """Key None: those that watch all rooms."""
         self._lock = threading.Lock()
 
     def open(self, room: str | None, types: Collection[type] | None, capacity: int) -> Tap:
         """Add a tap."""
         tap = Tap(self, room, types, capacity)
         with self._lock:
-            self.active = (*self.active, tap)
+            self._add(tap)
         return tap
 
     def subscribe(self, cell: Cell, types: Collection[type]) -> None:
         """Tell an actor of the messages of these types that others in its room have handled; replaces what it had."""
         self.unsubscribe(cell)
         with self._lock:
-            self.active = (*self.active, Subscription(self, cell, types))
+            self._add(Subscription(self, cell, types))
 
     def unsubscribe(self, cell: Cell) -> None:
         """An actor has ended."""
-        if self.active:
-            with self._lock:
-                self.active = tuple(
-                    tap for tap in self.active if not (isinstance(tap, Subscription) and tap.cell is cell)
-                )
+        for tap in self._of_room.get(cell.tree.name, ()):
+            if isinstance(tap, Subscription) and tap.cell is cell:
+                self.remove(tap)
+
+    def _add(self, tap: Tap) -> None:
+        self._of_room[tap.room] = (*self._of_room.get(tap.room, ()), tap)
+        self.active = (*self.active, tap)
 
     def remove(self, tap: Tap) -> None:
         """Forget a tap."""
         with self._lock:
+            left = tuple(other for other in self._of_room.get(tap.room, ()) if other is not tap)
+            if left or tap.room is None:
+                self._of_room[tap.room] = left
+            else:
+                self._of_room.pop(tap.room, None)
             self.active = tuple(other for other in self.active if other is not tap)
 
     def publish(self, cell: Cell, envelope: Envelope, began: int, ended: int, outcome: str) -> None:
         """Offer a delivery to the taps that want it."""
+        taps = self._of_room[None]
+        if own := self._of_room.get(cell.tree.name):
+            taps = (*own, *taps) if taps else own
         delivery: Delivery | None = None
         kind = type(envelope.message)
-        for tap in self.active:
-            if tap.room is not None and tap.room != cell.tree.name:
-                continue
+        for tap in taps:
             if tap.types is not None and kind not in tap.types:
                 continue
             if delivery is None:
@@ -203,6 +213,5 @@ class Taps:
 
     def close_room(self, room: str) -> None:
         """End the taps of a room that has ended."""
-        for tap in self.active:
-            if tap.room == room:
-                tap.close()
+        for tap in self._of_room.get(room, ()):
+            tap.close()
