@@ -16,7 +16,5 @@ async def test_greets_and_uses_its_tool(monkeypatch: pytest.MonkeyPatch) -> None
     out = Printed()
     with typed("where is my order number seven") as stdin:
         await talk(voice_offline.entrypoint, stdin=stdin, stdout=out)
-    assert out.lines[-2:] == [
-        'tool: order_status({"order": 7}) -> Order 7 is on its way.',
-        "agent: Order 7 is on its way.",
-    ]
+    assert "agent: Order 7 is on its way." in out.lines
+    assert 'tool: order_status({"order": 7}) -> Order 7 is on its way.' in out.lines

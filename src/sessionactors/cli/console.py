@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from typing import Final, TextIO
 
@@ -25,6 +26,7 @@ from sessionactors.session.drop_in import AnyDropIn
 from sessionactors.session.event_emitter import EVENT_TYPES
 from sessionactors.session.job import JobContext
 from sessionactors.transports.console import ConsoleTransport
+from sessionactors.transports.transcript import AGENT
 
 from .entry_points import EntryPoint
 from .plain_values import plain
@@ -142,10 +144,32 @@ class _TerminalRoom(ConsoleTransport):
         super().__init__(audio=audio, stdin=stdin, console=console)
         self._user_loop = asyncio.get_running_loop()
         self.input_ended = asyncio.Event()
+        self._lock = threading.Lock()
+        self._agent_talks = False
+        self._notes: list[TranscriptSegment] = []
 
     async def connect(self, events: TransportEvents) -> None:
         """See :meth:`ConsoleTransport.connect`."""
         await super().connect(_HeldEvents(events, self._left))
+
+    def publish_transcript(self, segment: TranscriptSegment) -> None:
+        """See :meth:`ConsoleTransport.publish_transcript`."""
+        with self._lock:
+            super().publish_transcript(segment)
+            if segment.participant == AGENT:
+                self._agent_talks = not segment.final
+            if not self._agent_talks:
+                for note in self._notes:
+                    super().publish_transcript(note)
+                self._notes.clear()
+
+    def note(self, text: TranscriptSegment) -> None:
+        """From any thread: show something that nobody said, and not in the middle of what the agent says."""
+        with self._lock:
+            if self._agent_talks:
+                self._notes.append(text)
+            else:
+                super().publish_transcript(text)
 
     def _left(self) -> None:
         try:
@@ -197,7 +221,7 @@ class _JsonLines:
 class _Notes:
     """Shows people what the transcript does not tell: tools, errors, and in a call who is expected to speak."""
 
-    def __init__(self, room: ConsoleTransport, *, states: bool) -> None:
+    def __init__(self, room: _TerminalRoom, *, states: bool) -> None:
         self._room = room
         self._states = states
         self._count = 0
@@ -221,4 +245,4 @@ class _Notes:
 
     def _show(self, what: str, text: str) -> None:
         self._count += 1
-        self._room.publish_transcript(TranscriptSegment(what, f"note-{self._count}", text, final=True))
+        self._room.note(TranscriptSegment(what, f"note-{self._count}", text, final=True))
