@@ -155,15 +155,13 @@ class Taps:
     def open(self, room: str | None, types: Collection[type] | None, capacity: int) -> Tap:
         """Add a tap."""
         tap = Tap(self, room, types, capacity)
-        with self._lock:
-            self._add(tap)
+        self.add(tap)
         return tap
 
     def subscribe(self, cell: Cell, types: Collection[type]) -> None:
         """Tell an actor of the messages of these types that others in its room have handled; replaces what it had."""
         self.unsubscribe(cell)
-        with self._lock:
-            self._add(Subscription(self, cell, types))
+        self.add(Subscription(self, cell, types))
 
     def unsubscribe(self, cell: Cell) -> None:
         """An actor has ended."""
@@ -171,9 +169,11 @@ class Taps:
             if isinstance(tap, Subscription) and tap.cell is cell:
                 self.remove(tap)
 
-    def _add(self, tap: Tap) -> None:
-        self._of_room[tap.room] = (*self._of_room.get(tap.room, ()), tap)
-        self.active = (*self.active, tap)
+    def add(self, tap: Tap) -> None:
+        """Offer deliveries to a tap from now on."""
+        with self._lock:
+            self._of_room[tap.room] = (*self._of_room.get(tap.room, ()), tap)
+            self.active = (*self.active, tap)
 
     def remove(self, tap: Tap) -> None:
         """Forget a tap."""

@@ -5,20 +5,20 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from functools import partial
 from operator import itemgetter
 from typing import TypeAlias, cast
 
 from sessionactors.messages.tts import SegmentAudio
 from sessionactors.model.events import CloseEvent, PublicEvent
-from sessionactors.runtime import ActorSystem, Delivery, Tap, TreeSnapshot
-from sessionactors.runtime.messages import Kill as KillMessage
+from sessionactors.runtime import ActorSystem, Delivery, TreeSnapshot
 from sessionactors.session.agent import Agent
 from sessionactors.session.agent_session import AgentSession
 from sessionactors.session.event_emitter import EVENT_TYPES, EventTypes
 from sessionactors.session.room_options import RoomInputOptions, RoomOutputOptions
 from sessionactors.transports.memory import MemoryTransport
 
+from .interventions import Call, Execution, Moment
 from .marked_voice import MarkedVoice, stretches, synthesis_of
 from .scenario_run import HeardAudio, Run, TimedEvent
 from .scripted_llm import ScriptedLLM
@@ -36,41 +36,6 @@ SAME_MOMENT = 0.005
 
 Command: TypeAlias = tuple[float, Callable[[AgentSession[object]], object]]
 """When the script calls what."""
-
-
-@dataclass(frozen=True, slots=True)
-class Kill:
-    """An actor that the script kills."""
-
-    actor: str
-    message: int
-    error: BaseException
-
-
-class Executioner(Tap):
-    """Watches one actor and kills it between two messages."""
-
-    def __init__(self, system: ActorSystem, kill: Kill) -> None:
-        super().__init__(system.taps, ROOM, None, capacity=1)
-        self._system = system
-        self._kill = kill
-        self._seen = 0
-        system.taps.active = (*system.taps.active, self)
-
-    @property
-    def done(self) -> bool:
-        """Whether it came to that."""
-        return self._seen >= self._kill.message
-
-    def offer(self, delivery: Delivery) -> None:
-        """On the actor loop, right behind a message."""
-        if self.done or not delivery.target.endswith(f"/{self._kill.actor}") or delivery.outcome != "handled":
-            return
-        self._seen += 1
-        if self._seen == self._kill.message:
-            cell = self._system.tree(ROOM).cells.get(delivery.target)
-            if cell is not None:
-                cell.deliver_system(KillMessage(self._kill.error))
 
 
 class Performance:
@@ -95,7 +60,7 @@ class Performance:
         self._loop = asyncio.get_running_loop()
         self._events: list[TimedEvent] = []
         self._calls: list[asyncio.Future[object]] = []
-        self._executioners: list[tuple[Kill, Executioner]] = []
+        self._executions: list[Execution] = []
         self._snapshot: TreeSnapshot | None = None
         self._settled = False
         self._close_asked = 0.0
@@ -115,7 +80,8 @@ class Performance:
         self,
         room_input: RoomInputOptions | None,
         room_output: RoomOutputOptions | None,
-        kills: Sequence[Kill],
+        kills: Sequence[tuple[Moment, BaseException]],
+        calls: Sequence[tuple[Moment, Callable[[AgentSession[object]], object]]],
     ) -> None:
         """Start the session; this is the scenario's time 0."""
         system = self._system
@@ -126,7 +92,9 @@ class Performance:
         self._zero = self._loop.time()
         self._began = system.clock.now()
         self._tap = system.tap(ROOM, None, KEPT)
-        self._executioners = [(kill, Executioner(system, kill)) for kill in kills]
+        self._executions = [Execution(system, ROOM, moment, error) for moment, error in kills]
+        for moment, function in calls:
+            Call(system, ROOM, moment, partial(self._begin_call, function, f"call behind {moment}"))
         await self._session.start(
             self._agent,
             room=self._room,
@@ -144,13 +112,21 @@ class Performance:
     async def _follow(self, script: Sequence[Command]) -> None:
         for at, function in script:
             await asyncio.sleep(max(0.0, at - self._now))
-            self._calls.append(self._loop.create_task(self._call(function), name=f"call at {at}"))
+            self._begin_call(function, f"call at {at}")
 
-    async def _call(self, function: Callable[[AgentSession[object]], object]) -> object:
-        result = function(self._session)
-        if inspect.isawaitable(result):
-            return await cast("Awaitable[object]", result)
-        return result
+    def _begin_call(self, function: Callable[[AgentSession[object]], object], name: str) -> None:
+        """Call at once; what it gives or raises is kept for the end."""
+        call: asyncio.Future[object] = self._loop.create_future()
+        try:
+            result = function(self._session)
+        except Exception as error:  # noqa: BLE001  the run raises it
+            call.set_exception(error)
+        else:
+            if inspect.isawaitable(result):
+                call = self._loop.create_task(_awaited(result), name=name)
+            else:
+                call.set_result(result)
+        self._calls.append(call)
 
     def _typing(self, text: str) -> Callable[[AgentSession[object]], object]:
         return lambda _: self._room.type(text)
@@ -244,7 +220,7 @@ class Performance:
             close_deadline=self._deadline,
             closed_by_script=self._by_script,
             leaks=tuple(self._system.leaks(ROOM)),
-            killed=tuple(kill.actor for kill, executioner in self._executioners if executioner.done),
+            killed=tuple(execution.moment.actor for execution in self._executions if execution.done),
             began=self._began,
             ended_at=self._now,
         )
@@ -278,6 +254,10 @@ class Performance:
                     )
                 )
         return tuple(heard)
+
+
+async def _awaited(result: Awaitable[object]) -> object:
+    return await result
 
 
 def _name(future: asyncio.Future[object]) -> str:

@@ -21,8 +21,9 @@ from sessionactors.session.agent_session import AgentSession
 from sessionactors.session.room_options import RoomInputOptions, RoomOutputOptions
 from sessionactors.transports.memory import MemoryTransport
 
+from .interventions import Moment
 from .marked_voice import MarkedVoice, VoiceFault
-from .performance import Kill, Performance
+from .performance import Performance
 from .scenario_run import Run
 from .scripted_ear import Faults, ScriptedSTT, ScriptedVAD
 from .scripted_llm import ScriptedLLM, ScriptedReply
@@ -96,7 +97,8 @@ class Scenario:
         self._sayings: list[Saying] = []
         self._typed: list[tuple[float, str]] = []
         self._commands: list[tuple[float, Command]] = []
-        self._kills: list[Kill] = []
+        self._kills: list[tuple[Moment, BaseException]] = []
+        self._calls: list[tuple[Moment, Command]] = []
         self._replies: list[ScriptedReply] = []
         self._otherwise: ScriptedReply | None = None
         self._durations: dict[str, float] = {}
@@ -187,9 +189,17 @@ class Scenario:
         self._commands.append((at, function))
         self._reach(at)
 
+    def call_behind(self, actor: str, kind: type, number: int, function: Command) -> None:
+        """Call ``function(session)`` when an actor has handled its n-th message (from 1) of a type.
+
+        So a call hits the same point of what the actors do, whatever the schedule and its times.
+        """
+        self._calls.append((Moment(actor, kind, number), function))
+
     def kill(self, actor: str, *, message: int, error: BaseException | None = None) -> None:
         """Kill an actor when it has handled so many messages (>= 1), as if a handler had failed."""
-        self._kills.append(Kill(actor, message, error or RuntimeError(f"the script kills {actor}")))
+        moment = Moment(actor, object, message)
+        self._kills.append((moment, error or RuntimeError(f"the script kills {actor}")))
 
     def close(self, at: float, *, deadline: float = 5.0) -> None:
         """Close the session at that time; without, when all is quiet."""
@@ -236,7 +246,7 @@ class Scenario:
         performance = Performance(session, system, self._make_room(), self.agent, seed=seed, mode=mode)
         room_input, room_output = self._room_options
         try:
-            await performance.begin(room_input, room_output, self._kills)
+            await performance.begin(room_input, room_output, self._kills, self._calls)
             performance.schedule(self._commands, self._typed)
             await performance.until_over(self._close_at, self._last, PATIENCE, self._deadline)
         finally:
