@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -56,6 +57,7 @@ from tests.runtime.scripted import (
     ask,
     child,
     eventually,
+    holding,
     quiet,
     state_of,
     with_bounds,
@@ -126,7 +128,7 @@ async def _bring_about(system: ActorSystem, room: Ref[Any], what: str, leave: th
     if what == "blocked thread":
         entered = Probe()
         ref = await child(room, "blocked", Threaded)
-        ref.tell(Do(lambda out: entered.put() or leave.wait(10)))
+        ref.tell(Do(holding(entered, leave)))
         await entered.count(1)
     elif what == "hung effect":
         ref = await child(room, "hung")
@@ -219,6 +221,14 @@ def test_p11_a_blocking_wait_on_the_actor_loop_raises_at_once_wherever_it_stands
     explore(seed, _each_wait)
 
 
+def _starts(effect: Any, out: Out) -> None:
+    out.effect("e", effect, failed=Note)
+
+
+def _waits(wait: Callable[[Ref[Any]], object], ref: Ref[Any], out: Out) -> None:
+    wait(ref)
+
+
 async def _each_wait(system: ActorSystem) -> None:
     waits: list[Callable[[Ref[Any]], object]] = [
         lambda other: other.ask(Report()),
@@ -238,10 +248,10 @@ async def _each_wait(system: ActorSystem) -> None:
 
         with pytest.raises(BlockingAskOnLoop):
             wait(other)
-        await ask(asker, lambda out, effect=effect: out.effect("e", effect, failed=Note))
+        await ask(asker, partial(_starts, effect))
         await raised.count(1)
         with pytest.raises((BlockingAskOnLoop, RuntimeError)):
-            await ask(asker, lambda out, wait=wait, other=other: wait(other))
+            await ask(asker, partial(_waits, wait, other))
         assert other.is_alive()
 
 
@@ -292,7 +302,7 @@ def test_p14_a_stuck_thread_in_one_room_holds_up_no_other() -> None:
         stuck = await spawned(system, "stuck", Threaded)
         other = await spawned(system, "other", Scripted)
         entered = Probe()
-        stuck.tell(Do(lambda out: entered.put() or leave.wait(10)))
+        stuck.tell(Do(holding(entered, leave)))
         await entered.count(1)
         slowest = 0.0
         for number in range(200):
@@ -431,6 +441,11 @@ def _without_control(handled: list[str], order: list[str]) -> list[str]:
     return ["control" if name == "NoteNow" else next(notes) for name in handled]
 
 
+def _notes(order: list[str], done: threading.Event, out: Out) -> None:
+    order.append("control")
+    done.set()
+
+
 def test_p16_control_from_another_thread_waits_for_the_handler_in_progress_only() -> None:
     order: list[str] = []
     begun = threading.Event()
@@ -454,7 +469,7 @@ def test_p16_control_from_another_thread_waits_for_the_handler_in_progress_only(
         late = []
         for _ in range(20):
             done = threading.Event()
-            quick.tell(DoNow(lambda out, done=done: order.append("control") or done.set()))
+            quick.tell(DoNow(partial(_notes, order, done)))
             told_at = len(order)
             await asyncio.to_thread(done.wait, 5)
             late.append(order.index("control", max(0, told_at - 1)) - told_at if "control" in order[told_at:] else 0)
@@ -605,7 +620,7 @@ def test_p18_asks_that_expire_and_actors_that_are_abandoned_are_accounted_for(se
         room = await spawned(system, "room", Scripted)
         stuck, slow = await child(room, "stuck", Threaded), await child(room, "slow")
         entered = Probe()
-        stuck.tell(Do(lambda out: entered.put() or leave.wait(10)))
+        stuck.tell(Do(holding(entered, leave)))
         await entered.count(1)
         stuck.tell(Note("waiting"))
         await slow.suspend()
@@ -766,6 +781,6 @@ def test_p23_two_processes_give_the_same_trace_for_a_seed(seed: int) -> None:
 def test_p23_another_seed_is_another_schedule() -> None:
     from tests.promises.traced import trace
 
-    one, two, again = [run(lambda seed=seed: trace(seed)) for seed in (1, 2, 1)]
+    one, two, again = [run(partial(trace, seed)) for seed in (1, 2, 1)]
     assert one == again
     assert one != two

@@ -16,13 +16,11 @@ from sessionactors.runtime import (
     KernelFuture,
     Lane,
     MailboxBounds,
-    ObligationExpired,
     Outbox,
     Overflow,
     Ref,
     Scope,
     Supervision,
-    Terminated,
     message,
 )
 
@@ -161,12 +159,6 @@ class ReportNow:
     """Asked for, ahead of data: the state."""
 
 
-Stranger: TypeAlias = (
-    Do | DoNow | Note | NoteNow | Fenced | FencedNow | Accounting | Oldest | Newest | OldestOfTwo | NewestOfTwo
-    | RefusedAfterTwo | Level | LevelOf | Pause | Report | ReportNow | Terminated | ObligationExpired
-)  # fmt: skip
-
-
 class Scripted(Actor[State, Any]):
     """Does what its messages say, and notes all others."""
 
@@ -209,7 +201,8 @@ class Scripted(Actor[State, Any]):
                 return (*state, (of, what))
             case Fenced(_, what) | FencedNow(_, what) | Accounting(_, what):
                 return (*state, what)
-        return (*state, message)
+            case _:
+                return (*state, message)
 
     def summary(self, state: State) -> Mapping[str, object]:
         return {"notes": len(state)}
@@ -252,7 +245,7 @@ def fails(error: BaseException | None = None) -> Act:
 async def spawn(system: ActorSystem, name: str, factory: Callable[[], Actor[Any, Any]], **options: Any) -> Ref[Any]:
     """Start a tree; on another thread where that waits for the actor loop."""
     if system.mode == "own":
-        return await asyncio.to_thread(system.spawn, name, factory, **options)
+        return await asyncio.to_thread(lambda: system.spawn(name, factory, **options))
     return system.spawn(name, factory, **options)
 
 
@@ -297,11 +290,33 @@ async def snapshot_of(system: ActorSystem, ref: Ref[Any]) -> ActorSnapshot:
     return (await on_loop(system, lambda: system.inspect(ref.cell.tree.name)))[ref.path]
 
 
+def holding(entered: Probe, leave: threading.Event) -> Act:
+    """An act that says that it has begun, and goes on when it may."""
+
+    def act(out: Out) -> None:
+        entered.put()
+        leave.wait(10)
+
+    return act
+
+
+async def last_is_first(system: ActorSystem, ref: Ref[Any]) -> None:
+    """Let the newest waiting data message overtake the others."""
+    data = ref.cell.mailbox.data
+    assert data is not None
+    await on_loop(system, lambda: data.rotate(1))
+
+
 async def state_of(ref: Ref[Any]) -> State:
     """The notes of an actor, after all that was told to it before from here."""
     state = await ref.ask(Report(), block=False)
     assert isinstance(state, tuple)
     return state
+
+
+def _settle(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 class Probe:
@@ -318,7 +333,7 @@ class Probe:
             self.items.append(item)
             waiters, self._waiters = self._waiters, []
         for loop, future in waiters:
-            loop.call_soon_threadsafe(lambda future=future: future.done() or future.set_result(None))
+            loop.call_soon_threadsafe(_settle, future)
 
     async def until(self, condition: Callable[[list[Any]], object]) -> list[Any]:
         """Wait until the items are as wanted."""

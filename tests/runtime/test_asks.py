@@ -9,7 +9,14 @@ from typing import Any
 import pykka
 import pytest
 
-from sessionactors.runtime import ActorSystem, AskCycle, AskTimeout, BlockingAskOnLoop, HandlerError
+from sessionactors.runtime import (
+    ActorSystem,
+    AskCycle,
+    AskTimeout,
+    BlockingAskOnLoop,
+    HandlerError,
+    Lane,
+)
 
 from tests.runtime.scripted import (
     Boom,
@@ -24,6 +31,7 @@ from tests.runtime.scripted import (
     child,
     eventually,
     fails,
+    holding,
     on_loop,
     snapshot_of,
     spawn,
@@ -144,7 +152,7 @@ async def test_a_timeout_says_that_the_loop_is_busy_elsewhere(system: ActorSyste
 async def test_a_timeout_says_what_a_thread_is_doing(system: ActorSystem) -> None:
     leave, entered = threading.Event(), Probe()
     ref = await spawn(system, "room", Threaded)
-    ref.tell(Do(lambda out: entered.put() or leave.wait(5)))
+    ref.tell(Do(holding(entered, leave)))
     await entered.count(1)
     with pytest.raises(AskTimeout, match=r"number 1 of 1 in the data lane, and it has been handling Do #1 for 0\."):
         await ref.ask(Report(), block=False, timeout=0.05)
@@ -266,7 +274,7 @@ async def test_an_ask_that_waits_when_its_actor_ends_fails(system: ActorSystem) 
     ref = await spawn(system, "room", Scripted)
     await ref.suspend()
     asked = asyncio.ensure_future(_awaited(ref.ask(Report(), block=False)))
-    await eventually(lambda: ref.cell.mailbox.waiting(1) == 1)
+    await eventually(lambda: ref.cell.mailbox.waiting(Lane.DATA) == 1)
     await ref.stop(block=False)
     with pytest.raises(pykka.ActorDeadError, match="room has ended: stopped"):
         await asked

@@ -157,8 +157,8 @@ async def test_a_type_has_its_own_limit(
 async def test_a_type_limit_that_refuses_makes_a_dead_letter(system: ActorSystem) -> None:
     ref = await spawn(system, "room", Scripted)
     await ref.suspend()
-    for number in (1, 2):
-        await on_loop(system, lambda number=number: ref.tell(RefusedAfterTwo(number)))
+    await on_loop(system, lambda: ref.tell(RefusedAfterTwo(1)))
+    await on_loop(system, lambda: ref.tell(RefusedAfterTwo(2)))
     with pytest.raises(MailboxFull):
         await on_loop(system, lambda: ref.tell(RefusedAfterTwo(3)))
     snapshot = await on_loop(system, lambda: system.inspect("room"))

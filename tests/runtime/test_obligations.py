@@ -6,9 +6,22 @@ from typing import Any
 
 import pytest
 
-from sessionactors.runtime import ActorSystem, ObligationExpired
+from sessionactors.runtime import (
+    ActorSystem,
+    ObligationExpired,
+    Ref,
+)
 
-from tests.runtime.scripted import Out, Ref, Scripted, ask, child, eventually, on_loop, spawn, state_of
+from tests.runtime.scripted import (
+    Out,
+    Scripted,
+    ask,
+    child,
+    eventually,
+    on_loop,
+    spawn,
+    state_of,
+)
 
 
 async def obligations(system: ActorSystem) -> list[str]:

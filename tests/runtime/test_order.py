@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -45,9 +46,9 @@ async def traffic(told: list[Told], seed: int) -> dict[str, State]:
 def test_messages_of_one_sender_to_one_receiver_in_one_lane_keep_their_order(told: list[Told], seed: int) -> None:
     states = run(lambda: traffic(told, seed))
     for receiver in RECEIVERS:
-        notes = states[receiver]
+        notes: Any = states[receiver]
         assert len(notes) == sum(to == receiver for _, to, _ in told)
         for sender in SENDERS:
             for control in (True, False):
-                numbers = [n for by, lane, n in notes if (by, lane) == (sender, control)]  # type: ignore[misc]
+                numbers = [n for by, lane, n in notes if (by, lane) == (sender, control)]
                 assert numbers == sorted(numbers)

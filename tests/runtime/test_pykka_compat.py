@@ -116,7 +116,7 @@ def test_join() -> None:
 
 async def test_what_is_mapped_or_joined_can_be_awaited() -> None:
     one, two = KernelFuture(), KernelFuture()
-    joined: Any = one.join(two).map("".join)  # type: ignore[arg-type]
+    joined: Any = one.join(two).map("".join)
     one.set("a")
     threading.Timer(0.01, two.set, args=("b",)).start()
     assert await joined == "ab"

@@ -13,6 +13,7 @@ from sessionactors.runtime import (
     ActorSystem,
     Backoff,
     ChildSpec,
+    Ref,
     Restart,
     RestartsExhausted,
     Strategy,
@@ -29,7 +30,6 @@ from tests.runtime.scripted import (
     Note,
     Out,
     Probe,
-    Ref,
     Scripted,
     State,
     Threaded,
@@ -87,7 +87,12 @@ async def test_the_mailbox_is_kept_and_the_failed_message_is_not_retried(system:
     room = await spawn(system, "room", Scripted)
     ref = await child(room, "child")
     await ref.suspend()
-    ref.tell(Do(lambda out: probe.put("tried") or 1 / 0))
+
+    def try_and_fail(out: Out) -> None:
+        probe.put("tried")
+        raise Boom
+
+    ref.tell(Do(try_and_fail))
     for number in (1, 2):
         ref.tell(Note(number))
     await ref.resume()
@@ -583,8 +588,9 @@ async def test_a_child_kill_during_its_parents_end_changes_nothing(system: Actor
 
     def both() -> None:
         ref.cell.deliver_system(Kill(Boom()))
-        system.stop_tree("room")
+        ended.append(system.stop_tree("room"))
 
+    ended: list[object] = []
     await on_loop(system, both)
     await eventually(lambda: "room" not in system.trees)
     assert ref.cell.restarts == 0

@@ -28,6 +28,7 @@ from tests.runtime.scripted import (
     ask,
     child,
     eventually,
+    holding,
     on_loop,
     quiet,
     spawn,
@@ -233,7 +234,7 @@ async def test_a_stuck_handler_that_returns_after_the_system_hurts_nobody(make_s
     system = await make_system()
     leave = threading.Event()
     ref = await spawn(system, "room", Threaded)
-    ref.tell(Do(lambda out: probe.put() or leave.wait(5)))
+    ref.tell(Do(holding(probe, leave)))
     await probe.count(1)
     [report] = await system.aclose(0.02)
     assert list(report.abandoned) == ["room"]
@@ -378,7 +379,7 @@ async def test_threads_of_the_actor_loops_executor_end_with_it(make_system: Any)
 @OWN
 async def test_a_posted_call_that_raises_holds_up_no_other(system: ActorSystem, probe: Probe, caplog: Any) -> None:
     def both() -> None:
-        system.dispatcher.post(lambda: 1 / 0)  # type: ignore[arg-type,return-value]
+        system.dispatcher.post(lambda: 1 / 0)  # type: ignore[arg-type]
         system.dispatcher.post(probe.put)
 
     await asyncio.to_thread(both)

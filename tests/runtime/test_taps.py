@@ -115,7 +115,7 @@ async def test_a_tap_whose_loop_is_gone_hurts_nobody(system: ActorSystem) -> Non
 
     def look_and_leave() -> None:
         loop = asyncio.new_event_loop()
-        task = loop.create_task(anext(tap))  # type: ignore[arg-type]
+        task = loop.create_task(anext(tap))
         loop.run_until_complete(asyncio.sleep(0))
         task.cancel()
         loop.run_until_complete(asyncio.gather(task, return_exceptions=True))

@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from sessionactors.runtime import ActorSystem, ChildSpec, Restart, Terminated
+from sessionactors.runtime import (
+    ActorSystem,
+    ChildSpec,
+    Lane,
+    Ref,
+    Restart,
+    Terminated,
+)
 from sessionactors.runtime.held import Status
 from sessionactors.runtime.messages import Kill
 
@@ -15,7 +22,6 @@ from tests.runtime.scripted import (
     Do,
     Note,
     Out,
-    Ref,
     Scripted,
     ask,
     child,
@@ -132,7 +138,7 @@ async def test_news_of_an_end_has_its_place_in_a_full_lane(system: ActorSystem) 
     await watcher.suspend()
     watcher.tell(Note("full"))
     await ref.stop(block=False)
-    await eventually(lambda: watcher.cell.mailbox.waiting(1) == 2)
+    await eventually(lambda: watcher.cell.mailbox.waiting(Lane.DATA) == 2)
 
 
 async def test_actors_of_two_systems_tell_watch_and_stop_each_other(make_system: Any) -> None:

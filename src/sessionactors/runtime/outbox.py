@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 import pykka
 
@@ -27,6 +27,7 @@ M = TypeVar("M")
 N = TypeVar("N")
 R = TypeVar("R")
 S = TypeVar("S")
+Stock = TypeVar("Stock", bound=pykka.ThreadingActor)
 
 DEFAULT_WINDOW = 16
 """Unhandled messages that one effect may have."""
@@ -110,7 +111,11 @@ class Outbox(Generic[M]):
 
     # -- messages ----------------------------------------------------------------------------------------------------
 
-    def tell(self, ref: Ref[N] | pykka.ActorRef[pykka.Actor], message: N) -> None:
+    @overload
+    def tell(self, ref: Ref[N], message: N) -> None: ...
+    @overload
+    def tell(self, ref: pykka.ActorRef[Stock], message: object) -> None: ...
+    def tell(self, ref: Ref[Any] | pykka.ActorRef[Any], message: object) -> None:
         """Send a message to an actor (ours, or a stock Pykka actor)."""
         self.ops.append((TELL, ref, message))
 
