@@ -55,6 +55,8 @@ V = TypeVar("V")
 log = structlog.get_logger("sessionactors.transcript_log")
 
 WRITER: Final = "writer"
+HEARD: Final = "heard"
+"""Section of what belongs to an item and is known a moment later: how it was played."""
 KEPT: Final = 1_000_000
 """Entries that one session may have; hours of talk."""
 
@@ -78,16 +80,6 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """How the last stretch of a speech was played."""
-
-    began: float
-    ended: float
-    seconds: float
-    """Audio that was heard; 0.0 for text."""
-
-
-@dataclass(frozen=True, slots=True)
 class TranscriptState:
     """What is needed to tell an item's times and an interruption's end."""
 
@@ -97,8 +89,6 @@ class TranscriptState:
     """Seconds since the epoch."""
     audible: Mapping[str, float] = field(default_factory=dict)
     """Segments that are being heard, and since when."""
-    heard: Mapping[str, Heard] = field(default_factory=dict)
-    """Speeches of which a stretch has been played and no item kept yet."""
     silenced: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """Speeches that were cut off: when the reason arose, and when it was decided."""
     counts: Mapping[str, int] = field(default_factory=dict)
@@ -157,9 +147,9 @@ class TranscriptLog(DropIn[TranscriptState, TranscriptMessage]):
                 return self._on_event(state, event, out)
             case WritingFailed(error):
                 raise error
-            case Delivery(message=messages.AppendItems(items), sender=sender):
+            case Delivery(message=messages.AppendItems(items)):
                 for item in items:
-                    state = self._on_item(state, item, sender.rsplit("/", 1)[-1], out)
+                    state = self._on_item(state, item, out)
             case Delivery(message=messages.UserTurnEnded() as turn, turn=name):
                 return self._on_turn(state, turn, name, message.sent_at, out)
             case Delivery(message=messages.SpeechStarted(at)):
@@ -193,9 +183,7 @@ class TranscriptLog(DropIn[TranscriptState, TranscriptMessage]):
             out.end_inlet(WRITER)
         return state
 
-    def _on_item(
-        self, state: TranscriptState, item: object, sender: str, out: Outbox[TranscriptMessage]
-    ) -> TranscriptState:
+    def _on_item(self, state: TranscriptState, item: object, out: Outbox[TranscriptMessage]) -> TranscriptState:
         content = _plain(item)
         if not isinstance(content, dict):
             return state
@@ -205,12 +193,6 @@ class TranscriptLog(DropIn[TranscriptState, TranscriptMessage]):
         if isinstance(item, ChatMessage):
             content["text"] = item.text_content
             del content["content"]
-        heard = state.heard.get(sender)
-        if isinstance(item, ChatMessage) and item.role == "assistant":
-            content["speech"] = sender
-            if heard is not None:
-                content["heard"] = {"began": heard.began, "ended": heard.ended, "seconds": heard.seconds}
-                state = replace(state, heard=_without(state.heard, sender))
         return self._add(state, "items", content, out)
 
     def _on_turn(
@@ -250,6 +232,9 @@ class TranscriptLog(DropIn[TranscriptState, TranscriptMessage]):
             "interrupted": end.interrupted,
         }
         state = self._event(state, "playout_finished", end.at, content, out)
+        if end.item is not None:
+            heard: dict[str, Json] = {"began": began, "ended": ended, "seconds": round(end.position, 4)}
+            out.feed(WRITER, Entry(HEARD, {"id": end.item.id, "speech": speech, "heard": heard}))
         if end.interrupted and speech in state.silenced:
             wanted, decided = state.silenced[speech]
             interruption: dict[str, Json] = {
@@ -266,7 +251,6 @@ class TranscriptLog(DropIn[TranscriptState, TranscriptMessage]):
             state,
             audible=_without(state.audible, end.segment),
             silenced=_without(state.silenced, speech),
-            heard={**state.heard, speech: Heard(began, ended, round(end.position, 4))} if end.heard else state.heard,
         )
 
     # -- the file ----------------------------------------------------------------------------------------------------
@@ -301,12 +285,18 @@ async def write(path: Path, head: Mapping[str, Json], port: EffectPort[Transcrip
     content: dict[str, Json] = dict(head)
     sections: dict[str, list[Json]] = {"items": [], "turns": [], "interruptions": [], "events": []}
 
+    played: dict[str, Mapping[str, Json]] = {}
+
     def keep(entry: object) -> None:
-        if isinstance(entry, Entry):
-            if entry.section:
-                sections[entry.section].append(dict(entry.content))
-            else:
-                content.update(entry.content)
+        match entry:
+            case Entry("", fields):
+                content.update(fields)
+            case Entry(section, fields) if section == HEARD:
+                played[str(fields["id"])] = fields
+            case Entry(section, fields):
+                sections[section].append(dict(fields))
+            case _:
+                return
 
     await _in_thread(partial(_check, path))
     try:
@@ -318,6 +308,9 @@ async def write(path: Path, head: Mapping[str, Json], port: EffectPort[Transcrip
             keep(left)
             if left is None:
                 break
+        sections["items"] = [
+            {**item, **played.get(str(item["id"]), {})} for item in sections["items"] if isinstance(item, dict)
+        ]
         try:
             await _in_thread(partial(_save, path, {**content, **sections}))
         except OSError as error:  # logged, because the session may be over: nobody else would hear of it

@@ -36,14 +36,20 @@ async def entrypoint(ctx: JobContext) -> None:
     """Serve one room."""
     await ctx.connect()
     desk = offline.FRONT_DESK
+    vad, stt, tts = offline.SileroVAD(), offline.PocketSphinxSTT(desk), offline.default_tts()
     session: AgentSession[None] = AgentSession(
-        vad=offline.SileroVAD(),
-        stt=offline.PocketSphinxSTT(desk),
+        vad=vad,
+        stt=stt,
         llm=offline.RuleBasedLLM(desk),
-        tts=offline.default_tts(),
+        tts=tts,
         turn_detection=offline.GrammarTurnDetector(desk),
     )
-    await session.start(agent=FrontDesk(), room=ctx.room)
+    try:
+        await session.start(agent=FrontDesk(), room=ctx.room)
+        await session.wait_closed()
+    finally:
+        for provider in (vad, stt, tts):  # detector, recogniser and voice have threads and a process of their own
+            await provider.aclose()
 
 
 if __name__ == "__main__":

@@ -90,10 +90,10 @@ def _of_agent(kind: type[Agent], *, audio: bool, note: Callable[[str], object]) 
             return
         from sessionactors.providers import offline
 
-        stt, tts = offline.PocketSphinxSTT(offline.FRONT_DESK), offline.default_tts()
+        vad, stt, tts = offline.SileroVAD(), offline.PocketSphinxSTT(offline.FRONT_DESK), offline.default_tts()
         session = AgentSession(
             llm=llm,
-            vad=offline.SileroVAD(),
+            vad=vad,
             stt=stt,
             tts=tts,
             turn_detection=offline.GrammarTurnDetector(offline.FRONT_DESK),
@@ -102,8 +102,8 @@ def _of_agent(kind: type[Agent], *, audio: bool, note: Callable[[str], object]) 
             await session.start(agent, room=ctx.room)
             await session.wait_closed()
         finally:
-            await stt.aclose()
-            await tts.aclose()
+            for provider in (vad, stt, tts):
+                await provider.aclose()
 
     return run
 

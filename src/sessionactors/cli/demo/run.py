@@ -128,8 +128,9 @@ class _Call:
         drop_ins = await asyncio.to_thread(self._drop_ins)
         stt = PocketSphinxSTT(FRONT_DESK) if self.voice else None
         tts = default_tts("agent") if self.voice else None
+        vad = SileroVAD() if self.voice else None
         session: AgentSession[None] = AgentSession(
-            vad=SileroVAD() if self.voice else None,
+            vad=vad,
             stt=stt,
             llm=RuleBasedLLM(FRONT_DESK, first_token_delay=0.1, token_delay=0.03),
             tts=tts,
@@ -151,7 +152,7 @@ class _Call:
             if self.reading is not None:
                 self.reading.cancel()
             await session.aclose()
-            for provider in (stt, tts):
+            for provider in (vad, stt, tts):
                 if provider is not None:
                     await provider.aclose()
 

@@ -161,7 +161,7 @@ def _voice_and_turns(call: CallRecord, rows: _Rows, scale: _Scale) -> Iterator[s
 
 
 def _states(call: CallRecord, duration: float, rows: _Rows, scale: _Scale) -> Iterator[str]:
-    ends = [mark.at for mark in call.states[1:]] + [duration]
+    ends = [*(mark.at for mark in call.states[1:]), duration][: len(call.states)]
     for mark, end in zip(call.states, ends, strict=True):
         colour = STATES.get(mark.what, GRID)
         yield scale.bar(mark.at, end, rows.state, rows.bar, colour, f"{mark.what} {mark.at:.2f} to {end:.2f} s")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -20,13 +21,14 @@ async def spoken(sentences: Sequence[str]) -> list[AudioFrame]:
         MissingDependencyError: no voice is installed; says what to install.
     """
     voice = default_tts("caller")
+    folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="sessionactors-demo-"))
     try:
-        with tempfile.TemporaryDirectory(prefix="sessionactors-demo-") as folder:
-            return [
-                await _through_a_file(Path(folder) / f"line-{number}.wav", voice, sentence)
-                for number, sentence in enumerate(sentences, start=1)
-            ]
+        return [
+            await _through_a_file(folder / f"line-{number}.wav", voice, sentence)
+            for number, sentence in enumerate(sentences, start=1)
+        ]
     finally:
+        await asyncio.to_thread(shutil.rmtree, folder)
         await voice.aclose()
 
 
