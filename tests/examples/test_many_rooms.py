@@ -1,4 +1,4 @@
-"""The load run in small: it is the misbehaviour and its accounting that is tested here, not the speed of the machine."""
+"""The load run in small: misbehaviour and its accounting are tested here, not the speed of the machine."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ OPTIONS = argparse.Namespace(rooms=7, seconds=0.8, detector="energy", json=True)
 async def test_rooms_misbehave_and_no_other_room_loses_anything(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setattr(many_rooms, "WARM_UP", 0.5)
     monkeypatch.setattr(many_rooms, "TOOL_BLOCKS", 0.2)
     monkeypatch.setattr(many_rooms, "LOOP_BLOCKS", 0.7)
     monkeypatch.setattr(many_rooms, "ANSWERED_WITHIN", 3.0)

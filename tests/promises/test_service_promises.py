@@ -253,6 +253,22 @@ def test_p19_slots_are_exact_whatever_factories_transports_and_callers_do(most: 
     run(main)
 
 
+async def test_p19_who_drains_or_is_closed_refuses_and_says_so() -> None:
+    rooms = RoomSupervisor(Specs(), max_sessions=5)
+    async with rooms:
+        await rooms.spawn("a")
+        drain = asyncio.create_task(rooms.drain(5.0))
+        await asyncio.sleep(0)
+        with pytest.raises(AdmissionRefused) as refusal:
+            await rooms.spawn("b")
+        assert refusal.value.reason == "draining"
+        await rooms.close("a")
+        await drain
+    with pytest.raises(AdmissionRefused) as refusal:
+        await rooms.spawn("c")
+    assert refusal.value.reason == "closed"
+
+
 def test_p19_drain_has_a_deadline_whatever_hangs() -> None:
     class Stuck(Agent):
         async def on_exit(self) -> None:
@@ -608,6 +624,7 @@ def _states() -> dict[str, Callable[[], State]]:
         "transport does not leave": stubborn_transport,
         "agent suspended": lambda: State(Specs(), reach=_suspend("agent")),
         "floor and llm suspended": lambda: State(Specs(), reach=_suspend("floor", "llm")),
+        "supervisor suspended": lambda: State(Specs(), reach=_suspend("a")),
         "all suspended": lambda: State(
             Specs(), reach=_suspend("agent", "floor", "llm", "tools", "tts", "output", "history")
         ),
@@ -695,7 +712,7 @@ async def test_p17_many_rooms_opened_and_closed_leave_nothing() -> None:
         return SessionSpec(agent=Agent(instructions=""), llm=answering())
 
     alive = _alive(Cell, AgentSession)
-    async with RoomSupervisor(session_for, max_sessions=4) as rooms:
+    async with RoomSupervisor(session_for, max_sessions=4, close_deadline=60.0) as rooms:
         for number in range(20):
             await _cycle(rooms, number)
         before = threading.active_count(), _descriptors(), len(asyncio.all_tasks())
