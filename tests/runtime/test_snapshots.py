@@ -285,3 +285,6 @@ def test_the_recorder_remembers_the_newest() -> None:
     newest = rows[-1]
     assert (newest.cause, newest.type, newest.at, newest.waited, newest.took) == (41, "DoNow", 420, 42, -1)
     assert [row.id for row in recorder.last(2)] == [CAPACITY + 9, CAPACITY + 10]
+    recording = recorder.recording()
+    assert (len(recording), recording[-1], recording[-1:]) == (CAPACITY, newest, [newest])
+    assert repr(recording[-1]) in repr(recording)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import TypeAlias
@@ -18,8 +18,8 @@ def plain(value: object) -> Json:
         return plain(value.value)
     if isinstance(value, Mapping):
         return {str(key): plain(content) for key, content in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(content) for content in value]
     if value is None or isinstance(value, bool | int | float | str):
         return value
+    if isinstance(value, Sequence | set | frozenset) and not isinstance(value, bytes | bytearray | memoryview):
+        return [plain(content) for content in value]
     return repr(value)

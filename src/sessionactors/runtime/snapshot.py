@@ -6,7 +6,7 @@ stashed + in hand. When they do not add up after a few tries the actor is marked
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -114,7 +114,7 @@ class ActorSnapshot:
     """Messages refused to senders on other threads before they reached the mailbox."""
     restarts: int
     last_error: str | None
-    recent: tuple[Recorded, ...]
+    recent: Sequence[Recorded]
     """The last handled messages, oldest first."""
     torn: bool
     """The numbers were read while they changed and do not add up."""
@@ -248,7 +248,7 @@ def _read(cell: Cell, now: int) -> ActorSnapshot:
         refused_at_edge=cell.refused_at_edge,
         restarts=cell.restarts,
         last_error=None if error is None else repr(error),
-        recent=tuple(cell.recorder.last()),
+        recent=cell.recorder.recording(),
         torn=not adds_up,
     )
 
