@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable
 import pytest
 
 from sessionactors import Agent, RunContext, function_tool
-from sessionactors.messages.floor import FloorGranted, SilenceSpeech
+from sessionactors.messages.floor import FloorGranted, FloorWanted, SilenceSpeech
+from sessionactors.messages.output import PlaySegment, SinkReported
 from sessionactors.messages.room import RoomConnected
 from sessionactors.messages.session import ReplyScheduled, SpeechAudible, SpeechQuiet
 from sessionactors.messages.tools import RunTool, ToolFinished
@@ -75,7 +76,7 @@ def test_p01_nothing_of_a_silenced_speech_is_heard_in_any_order() -> None:
         assert len(run.told(SilenceSpeech, "output")) == 1
         assert run.said()[-2:] == ["The second one.", "The third one."], "other speeches are untouched"
         fenced += sum(d.outcome == "fenced" and isinstance(d.message, SegmentAudio) for d in run.deliveries)
-    assert fenced > 0, "no audio was on its way in any schedule: this shows nothing"
+    assert fenced > 0, "audio of the silenced speech was on its way in some schedules, and none of it was fenced"
 
 
 def test_p01_a_barge_in_is_silence_under_every_schedule() -> None:
@@ -98,6 +99,46 @@ def test_p01_a_speech_that_is_cut_before_it_is_heard_makes_no_sound() -> None:
         assert run.audible("speech-1") == []
         assert run.said() == ["The second one.", "The third one."]
         assert broken(run, *invariants.CHECKS) == [], f"seed {seed}"
+
+
+def test_p01_a_segment_that_opens_after_its_speech_was_silenced_is_not_played() -> None:
+    """Cut right behind the grant of the floor: silence reaches ``output`` before the segment does."""
+    before = 0
+    for seed in range(40):
+        scenario = queue_of_three()
+        scenario.call_behind("floor", FloorWanted, 1, cut_first)
+        run = scenario.play(seed)
+        assert broken(run, *invariants.CHECKS) == [], f"seed {seed}"
+        assert run.audible("speech-1") == []
+        told = [d.message for d in run.handled(object, "output") if isinstance(d.message, SilenceSpeech | PlaySegment)]
+        before += isinstance(told[0], SilenceSpeech) and any(
+            isinstance(message, PlaySegment) and message.speech == "speech-1" for message in told
+        )
+    assert before > 0, "silence was never there first: this shows nothing"
+
+
+def test_p01_silence_overtakes_what_waits_for_the_sink() -> None:
+    """Output is held while audio piles up before it; the order to be silent is the next thing that it does."""
+
+    async def hold(session: Session) -> None:
+        output = session.actor("output")
+        await output.suspend()
+        await asyncio.sleep(0.3)
+        session.interrupt()
+        await asyncio.sleep(0.1)
+        snapshot = session.inspect()["output"]
+        assert snapshot.data_depth > 0
+        assert [waiting.type for waiting in snapshot.control] == ["SilenceSpeech"]
+        await output.step()
+        await asyncio.sleep(0.1)
+        assert session.inspect()["output"].control_depth == 0
+        await output.resume()
+
+    scenario = queue_of_three()
+    scenario.call(0.8, hold)
+    run = scenario.play()
+    assert broken(run, *invariants.CHECKS) == []
+    assert run.audible("speech-1")[-1][1] == pytest.approx(1.2, abs=0.01)
 
 
 # -- P2: history is what was heard -------------------------------------------------------------------------------------
@@ -273,6 +314,22 @@ def test_p06_no_state_is_skipped_when_replies_cross() -> None:
         return scenario
 
     explore(crossing, schedules=24, check=only(invariants.p06_legal_states_only, invariants.no_handler_fails))
+
+
+def test_p06_a_speech_that_was_cut_is_never_told_as_speaking() -> None:
+    for seed in range(30):
+        scenario = deaf()
+        scenario.call(0.5, lambda session: session.say(STORY))
+        scenario.call_behind("output", SinkReported, 1, cut_first)  # its first sound
+        run = scenario.play(seed)
+        assert broken(run, *invariants.CHECKS) == [], f"seed {seed}"
+        assert run.agent_states in (
+            ["initializing", "listening"],
+            ["initializing", "listening", "speaking", "listening"],
+        )
+        if "speaking" in run.agent_states:
+            spoke, quiet = run.agent_became("speaking")[0], run.agent_became("listening")[-1]
+            assert spoke <= quiet
 
 
 # -- P12: restart, not hang up -----------------------------------------------------------------------------------------

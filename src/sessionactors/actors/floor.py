@@ -160,10 +160,11 @@ class Floor(Actor[FloorState, FloorMessage]):
                 )
             ),
         )
+        state = replace(state, entries={**state.entries, spec.id: entry}, scheduled=state.scheduled + 1)
+        state = self._next(self._obey_early(state, spec.id, out), out)
         if spec.source is SpeechSource.GENERATE_REPLY:
             out.tell(wiring.supervisor, ReplyScheduled(spec.id))
-        state = replace(state, entries={**state.entries, spec.id: entry}, scheduled=state.scheduled + 1)
-        return self._next(self._obey_early(state, spec.id, out), out)
+        return state
 
     def _obey_early(self, state: FloorState, speech: str, out: Outbox[FloorMessage]) -> FloorState:
         """Do what was ordered about a speech before it came."""
@@ -250,8 +251,9 @@ class Floor(Actor[FloorState, FloorMessage]):
         self, speech: str, interrupted: bool, error: BaseException | None, out: Outbox[FloorMessage]
     ) -> None:
         out.discharge(speech)
-        out.tell(self._wiring.supervisor, SpeechQuiet(speech, out.now, working=False))
+        # The note first: who is told that the agent listens finds the handle done.
         out.tell(self._wiring.supervisor, Publish(SpeechFinishedNote(speech, interrupted, error)))
+        out.tell(self._wiring.supervisor, SpeechQuiet(speech, out.now, working=False))
 
     def _remove(self, state: FloorState, speech: str, out: Outbox[FloorMessage]) -> FloorState:
         entry = state.entries[speech]

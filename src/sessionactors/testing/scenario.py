@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast
 
@@ -72,7 +72,7 @@ class Scenario:
         self,
         agent: Agent,
         *,
-        without: Collection[Part] = (),
+        without: Sequence[Part] = (),
         audio: bool = True,
         frame_ms: int = 20,
         min_silence: float = 0.5,
