@@ -1,9 +1,10 @@
-"""A session whose caller is a WAV file: files that cannot be read are named, and nothing of the session stays behind."""
+"""A session whose caller is a WAV file: files that cannot be read are named, and nothing of it stays behind."""
 
 from __future__ import annotations
 
 import asyncio
 import wave
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -50,8 +51,9 @@ def missing(path: Path) -> None:
         (missing, OptionError, "cannot read"),
     ],
 )
-async def test_file_that_cannot_be_read(make: object, kind: type[Exception], what: str, tmp_path: Path) -> None:
-    assert callable(make)
+async def test_file_that_cannot_be_read(
+    make: Callable[[Path], object], kind: type[Exception], what: str, tmp_path: Path
+) -> None:
     path = tmp_path / "caller.wav"
     make(path)
     session: AgentSession[None] = AgentSession()
