@@ -65,10 +65,13 @@ setup: $(DEV) ## environment with all extras and the development tools
 demo: $(DEMO) ## a spoken conversation, offline; writes demo-out/ (OUT=)
 	$(BIN)/sessionactors demo --out $(OUT) $(ARGS)
 
+# Processes that run tests; 0 runs them in this one, for a debugger.
+WORKERS ?= 2
+
 .PHONY: test
 test: $(DEV) ## the suite with branch coverage; ARGS="-k name -x" narrows it
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest $(ARGS)
+	$(BIN)/pytest --numprocesses=$(WORKERS) --cov --cov-report= $(ARGS)
 	$(if $(ARGS),,$(BIN)/python tests/coverage_gate.py)
 
 .PHONY: mutants
