@@ -95,6 +95,7 @@ async def test_p19_a_burst_from_many_threads_gets_exactly_the_slots_there_are() 
         assert rooms.stats.refused_full == 80
 
 
+@pytest.mark.timeout(20)
 async def test_p19_one_name_in_a_burst_gets_one_room() -> None:
     async with RoomSupervisor(Specs(), max_sessions=50) as rooms:
         results = await asyncio.gather(*(outcome(rooms.spawn("a")) for _ in range(50)))

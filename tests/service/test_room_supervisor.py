@@ -167,7 +167,9 @@ async def test_a_room_of_another_owner_in_a_shared_system_is_not_touched() -> No
 class FactoryBroke(Exception): ...
 
 
-@pytest.mark.parametrize("error", [FactoryBroke("no"), SystemExit(3), asyncio.CancelledError(), GeneratorExit()])
+@pytest.mark.parametrize(
+    "error", [FactoryBroke("no"), SystemExit(3), asyncio.CancelledError(), GeneratorExit()], ids=repr
+)
 async def test_a_factory_that_raises_costs_no_slot_and_no_loop(error: BaseException) -> None:
     def session_for(room: str) -> SessionSpec:
         raise error
@@ -256,6 +258,17 @@ async def test_a_spawn_cancelled_at_any_step_of_its_way_leaves_nothing(rooms: Ro
     assert rooms.stats.failed_to_start + rooms.stats.closed + 1 == cancelled + opened, (
         "one was cancelled before it began"
     )
+
+
+async def test_a_room_closed_before_its_first_step_frees_its_slot(rooms: RoomSupervisor, specs: Specs) -> None:
+    spawn = asyncio.create_task(rooms.spawn("a"))
+    await asyncio.sleep(0)  # the slot is taken; the room's own task has not begun, and never will
+    assert rooms.stats.starting == 1
+    await rooms.close("a")
+    with pytest.raises(SessionStateError, match="closed while it was starting"):
+        await spawn
+    assert specs.made == []
+    assert rooms.stats.taken == 0
 
 
 async def test_closing_a_room_that_still_starts_gives_it_up(rooms: RoomSupervisor, specs: Specs) -> None:
