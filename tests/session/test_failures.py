@@ -9,16 +9,26 @@ import pytest
 
 from sessionactors import (
     LLM,
+    Agent,
     APIConnectOptions,
     APIError,
     AudioFrame,
     ChatChunk,
     ChatContext,
     CloseReason,
+    FunctionCallOutput,
     LLMStream,
+    function_tool,
 )
-from sessionactors.actors.output import PlayoutLost
+from sessionactors.actors.input import InputActor
+from sessionactors.actors.llm import LLMActor
+from sessionactors.actors.output import Output, PlayoutLost
 from sessionactors.actors.supervisor_state import SessionBroken
+from sessionactors.actors.tts import TTSActor
+from sessionactors.messages.ear import FrameCaptured
+from sessionactors.messages.llm import GenerateText
+from sessionactors.messages.output import PlaySegment, SegmentText
+from sessionactors.messages.tts import EndOfText
 from sessionactors.model.tools import ToolChoice, ToolDefinition
 from sessionactors.runtime.messages import Kill
 from sessionactors.testing import Faults, Run, Scenario, invariants
@@ -29,9 +39,9 @@ from tests.session.talks import Session, barge_in, keeper, near, one_turn, playe
 PATIENT = APIConnectOptions(max_retry=0, timeout=2.0)
 
 
-def two_turns(**options: object) -> Scenario:
+def two_turns(agent: Agent | None = None, **options: object) -> Scenario:
     """A reply that an actor's death may spoil, and a turn behind it that must be answered."""
-    scenario = Scenario(keeper(), frame_ms=50, **options)  # type: ignore[arg-type]
+    scenario = Scenario(agent or keeper(), frame_ms=50, **options)  # type: ignore[arg-type]
     scenario.user_says("How are you?", at=0.5, until=2.5)
     scenario.user_says("Are you still there?", at=12.0, until=13.0)
     scenario.llm_otherwise("I am fine, thank you.")
@@ -140,6 +150,59 @@ def test_a_crash_of_the_supervisor_ends_the_session_with_one_close_event() -> No
     assert "the test kills scenario" in str(run.close_event.error)
     assert run.audio[-1].until == near(4.0)
     assert run.leaks == ()
+
+
+class LosesOne:
+    """Makes the handler of an actor raise at its n-th message of a type: that message is lost."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, actor: type, kind: type, number: int = 1) -> None:
+        handle = actor.receive  # type: ignore[attr-defined]
+        self.lost: list[object] = []
+        seen = 0
+
+        def receive(this: object, state: object, message: object, out: object) -> object:
+            nonlocal seen
+            seen += isinstance(message, kind)
+            if isinstance(message, kind) and seen == number and not self.lost:
+                self.lost.append(message)
+                raise RuntimeError("a fault in the handler")
+            return handle(this, state, message, out)
+
+        monkeypatch.setattr(actor, "receive", receive)
+
+
+@pytest.mark.parametrize(
+    "actor, kind",
+    [
+        (InputActor, FrameCaptured),
+        (LLMActor, GenerateText),
+        (TTSActor, EndOfText),
+        (Output, PlaySegment),
+        (Output, SegmentText),
+    ],
+)
+def test_a_message_that_is_lost_to_a_fault_costs_one_turn_at_most(
+    actor: type, kind: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loss = LosesOne(monkeypatch, actor, kind)
+    run = two_turns().play()
+    assert len(loss.lost) == 1
+    assert answered(run)
+    assert run.close_event.error is None
+
+
+def test_results_of_tools_are_kept_also_when_the_report_of_the_playout_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    @function_tool
+    async def look_up() -> str:
+        """Looks something up."""
+        return "found"
+
+    LosesOne(monkeypatch, Output, PlaySegment)
+    scenario = two_turns(Agent(instructions="Be kind.", tools=[look_up]))
+    scenario.llm_replies("Let me see.", tool_calls=[("look_up", "{}")])
+    run = scenario.play()
+    assert answered(run)
+    assert [item.output for item in run.history if isinstance(item, FunctionCallOutput)] == ["found"]
 
 
 # -- providers ---------------------------------------------------------------------------------------------------------

@@ -121,8 +121,8 @@ class Speech(Actor[SpeechState, SpeechMessage]):
                 return self._add_text(state, text, out)
             case SourceTextEnded(error):
                 return self._end_text(replace(state, error=error), out)
-            case AccountsOverdue():
-                return self._settle(state, out)
+            case AccountsOverdue():  # no report of the playout comes any more; results of tools may
+                return self._settle(self._step_over(replace(state, closed=True), out), out)
             case _:
                 assert_never(message)
 

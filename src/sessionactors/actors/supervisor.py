@@ -288,13 +288,13 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
         if not components.audio_input or state.closing is not None:
             return state
         ear = state.ears.get(identity)
-        if ear is None:
-            wiring = self._wiring
-            ear = out.spawn(ear_name(identity), lambda: Ear(identity, wiring), EAR)
-            out.watch(ear, _ended)
-            state = replace(state, ears={**state.ears, identity: ear})
-        out.tell(ear, attach)
-        return state
+        if ear is not None:
+            out.tell(ear, attach)
+            return state
+        wiring = self._wiring
+        ear = out.spawn(ear_name(identity), lambda: Ear(identity, wiring, attach.source), EAR)
+        out.watch(ear, _ended)
+        return replace(state, ears={**state.ears, identity: ear})
 
     def _on_participant_left(
         self, state: SupervisorState, identity: str, out: Outbox[SupervisorMessage]
