@@ -51,7 +51,10 @@ def seen(*steps: Step) -> list[AgentState]:
             (scheduled("a"), audible("a"), scheduled("b"), quiet("a"), audible("b"), quiet("b")),
             ["listening", "thinking", "speaking", "thinking", "speaking", "listening"],
         ),
-        ((scheduled("a"), audible("b"), quiet("b"), quiet("a")), ["listening", "thinking", "speaking", "thinking", "listening"]),
+        (
+            (scheduled("a"), audible("b"), quiet("b"), quiet("a")),
+            ["listening", "thinking", "speaking", "thinking", "listening"],
+        ),
         ((audible("a"), audible("b"), quiet("a"), quiet("b")), ["listening", "speaking", "listening"]),
         ((quiet("never"),), ["listening"]),
     ],

@@ -180,7 +180,9 @@ def test_mute_needs_no_lock_and_silences_the_next_block() -> None:
     assert stream.play() == bytes(960)
     assert log.finished() == [PlaybackFinished("a", 480 / RATE, interrupted=True)]
     sink.begin("b")
-    assert log.finished()[-1] == PlaybackFinished("b", 0.0, interrupted=True)
+    sink.write("b", ramp(480, rate=RATE))
+    sink.end("b")
+    assert stream.play() == ramp(480, rate=RATE).data
 
 
 def test_a_block_that_waits_for_the_lock_while_the_sink_is_muted_is_silent() -> None:

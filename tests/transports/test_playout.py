@@ -317,18 +317,39 @@ async def test_mute_freezes_the_position_at_its_own_instant_however_late_the_loo
 
 
 @in_virtual_time
-async def test_after_mute_or_close_segments_finish_at_once_unheard() -> None:
-    for end in (PacedPlayout.mute, PacedPlayout.close):
-        sink = Captured()
-        log = attached(sink)
-        end(sink)
-        end(sink)
-        sink.begin("a")
-        sink.write("a", ramp(240))
-        sink.end("a")
-        assert log.events == [PlaybackFinished("a", 0.0, interrupted=True)]
-        assert sink.refused == 1
-        assert sink.pcm == b""
+async def test_after_close_segments_finish_at_once_unheard() -> None:
+    sink = Captured()
+    log = attached(sink)
+    sink.close()
+    sink.close()
+    sink.begin("a")
+    sink.write("a", ramp(240))
+    sink.end("a")
+    assert log.events == [PlaybackFinished("a", 0.0, interrupted=True)]
+    assert sink.refused == 1
+    assert sink.pcm == b""
+
+
+@in_virtual_time
+async def test_a_mute_ends_what_was_begun_and_the_next_segment_is_heard() -> None:
+    sink = Captured()
+    log = attached(sink)
+    sink.begin("a")
+    sink.write("a", ramp(2400))
+    await asyncio.sleep(0.01)
+    sink.mute()
+    sink.mute()
+    sink.write("a", ramp(240))
+    sink.begin("b")
+    sink.write("b", ramp(240))
+    sink.end("b")
+    await asyncio.sleep(0.1)
+    assert log.finished() == [
+        PlaybackFinished("a", 0.01, interrupted=True),
+        PlaybackFinished("b", 0.01, interrupted=False),
+    ]
+    assert sink.refused == 1
+    assert sink.pcm == ramp(240).data * 2
 
 
 @in_virtual_time

@@ -102,7 +102,7 @@ class AudioSink(ABC):
 
     @abstractmethod
     def mute(self) -> None:
-        """Be silent at once, until the next :meth:`begin`. Thread-safe: the watchdog calls it when the actor loop hangs."""
+        """Be silent at once, until the next :meth:`begin`. Thread-safe: the watchdog calls it when the loop hangs."""
 
     @property
     @abstractmethod

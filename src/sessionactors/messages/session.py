@@ -88,7 +88,7 @@ class LeaveAgent:
 
 @message()
 class SettleTurns:
-    """No further turn comes: when the open ones are stored and ``on_exit`` has run, let ``history`` tell ``supervisor``.
+    """No further turn comes: when the open ones are stored and ``on_exit`` has run, have ``history`` tell it.
 
     ``supervisor`` to ``agent``. What is in the history then is all that will be.
     """

@@ -202,11 +202,6 @@ PublicEvent: TypeAlias = (
     | CloseEvent
 )
 SessionNote: TypeAlias = (
-    SessionReady
-    | HistoryNote
-    | SpeechScheduledNote
-    | SpeechItemNote
-    | SpeechInterruptedNote
-    | SpeechFinishedNote
+    SessionReady | HistoryNote | SpeechScheduledNote | SpeechItemNote | SpeechInterruptedNote | SpeechFinishedNote
 )
 SessionEvent: TypeAlias = PublicEvent | SessionNote

@@ -50,7 +50,7 @@ class SessionOptions:
     min_endpointing_delay: float = 0.5
     """Seconds of silence after which a turn that seems complete ends."""
     max_endpointing_delay: float = 6.0
-    """Seconds of silence after which any turn ends (only a turn detector makes a session wait longer than the minimum)."""
+    """Seconds of silence after which any turn ends (a turn detector makes a session wait longer than the minimum)."""
     allow_interruptions: bool = True
     min_interruption_duration: float = 0.5
     """Seconds the user must speak to interrupt."""

@@ -1,8 +1,8 @@
 """An event loop whose clock jumps: when nothing is ready it moves to the next timer at once.
 
 Kernel, providers and user code share the loop, so a ten-minute call takes as long as its work. Time is counted in
-integer nanoseconds. What would wait for the real world (a socket, a thread) has nothing to wait for here: a loop with no
-timer and nothing ready raises :class:`Quiescent` instead of hanging.
+integer nanoseconds. What would wait for the real world (a socket, a thread) has nothing to wait for here: a loop with
+no timer and nothing ready raises :class:`Quiescent` instead of hanging.
 """
 
 from __future__ import annotations

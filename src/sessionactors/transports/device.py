@@ -177,6 +177,9 @@ class DeviceSink(AudioSink):
         with self._lock:
             if self._on_event is None:
                 raise SessionStateError(f"segment {segment!r} cannot begin: attach() to the sink first")
+            if self._muted:
+                self._queue.clear_all()  # what the mute ended, if no block has come since
+                self._muted = False
             self._queue.begin(segment)
             if self._is_silent():
                 self._queue.clear_all()

@@ -31,8 +31,8 @@ class PacedPlayout(AudioSink):
     however late the loop runs. When a segment runs dry the clock stops with it and goes on with the next frame; the gap
     is counted as an underrun unless the segment turns out to have ended there.
 
-    Segments may be begun while earlier ones still play: they follow without a gap. A segment begun after :meth:`mute`
-    or :meth:`close` finishes at once at position 0, interrupted.
+    Segments may be begun while earlier ones still play: they follow without a gap. :meth:`mute` ends what was begun
+    before it; a segment begun later is heard. One begun after :meth:`close` finishes at once at 0.0, interrupted.
 
     Subclasses take what was played from :meth:`_played`.
 
@@ -57,7 +57,7 @@ class PacedPlayout(AudioSink):
         self._anchor = 0.0
         self._taken = 0
         self._muted_at: float | None = None
-        self._shut = False
+        self._closed = False
 
     @property
     def statistics(self) -> PlayoutStatistics:
@@ -92,8 +92,9 @@ class PacedPlayout(AudioSink):
         """
         self._bind(segment)
         self._catch_up()
+        self._muted_at = None
         self._queue.begin(segment)
-        if self._shut:
+        if self._closed:
             self._queue.clear_all()
         self._report()
 
@@ -126,7 +127,10 @@ class PacedPlayout(AudioSink):
         self._report()
 
     def mute(self) -> None:
-        """Play nothing from this instant on. Thread-safe; segments are reported as interrupted once the loop runs."""
+        """Play nothing from this instant on, until the next :meth:`begin`. Thread-safe.
+
+        Segments are reported as interrupted once the loop runs.
+        """
         if self._muted_at is not None:
             return
         loop = self._loop
@@ -139,7 +143,8 @@ class PacedPlayout(AudioSink):
     def close(self) -> None:
         """Stop playing; unfinished segments are reported as interrupted."""
         self._catch_up()
-        self._shut_down()
+        self._closed = True
+        self._end_all()
         self._report()
 
     def _played(self, frame: AudioFrame, at: float) -> None:
@@ -162,7 +167,6 @@ class PacedPlayout(AudioSink):
     def _catch_up(self) -> None:
         """Play what the clock says has been played."""
         if self._loop is None:
-            self._shut = self._shut or self._muted_at is not None
             return
         muted_at = self._muted_at
         if self._running:
@@ -174,7 +178,7 @@ class PacedPlayout(AudioSink):
                 self._played(part, at)
             self._go_on_or_rest()
         if muted_at is not None:
-            self._shut_down()
+            self._end_all()
 
     def _go_on_or_rest(self) -> None:
         if self._running and self._queue.until_next is None:
@@ -224,8 +228,7 @@ class PacedPlayout(AudioSink):
             self._timer.cancel()
             self._timer = None
 
-    def _shut_down(self) -> None:
-        self._shut = True
+    def _end_all(self) -> None:
         self._running = False
         self._cancel_timer()
         self._queue.clear_all()

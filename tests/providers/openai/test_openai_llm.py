@@ -327,4 +327,4 @@ print(json.dumps([before, "openai" in sys.modules]))
 
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'Nonsense'"):
-        openai.Nonsense  # noqa: B018
+        openai.Nonsense  # type: ignore[attr-defined]  # noqa: B018
