@@ -199,8 +199,8 @@ async def write(port: EffectPort[RecorderMessage], recording: Recording) -> None
     """
     batch: list[Sound] = []
     try:
-        await _in_thread(recording.open)
         try:
+            await _in_thread(recording.open)
             async for sound in port.inlet:
                 if isinstance(sound, Sound):
                     batch.append(sound)
@@ -222,7 +222,7 @@ async def write(port: EffectPort[RecorderMessage], recording: Recording) -> None
 
 
 async def _in_thread(call: Callable[[], T]) -> T:
-    """Run in a thread. A cancellation comes through when that has ended: nothing else may touch the file meanwhile."""
+    """Run in a thread. A cancellation comes through when that has ended, so that one at a time touches the file."""
     work = asyncio.get_running_loop().run_in_executor(None, call)
     try:
         return await asyncio.shield(work)
@@ -270,11 +270,12 @@ class Recording:
         self._mix(self._newest - SETTLED)
 
     def finish(self, sounds: list[Sound]) -> None:
-        """Take the last sounds and complete the file."""
-        self.write(sounds)
-        self._mix(None)
-        self._close()
-        self._partial.replace(self.path)
+        """Take the last sounds and complete the file, if it was begun."""
+        if self._file is not None:
+            self.write(sounds)
+            self._mix(None)
+            self._close()
+            self._partial.replace(self.path)
 
     def discard(self) -> None:
         """Leave nothing behind of a file that is not complete."""
@@ -380,7 +381,7 @@ class Track:
             self._put(samples)
             return
         if self._resampler is None:
-            self._resampler = soxr.ResampleStream(frame.sample_rate, self._sample_rate, 1, dtype="int16", quality="MQ")
+            self._resampler = soxr.ResampleStream(frame.sample_rate, self._sample_rate, 1, "int16", "MQ")
         self._put(self._resampler.resample_chunk(samples))
 
     def _flush(self) -> None:

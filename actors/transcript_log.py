@@ -298,8 +298,8 @@ async def write(path: Path, head: Mapping[str, Json], port: EffectPort[Transcrip
             case _:
                 return
 
-    await _in_thread(partial(_check, path))
     try:
+        await _in_thread(partial(_check, path))
         async for entry in port.inlet:
             keep(entry)
     finally:
@@ -336,6 +336,7 @@ def _check(path: Path) -> None:
 
 
 def _save(path: Path, content: Mapping[str, Json]) -> None:
+    _check(path)
     partial_file = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         partial_file.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")

@@ -156,6 +156,15 @@ def test_file_is_named_after_the_room_and_replaces_an_older_one(tmp_path: Path) 
     assert [path.name for path in tmp_path.iterdir()] == ["lobby.wav"]
 
 
+def test_session_that_ends_at_once_has_its_file(tmp_path: Path) -> None:
+    async def script(session: AgentSession[None]) -> None:
+        pass
+
+    run(lambda: session_with(Recorder(tmp_path / "call.wav"), MemoryTransport(silence_rate=RATE), script))
+    left, _, _ = both(tmp_path / "call.wav")
+    assert len(left) < RATE * 0.1
+
+
 def test_recording_that_cannot_be_written_is_reported_and_the_call_goes_on(tmp_path: Path) -> None:
     errors: list[ErrorEvent] = []
     transport = MemoryTransport(silence_rate=RATE)

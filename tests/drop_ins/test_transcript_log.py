@@ -139,6 +139,15 @@ def test_an_error_is_kept_as_text(tmp_path: Path) -> None:
     assert error["source"] == "llm"
 
 
+def test_a_session_that_ends_at_once_has_its_file(tmp_path: Path) -> None:
+    async def script(session: AgentSession[None]) -> None:
+        pass
+
+    file = kept(tmp_path, script, audio=False)
+    assert cast("object", file["closed"]) == "user_initiated"
+    assert [item["type"] for item in file["items"]] == ["agent_handoff"]
+
+
 def test_a_file_that_cannot_be_written_is_reported_and_nothing_is_left(tmp_path: Path) -> None:
     errors: list[ErrorEvent] = []
 
