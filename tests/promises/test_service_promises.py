@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -449,8 +450,7 @@ async def test_p14_a_blocked_user_loop_stops_no_reply_that_needs_no_user_code() 
         RoomSupervisor(specs) as blocking,
         RoomSupervisor(Specs(llm=lambda: llm), system=blocking.system) as rooms,
     ):
-        transport = MemoryTransport(audio=False)
-        other = await rooms.spawn("b", transport=transport)
+        other = await rooms.spawn("b")
         broken = await blocking.spawn("a")
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -776,4 +776,5 @@ async def test_p20_all_rooms_are_read_while_both_loops_are_blocked() -> None:
         assert in_hand is not None
         assert in_hand.type == "Block"
         assert not any(actor.torn for snapshot in seen for actor in snapshot.actors.values())
-        assert sorted(costs)[len(costs) // 2] < 0.001, "CPU seconds to read one session"
+        most = 0.001 if sys.gettrace() is None else 0.01  # a run under coverage counts every line
+        assert sorted(costs)[len(costs) // 2] < most, "CPU seconds to read one session"

@@ -260,6 +260,7 @@ async def test_a_spawn_cancelled_at_any_step_of_its_way_leaves_nothing(rooms: Ro
     )
 
 
+@pytest.mark.timeout(15)
 async def test_a_room_closed_before_its_first_step_frees_its_slot(rooms: RoomSupervisor, specs: Specs) -> None:
     spawn = asyncio.create_task(rooms.spawn("a"))
     await asyncio.sleep(0)  # the slot is taken; the room's own task has not begun, and never will
