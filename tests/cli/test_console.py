@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from sessionactors import Agent, AgentSession, JobContext, OptionError, function_tool
 from sessionactors.cli import console
 from sessionactors.cli.console import NoSession, talk
+from sessionactors.cli.entry_points import find_entry_point
 from sessionactors.cli.loading import make_drop_in
 from sessionactors.providers.offline import FRONT_DESK, RuleBasedLLM
 from sessionactors.testing.scripted_llm import ScriptedLLM
@@ -140,3 +143,61 @@ async def test_who_gives_up_closes_the_session() -> None:
         with pytest.raises(asyncio.CancelledError):
             await talking
     assert (await sessions[0].wait_closed()).reason.value == "user_initiated"
+
+
+FACTORY = """
+from sessionactors import Agent, SessionSpec
+from sessionactors.providers.offline import FRONT_DESK, RuleBasedLLM
+
+def session_for(room: str) -> SessionSpec:
+    return SessionSpec(agent=Agent(instructions=""), llm=RuleBasedLLM(FRONT_DESK))
+"""
+
+
+async def test_factory_of_session_specs_is_talked_to_as_a_service_would(tmp_path: Path) -> None:
+    module = tmp_path / "rooms_for_the_console.py"
+    module.write_text(FACTORY)
+    entry_point = await asyncio.to_thread(find_entry_point, str(module), audio=False, note=print)
+    out = Printed()
+    with typed("thank you") as stdin:
+        end = await talk(entry_point, stdin=stdin, stdout=out)
+    assert (out.lines, end.error) == (["agent: You are welcome. Anything else?"], None)
+
+
+async def test_agent_alone_is_answered_for_by_the_offline_rules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    module = tmp_path / "agent_for_the_console.py"
+    module.write_text(
+        "from sessionactors import Agent\n"
+        "class Mine(Agent):\n"
+        "    def __init__(self) -> None:\n"
+        "        super().__init__(instructions='')\n"
+    )
+    notes: list[str] = []
+    entry_point = await asyncio.to_thread(find_entry_point, str(module), audio=False, note=notes.append)
+    out = Printed()
+    with typed("thank you") as stdin:
+        await talk(entry_point, stdin=stdin, stdout=out)
+    assert out.lines == ["agent: You are welcome. Anything else?"]
+    assert "the offline front desk answers, by rules" in notes[0]
+
+
+async def test_interrupted_command_leaves_quietly(tmp_path: Path) -> None:
+    module = tmp_path / "rooms.py"
+    module.write_text(FACTORY)
+    command = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "sessionactors.cli", "console", str(module), "--json"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert command.stdout is not None
+    assert json.loads(await command.stdout.readline())["type"] == "agent_state_changed"
+    command.send_signal(signal.SIGINT)
+    printed, complained = await command.communicate()
+    assert command.returncode == 130
+    assert json.loads(printed.decode().splitlines()[-1])["type"] == "close"
+    assert b"Traceback" not in complained
