@@ -9,6 +9,8 @@ import pytest
 
 from sessionactors import (
     Agent,
+    AgentHandoff,
+    ChatContext,
     ChatMessage,
     FunctionCall,
     FunctionCallOutput,
@@ -22,6 +24,7 @@ from sessionactors import (
 from sessionactors.messages.tools import RunTool, ToolFinished
 from sessionactors.model.events import FunctionToolsExecutedEvent
 from sessionactors.testing import Run, Scenario
+from sessionactors.testing.scripted_llm import ScriptedRequest
 
 from tests.session.talks import Session, near, played
 
@@ -90,6 +93,54 @@ def test_the_model_sees_call_and_result_in_its_next_request() -> None:
     assert isinstance(output, FunctionCallOutput)
     assert (call.call_id, call.name, json.loads(call.arguments)) == ("call-1-1", "weather", {"city": "Rome"})
     assert (output.call_id, output.output) == ("call-1-1", "sunny in Rome")
+
+
+def shown_to_model(request: ScriptedRequest) -> list[str]:
+    return [
+        item.text_content if isinstance(item, ChatMessage) else f"{item.type} {getattr(item, 'output', '')}".strip()
+        for item in request.items
+        if not isinstance(item, AgentHandoff)
+    ]
+
+
+class Adds(Agent):
+    async def on_user_turn_completed(self, turn_ctx: ChatContext, new_message: ChatMessage) -> None:
+        turn_ctx.add_message(role="system", content="The user is in Rome.")
+
+
+def test_a_context_that_the_hook_edited_goes_on_with_the_tools_of_the_reply() -> None:
+    scenario = asked(Adds(instructions="Be kind.", tools=[weather]), audio=False)
+    scenario.llm_replies("One moment.", tool_calls=[weather_call()])
+    scenario.llm_replies(tool_calls=[weather_call("Oslo")])
+    scenario.llm_replies("It is sunny.")
+    run = played(scenario)
+    given = ["Be kind.", "The user is in Rome.", "What is the weather?"]
+    assert shown_to_model(run.requests[0]) == given
+    first = ["One moment.", "function_call", "function_call_output sunny in Rome"]
+    assert shown_to_model(run.requests[1]) == [*given, *first]
+    assert shown_to_model(run.requests[2]) == [
+        *given,
+        *first,
+        "function_call",
+        "function_call_output sunny in Oslo",
+    ]
+
+
+def test_a_context_given_to_a_reply_goes_on_with_its_tools() -> None:
+    context = ChatContext()
+    context.add_message(role="user", content="Something else.")
+    scenario = asked(with_tools(weather), audio=False)
+    scenario.llm_replies("Hello.")
+    scenario.call(2.0, lambda session: session.generate_reply(chat_ctx=context))
+    scenario.llm_replies(tool_calls=[weather_call()])
+    scenario.llm_replies("It is sunny.")
+    run = played(scenario)
+    assert shown_to_model(run.requests[2]) == [
+        "Be kind.",
+        "Something else.",
+        "function_call",
+        "function_call_output sunny in Rome",
+    ]
 
 
 def test_text_before_a_tool_is_heard_while_the_tool_runs() -> None:

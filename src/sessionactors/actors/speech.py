@@ -174,16 +174,7 @@ class Speech(Actor[SpeechState, SpeechMessage]):
         if state.step == 1:
             return self._spec.chat_items
         # The context given for this reply, and what this reply has added to the history since.
-        known = {item.id for item in self._spec.chat_items}
-        mine = {record.call.call_id for record in state.calls}
-        added = (
-            item
-            for item in context.items
-            if item.id not in known
-            and isinstance(item, FunctionCall | FunctionCallOutput)
-            and (item.call_id in mine or item.call_id.startswith(self._spec.id))
-        )
-        return (*self._spec.chat_items, *added)
+        return (*self._spec.chat_items, *(item for item in context.items if item.id in state.own))
 
     def _tools(self) -> tuple[ToolDefinition, ...]:
         wanted = self._spec.tools
@@ -265,15 +256,18 @@ class Speech(Actor[SpeechState, SpeechMessage]):
     def _on_playout_finished(self, state: SpeechState, end: PlayoutFinished, out: Outbox[SpeechMessage]) -> SpeechState:
         state = replace(state, closed=True, error=state.error or end.error)
         if end.item is not None:
-            self._publish(end.item, out)
+            state = self._added(state, end.item, out)
         if end.interrupted and not state.interrupted:
             # The sink was cut by something other than the floor (replaced, lost): the speech ends here.
             return self._on_interrupted(state, out)
         return self._step_over(state, out)
 
-    def _publish(self, item: ChatMessage | FunctionCall | FunctionCallOutput, out: Outbox[SpeechMessage]) -> None:
-        """The handle lists it."""
+    def _added(
+        self, state: SpeechState, item: ChatMessage | FunctionCall | FunctionCallOutput, out: Outbox[SpeechMessage]
+    ) -> SpeechState:
+        """An item of this speech is in the history: the handle lists it, a further step sees it."""
         out.tell(self._wiring.supervisor, Publish(SpeechItemNote(self._spec.id, item)))
+        return replace(state, own=state.own | {item.id})
 
     # -- tools -------------------------------------------------------------------------------------------------------
 
@@ -319,8 +313,7 @@ class Speech(Actor[SpeechState, SpeechMessage]):
             return state
         if any(record.finished is None for record in state.calls):
             return self._release(state, out)
-        outputs = self._commit_tools(state, out)
-        state = replace(state, calls=())
+        state, outputs = self._commit_tools(state, out)
         if state.interrupted or state.error is not None or not any(output.reply_required for output in outputs):
             return self._settle(state, out, stop=True)
         return self._next_step(state, out)
@@ -332,30 +325,34 @@ class Speech(Actor[SpeechState, SpeechMessage]):
             return replace(state, released=True)
         return state
 
-    def _commit_tools(self, state: SpeechState, out: Outbox[SpeechMessage]) -> tuple[FunctionCallOutput, ...]:
+    def _commit_tools(
+        self, state: SpeechState, out: Outbox[SpeechMessage]
+    ) -> tuple[SpeechState, tuple[FunctionCallOutput, ...]]:
         """Store the calls that ran, each with its output; a call that never started leaves no trace in the history."""
         ran = [
             (record.call, record.finished.output)
             for record in state.calls
             if record.finished is not None and record.finished.outcome != "cancelled"
         ]
+        state = replace(state, calls=())
         if not ran:
-            return ()
+            return state, ()
         calls = tuple(call for call, _ in ran)
         outputs = tuple(output for _, output in ran)
         out.tell(self._wiring.history, AppendItems((*calls, *outputs), self._spec.add_to_chat_ctx))
         for call in calls:
-            self._publish(call, out)
+            state = self._added(state, call, out)
         for output in outputs:
-            self._publish(output, out)
+            state = self._added(state, output, out)
         out.tell(self._wiring.supervisor, Publish(FunctionToolsExecutedEvent(calls, outputs, created_at=out.wall())))
-        return outputs
+        return state, outputs
 
     def _next_step(self, state: SpeechState, out: Outbox[SpeechMessage]) -> SpeechState:
         state = self._release(state, out)
         out.close_scope(self._step_scope(state))
         step = state.step + 1
-        state = SpeechState(step=step, scope=out.open_scope(f"step-{step}", self._scope), released=True)
+        scope = out.open_scope(f"step-{step}", self._scope)
+        state = SpeechState(step=step, scope=scope, released=True, own=state.own)
         out.tell(self._wiring.history, ContextWanted(self._request(state), out.myself))
         return state
 

@@ -39,6 +39,8 @@ class SpeechState:
     closed: bool = False
     """``output`` has reported its end."""
     calls: tuple[CallRecord, ...] = ()
+    own: frozenset[str] = frozenset()
+    """Ids of the items that this speech has added to the history, in all steps."""
     interrupted: bool = False
     released: bool = False
     settled: bool = False
