@@ -9,7 +9,9 @@ import pytest
 
 from sessionactors import (
     LLM,
+    ActorSystem,
     Agent,
+    AgentSession,
     APIConnectOptions,
     APIError,
     AudioFrame,
@@ -18,6 +20,7 @@ from sessionactors import (
     CloseReason,
     FunctionCallOutput,
     LLMStream,
+    TransportEvents,
     function_tool,
 )
 from sessionactors.actors.input import InputActor
@@ -32,9 +35,10 @@ from sessionactors.messages.tts import EndOfText
 from sessionactors.model.tools import ToolChoice, ToolDefinition
 from sessionactors.runtime.messages import Kill
 from sessionactors.testing import Faults, Run, Scenario, invariants
+from sessionactors.testing import run as in_virtual_time
 from sessionactors.transports.memory import MemorySink, MemoryTransport
 
-from tests.session.talks import Session, barge_in, keeper, near, one_turn, played, typed
+from tests.session.talks import STORY, Session, barge_in, keeper, near, one_turn, played, typed
 
 PATIENT = APIConnectOptions(max_retry=0, timeout=2.0)
 
@@ -203,6 +207,37 @@ def test_results_of_tools_are_kept_also_when_the_report_of_the_playout_is_lost(m
     run = scenario.play()
     assert answered(run)
     assert [item.output for item in run.history if isinstance(item, FunctionCallOutput)] == ["found"]
+
+
+def test_a_room_that_dies_while_the_news_of_its_link_waits_is_not_linked_twice() -> None:
+    scenario = two_turns()
+    scenario.kill("room", message=1)  # behind ParticipantJoined: RoomConnected is in the mailbox
+    run = played(scenario)
+    assert run.killed == ("room",)
+    assert answered(run)
+
+
+class HalfWay(MemoryTransport):
+    """Takes a second to link; an attempt that is cancelled leaves nothing."""
+
+    async def connect(self, events: TransportEvents) -> None:
+        await asyncio.sleep(1.0)
+        await super().connect(events)
+
+
+def test_a_room_that_dies_while_it_is_linked_is_linked_again() -> None:
+    async def test() -> None:
+        system = ActorSystem("running")
+        session: Session = AgentSession(system=system)
+        starting = asyncio.ensure_future(session.start(keeper(), room=HalfWay(audio=False), room_name="half"))
+        await asyncio.sleep(0.5)
+        kill(session, "room")
+        await starting
+        assert session.agent_state == "listening"
+        await session.aclose()
+        await system.aclose()
+
+    in_virtual_time(test)
 
 
 # -- providers ---------------------------------------------------------------------------------------------------------
@@ -400,3 +435,23 @@ def test_a_sink_that_raises_costs_the_sound_not_the_session() -> None:
     assert run.said() == []
     assert run.agent_states[-1] == "listening"
     assert run.close_event.reason is CloseReason.USER_INITIATED
+
+
+async def test_a_sink_is_muted_by_the_watchdog_when_output_does_not_come_to_the_order() -> None:
+    """In real time: the story takes 4.9 s, the order to be silent comes at 1.0 s and is acknowledged at 2.2 s."""
+
+    async def hold(session: Session) -> None:
+        output = session.actor("output")
+        await output.suspend()
+        session.interrupt()
+        await asyncio.sleep(1.2)
+        await output.resume()
+
+    scenario = Scenario(keeper(), without=("vad", "stt"), room=MemoryTransport, ttfb=0.0)
+    scenario.call(0.1, lambda session: session.say(STORY))
+    scenario.call(1.0, hold)
+    run = await scenario.run(mode="own")
+    (piece,) = run.audio
+    assert 1.3 < piece.until < 1.9
+    assert run.said()[0].startswith("Once upon a time")
+    assert not [found for found in invariants.broken(run) if found.promise in ("P2", "P6", "P10", "P18")]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from sessionactors import TreeSnapshot
 from sessionactors.messages.llm import TextDelta
+from sessionactors.runtime.snapshot import EffectInfo, MessageInHand, WaitingMessage
+from sessionactors.session.why import why
 from sessionactors.testing import Scenario
 
 from tests.session.talks import STORY, Noting, Session, barge_in, keeper, one_turn, played, typed
@@ -147,3 +150,38 @@ def test_a_hook_of_the_user_is_named_while_it_runs() -> None:
     played(scenario)
     assert "scenario/agent has waited 1.00 s for the reply to turn-1 to be scheduled" in told[0]
     assert "scenario/agent has been running on_user_turn_completed for 1.00 s" in told[0]
+
+
+# -- why, from any snapshot --------------------------------------------------------------------------------------------
+
+
+def with_actor(snapshot: TreeSnapshot, path: str, **changes: object) -> TreeSnapshot:
+    actor = replace(snapshot[path], **changes)  # type: ignore[arg-type]
+    return replace(snapshot, actors={**snapshot.actors, path: actor})
+
+
+@pytest.fixture(scope="module")
+def quiet() -> TreeSnapshot:
+    return snapshot_at(typed(None, "Hello."), 3.0)
+
+
+def test_why_names_a_handler_that_takes_long(quiet: TreeSnapshot) -> None:
+    stuck = with_actor(quiet, "scenario/agent", in_hand=MessageInHand(7, "HookReturned", "scenario/agent", 2.5))
+    assert why(stuck) == "scenario/agent has been handling HookReturned #7 from scenario/agent for 2.50 s"
+
+
+def test_why_names_a_loop_that_is_blocked_outside_of_handlers(quiet: TreeSnapshot) -> None:
+    assert why(replace(quiet, loop_blocked=3.0)).startswith("the actor loop has not run for 3.00 s")
+
+
+def test_why_names_a_message_that_has_waited_long(quiet: TreeSnapshot) -> None:
+    waiting = WaitingMessage(9, "PlaySegment", "scenario/floor/speech-1", 1.25, None, "")
+    late = with_actor(quiet, "scenario/output", data=(waiting,), data_depth=1)
+    assert why(late) == "scenario/output has not come to PlaySegment #9 from scenario/floor/speech-1 for 1.25 s"
+
+
+def test_why_names_work_that_runs_although_nothing_is_owed(quiet: TreeSnapshot) -> None:
+    effect = EffectInfo("call-1", 4.0, None, 0, 0, 0, ending=False)
+    assert why(with_actor(quiet, "scenario/tools", effects=(effect,))) == (
+        "nothing is overdue; scenario/tools has been running call-1 for 4.00 s"
+    )

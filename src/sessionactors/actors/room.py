@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TypeAlias, assert_never
 
-from sessionactors.interfaces.audio_io import AudioSink, AudioSource
+from sessionactors.interfaces.audio_io import AudioSource
 from sessionactors.interfaces.home import Home
 from sessionactors.interfaces.transport import Transport, TransportEvents
 from sessionactors.messages.output import AttachSink
 from sessionactors.messages.room import (
     LeaveRoom,
+    LinkAgain,
     ParticipantJoined,
     ParticipantLeft,
     PublishTranscript,
@@ -34,6 +35,7 @@ from .wiring import Wiring
 
 RoomMessage: TypeAlias = (
     RoomConnected
+    | LinkAgain
     | RoomConnectFailed
     | RoomClosed
     | ParticipantJoined
@@ -55,6 +57,8 @@ class RoomState:
     """The link."""
 
     connected: bool = False
+    attempted: bool = False
+    """Whether it could be linked is known."""
     participants: frozenset[str] = frozenset()
     leaving: bool = False
     transcripts: int = 0
@@ -76,14 +80,13 @@ class Room(Actor[RoomState, RoomMessage]):
         transport = self._transport
         events = _Events(out.myself)
 
-        async def connect(_port: EffectPort[RoomMessage]) -> AudioSink | None:
+        async def connect(port: EffectPort[RoomMessage]) -> None:
             await transport.connect(events)
-            return transport.audio_sink
+            await port.send(RoomConnected(transport.audio_sink))  # said at once: a restart cannot lose it any more
 
         out.effect(
             "connect",
             connect,
-            done=RoomConnected,
             failed=RoomConnectFailed,
             deadline=CONNECT_WITHIN,
             user_loop=transport.home is Home.USER,
@@ -91,8 +94,13 @@ class Room(Actor[RoomState, RoomMessage]):
         return state
 
     def restarted(self, state: RoomState, error: BaseException, out: Outbox[RoomMessage]) -> RoomState:
-        """The link itself is the transport's and still stands; only an unfinished one is begun again."""
-        return state if state.connected else self.started(state, out)
+        """The link itself is the transport's and still stands; only an unfinished one is begun again.
+
+        Behind what waits in the mailbox: that may say that it was finished, and a transport is linked once.
+        """
+        if not state.attempted:
+            out.tell(out.myself, LinkAgain())
+        return state
 
     def receive(self, state: RoomState, message: RoomMessage, out: Outbox[RoomMessage]) -> RoomState:
         """One message."""
@@ -101,12 +109,14 @@ class Room(Actor[RoomState, RoomMessage]):
             case RoomConnected(sink):
                 out.tell(wiring.output, AttachSink(sink if wiring.components.audio_output else None))
                 out.tell(wiring.supervisor, message)
-                return replace(state, connected=True)
+                return replace(state, connected=True, attempted=True)
+            case LinkAgain():
+                return state if state.attempted or state.leaving else self.started(state, out)
             case RoomConnectFailed(error):
                 failure = APIConnectionError(f"{self._transport.label} could not be linked: {error!r}")
                 failure.__cause__ = error
                 out.tell(wiring.supervisor, RoomConnectFailed(failure))
-                return state
+                return replace(state, attempted=True)
             case RoomClosed():
                 out.tell(wiring.supervisor, message)
                 return replace(state, connected=False)

@@ -15,6 +15,11 @@ class RoomConnected:
 
 
 @message()
+class LinkAgain:
+    """``room``, to itself after a restart: link, unless the outcome of the attempt before came first."""
+
+
+@message()
 class RoomConnectFailed:
     """The transport could not be linked."""
 

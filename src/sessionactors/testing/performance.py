@@ -129,7 +129,11 @@ class Performance:
         self._calls.append(call)
 
     def _typing(self, text: str) -> Callable[[AgentSession[object]], object]:
-        return lambda _: self._room.type(text)
+        def type_it(_: AgentSession[object]) -> None:
+            if not self._close_asked:  # nobody types into a room that is being left
+                self._room.type(text)
+
+        return type_it
 
     # -- the end -----------------------------------------------------------------------------------------------------
 
@@ -185,8 +189,9 @@ class Performance:
         await asyncio.gather(*pending, return_exceptions=True)
         if pending:
             raise AssertionError(f"the session is over, and these go on: {', '.join(map(_name, pending))}")
-        for call in self._calls:
-            call.result()
+        errors = [error for call in self._calls if (error := call.exception()) is not None]
+        if errors:
+            raise errors[0]
 
     # -- what came of it ---------------------------------------------------------------------------------------------
 
