@@ -66,8 +66,8 @@ Userdata_T = TypeVar("Userdata_T")
 
 log = structlog.get_logger("sessionactors.session")
 
-TRACED = 1024
-"""Deliveries kept for :meth:`AgentSession.diagram`."""
+TRACED = 512
+"""Deliveries kept for :meth:`AgentSession.diagram`: some turns. Their messages stay alive for the collector to look at."""
 
 
 class SessionLink(EventEmitter, Generic[Userdata_T]):
