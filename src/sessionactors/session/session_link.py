@@ -67,7 +67,7 @@ Userdata_T = TypeVar("Userdata_T")
 log = structlog.get_logger("sessionactors.session")
 
 TRACED = 512
-"""Deliveries kept for :meth:`AgentSession.diagram`: some turns. Their messages stay alive for the collector to look at."""
+"""Deliveries kept for :meth:`AgentSession.diagram`: some turns, whose messages stay alive."""
 
 
 class SessionLink(EventEmitter, Generic[Userdata_T]):
