@@ -22,7 +22,7 @@ async def test_the_program_in_the_readme_runs(tmp_path: Path) -> None:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             str(program),
-            env={**os.environ, "OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "none"},
+            env={**os.environ, "OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "none", "PYTHONUNBUFFERED": "1"},
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
