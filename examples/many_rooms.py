@@ -666,6 +666,8 @@ def show(run: Run, options: argparse.Namespace) -> None:
             f"{phase.collected * 1000:.0f}",
         )
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=120)  # a pipe has no width, and 80 columns cut the figures
     console.print(table)
     console.print(LEGEND)
     console.print(
