@@ -51,9 +51,8 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=200)
     count = parser.parse_args().sessions
     python, resident, start = asyncio.run(measure(count))
-    print(
-        f"{count} idle text sessions: {python:.0f} kB of Python memory each, {resident:.0f} kB resident, {start:.1f} ms to start"
-    )
+    print(f"{count} idle text sessions, each: {python:.0f} kB of Python memory, {resident:.0f} kB resident,")
+    print(f"started in {start:.1f} ms")
     print("(resident memory and start include the tracing of allocations)")
 
 
