@@ -36,6 +36,10 @@ class _JumpingSelector(selectors.BaseSelector):
         ready = self._real.select(0)
         if ready or (timeout is not None and timeout <= 0):
             return ready
+        if self._loop.executor_works():
+            ready = self._real.select(0.25)  # ``to_thread`` works: give it real time before the clock jumps
+            if ready:
+                return ready
         if threading.active_count() > self._loop.threads_at_start:
             # A thread may call back: give it real time, in which the virtual clock stands still.
             ready = self._real.select(THREAD_PATIENCE if timeout is None else 0.002)
@@ -84,6 +88,13 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time_ns(self) -> int:
         """Virtual nanoseconds; the actor system takes its clock from here."""
         return self._now_ns
+
+    def executor_works(self) -> bool:
+        """Whether the loop's own thread pool has work that is not done."""
+        pool: object = getattr(self, "_default_executor", None)
+        idle: object = getattr(getattr(pool, "_idle_semaphore", None), "_value", None)
+        threads: object = getattr(pool, "_threads", None)
+        return isinstance(idle, int) and isinstance(threads, set) and idle < len(threads)
 
     def advance(self, seconds: float) -> None:
         """Move the clock. The loop calls it when all is quiet."""
