@@ -162,14 +162,22 @@ def _processes() -> set[int]:
             children.update(int(pid) for pid in listing.read_text().split())
         except OSError:  # the thread is gone
             continue
-    return {pid for pid in children if (command := _command(pid)) and "multiprocessing.resource_tracker" not in command}
+    return {pid for pid in children if _runs(pid) and "multiprocessing.resource_tracker" not in _command(pid)}
+
+
+def _runs(pid: int) -> bool:
+    """Whether it has not ended. Not to be told from its command line: a child that just began has none for a moment."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return False
+    return state not in "ZX"
 
 
 def _command(pid: int) -> str:
-    """The command line; empty for a process that has ended."""
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:
-        return ""
+        words = []
     text = b" ".join(words).decode(errors="replace").strip()
-    return f"{text} (pid {pid})" if text else ""
+    return f"{text or 'a child that has just begun'} (pid {pid})"

@@ -78,8 +78,14 @@ async def test_whoever_waits_for_the_end_is_woken(system: ActorSystem) -> None:
     ref = await spawn(system, "room", Scripted)
     assert not ref.actor_stopped.is_set()
     assert ref.actor_stopped.wait(0.0) is False
-    waiting = asyncio.ensure_future(asyncio.to_thread(ref.actor_stopped.wait, 5.0))
-    await asyncio.sleep(0.005)
+    loop, begun = asyncio.get_running_loop(), asyncio.Event()
+
+    def wait() -> bool:
+        loop.call_soon_threadsafe(begun.set)
+        return ref.actor_stopped.wait(5.0)
+
+    waiting = asyncio.ensure_future(asyncio.to_thread(wait))
+    await begun.wait()  # not by the clock: in virtual time it waits for the thread, which waits for us
     await ref.stop(block=False)
     assert await waiting is True
     assert (ref.actor_stopped.is_set(), ref.actor_stopped.wait()) == (True, True)

@@ -11,14 +11,21 @@ import asyncio
 import selectors
 import threading
 from collections.abc import Callable, Coroutine
-from typing import TypeVar
+from concurrent.futures import Executor, ThreadPoolExecutor
+from typing import TypeVar, TypeVarTuple, Unpack, cast
 
 from sessionactors.runtime.clock import NS, nanoseconds
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+POOL = "sessionactors virtual"
+"""Begins the names of the loop's own helper threads, which stay when their work is done."""
 
 THREAD_PATIENCE = 5.0
 """Real seconds to wait for a helper thread (a plain ``def`` tool, DNS) when nothing else can happen."""
+LENT_PATIENCE = 1.0
+"""Real seconds for which each jump of the clock waits for work in the loop's own helper threads."""
 
 
 class Quiescent(RuntimeError):
@@ -36,13 +43,9 @@ class _JumpingSelector(selectors.BaseSelector):
         ready = self._real.select(0)
         if ready or (timeout is not None and timeout <= 0):
             return ready
-        if self._loop.executor_works():
-            ready = self._real.select(0.25)  # ``to_thread`` works: give it real time before the clock jumps
-            if ready:
-                return ready
-        if threading.active_count() > self._loop.threads_at_start:
-            # A thread may call back: give it real time, in which the virtual clock stands still.
-            ready = self._real.select(THREAD_PATIENCE if timeout is None else 0.002)
+        patience = self._loop.patience(forever=timeout is None)
+        if patience:
+            ready = self._real.select(patience)
             if ready:
                 return ready
         ready = self._real.select(0)  # a thread may have called back and ended since the first look
@@ -77,9 +80,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def __init__(self) -> None:
         self._now_ns = 0
-        self.threads_at_start = threading.active_count()
+        self._threads_before = set(threading.enumerate())
+        self._lent: set[asyncio.Future[object]] = set()
         super().__init__(_JumpingSelector(self))
         self._clock_resolution = 1e-9
+        self._pool: ThreadPoolExecutor | None = None
 
     def time(self) -> float:
         """Virtual seconds."""
@@ -89,12 +94,31 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Virtual nanoseconds; the actor system takes its clock from here."""
         return self._now_ns
 
-    def executor_works(self) -> bool:
-        """Whether the loop's own thread pool has work that is not done."""
-        pool: object = getattr(self, "_default_executor", None)
-        idle: object = getattr(getattr(pool, "_idle_semaphore", None), "_value", None)
-        threads: object = getattr(pool, "_threads", None)
-        return isinstance(idle, int) and isinstance(threads, set) and idle < len(threads)
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts
+    ) -> asyncio.Future[T]:
+        """As ever; the clock stands still until the result is there, or nobody waits for it any more."""
+        if executor is None and self._pool is None:
+            self._pool = ThreadPoolExecutor(thread_name_prefix=POOL)
+            self.set_default_executor(self._pool)
+        future = super().run_in_executor(executor, func, *args)
+        lent = cast("asyncio.Future[object]", future)
+        self._lent.add(lent)
+        lent.add_done_callback(self._lent.discard)
+        return future
+
+    def patience(self, *, forever: bool) -> float:
+        """Real seconds in which the clock should stand still because a thread works and may call back.
+
+        Args:
+            forever: nothing else can happen.
+        """
+        if self._lent:  # less than for ever: the thread may be waiting for what the clock will bring
+            return LENT_PATIENCE
+        others = (thread for thread in threading.enumerate() if thread not in self._threads_before)
+        if any(not thread.name.startswith(POOL) for thread in others):
+            return THREAD_PATIENCE if forever else 0.002
+        return 0.0
 
     def advance(self, seconds: float) -> None:
         """Move the clock. The loop calls it when all is quiet."""
