@@ -26,7 +26,7 @@ def call(name: str = "weather", call_id: str = "call-1") -> FunctionToolCall:
 
 
 def order(stage: Stage, scope: Scope, call_id: str = "call-1", name: str = "weather") -> RunTool:
-    return RunTool(call(name, call_id), "speech-1", stage.speech_ref, scope)
+    return RunTool(call(name, call_id), "speech-1", stage.speech_ref, scope, stage.agent)
 
 
 def ends(stage: Stage) -> list[ToolFinished]:

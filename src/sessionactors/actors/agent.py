@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TypeAlias, assert_never
 
-from sessionactors.interfaces.user_code import TurnVerdict
+from sessionactors.interfaces.speech_spec import SpeechSpec
+from sessionactors.interfaces.user_code import TurnVerdict, UserAgent
 from sessionactors.messages.agent import AgentEnters, HookDone, HookFailed, HookReturned
 from sessionactors.messages.floor import ScheduleSpeech, TurnClaim, TurnClaimed
 from sessionactors.messages.history import AppendItems, ContextSnapshot, ContextWanted
@@ -19,7 +20,7 @@ from sessionactors.messages.turn import UserTurnEnded
 from sessionactors.model.chat import AgentHandoff, ChatContext, ChatMessage
 from sessionactors.model.events import ErrorEvent, MetricsCollectedEvent
 from sessionactors.model.metrics import EOUMetrics
-from sessionactors.model.speech import SpeechSource, SpeechSpec
+from sessionactors.model.speech import SpeechSource
 from sessionactors.runtime import NS, Actor, Outbox
 
 from .wiring import Wiring
@@ -52,6 +53,8 @@ SETTLED = "settled"
 class AgentActorState:
     """The turns that are open."""
 
+    agent: UserAgent
+    """The one in charge."""
     turns: tuple[UserTurnEnded, ...] = ()
     """The first one is being handled."""
     message: ChatMessage | None = None
@@ -76,7 +79,7 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
 
     def initial(self) -> AgentActorState:
         """No turn is open."""
-        return AgentActorState()
+        return AgentActorState(self._wiring.components.agent)
 
     def receive(self, state: AgentActorState, message: AgentMessage, out: Outbox[AgentMessage]) -> AgentActorState:
         """One message."""
@@ -110,7 +113,7 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
         """Handle the open turn again from its beginning: its message is not stored before its reply is scheduled."""
         state = replace(state, message=None)
         if state.leaving and not state.left:
-            self._run_hook(EXIT_HOOK, out)
+            self._run_hook(state.agent, EXIT_HOOK, out)
         return self._settle(self._claim(state, out), out)
 
     # -- the user's turn ---------------------------------------------------------------------------------------------
@@ -138,7 +141,7 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
             return state
         turn = state.turns[0]
         message = self._user_message(turn, out)
-        agent = self._wiring.components.agent
+        agent = state.agent
 
         async def run_hook(_port: object) -> TurnVerdict:
             return await agent.on_user_turn_completed(ChatContext(context.items), message)
@@ -183,6 +186,7 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
         spec = SpeechSpec(
             id=out.new_id("speech"),
             source=SpeechSource.GENERATE_REPLY,
+            agent=state.agent,
             chat_items=None if verdict.chat_items is None else (*verdict.chat_items, verdict.message),
             allow_interruptions=self._wiring.options.allow_interruptions,
             turn=name,
@@ -237,19 +241,18 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
         if request.user_input is not None:
             message = ChatMessage("user", (request.user_input,), id=out.new_id("item"), created_at=out.wall())
             out.tell(self._wiring.history, AppendItems((message,)))
-        out.tell(self._wiring.floor, ScheduleSpeech(request.spec))
+        out.tell(self._wiring.floor, ScheduleSpeech(replace(request.spec, agent=state.agent)))
         return state
 
     def _on_enters(self, state: AgentActorState, out: Outbox[AgentMessage]) -> AgentActorState:
-        agent = self._wiring.components.agent
+        agent = state.agent
         handoff = AgentHandoff(agent.id, None, id=out.new_id("item"), created_at=out.wall())
         out.tell(self._wiring.history, AppendItems((handoff,)))
-        self._run_hook(ENTER_HOOK, out)
+        self._run_hook(state.agent, ENTER_HOOK, out)
         return state
 
-    def _run_hook(self, hook: str, out: Outbox[AgentMessage]) -> None:
-        agent = self._wiring.components.agent
-
+    @staticmethod
+    def _run_hook(agent: UserAgent, hook: str, out: Outbox[AgentMessage]) -> None:
         async def run(_port: object) -> None:
             await (agent.on_enter() if hook == ENTER_HOOK else agent.on_exit())
 
@@ -260,7 +263,7 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
     def _on_leave(self, state: AgentActorState, out: Outbox[AgentMessage]) -> AgentActorState:
         if state.leaving:
             return state
-        self._run_hook(EXIT_HOOK, out)
+        self._run_hook(state.agent, EXIT_HOOK, out)
         state = replace(state, leaving=True)
         if state.turns and state.message is None:
             return self._store_without_reply(state, out)
@@ -279,6 +282,7 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
     def summary(self, state: AgentActorState) -> Mapping[str, object]:
         """Open and ended turns."""
         return {
+            "agent": state.agent.id,
             "open_turns": [turn.turn for turn in state.turns],
             "replied": state.turns_replied,
             "stored": state.turns_stored,

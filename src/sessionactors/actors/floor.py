@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeAlias, assert_never
 
+from sessionactors.interfaces.speech_spec import SpeechSpec
 from sessionactors.messages.floor import (
     FloorGranted,
     FloorReleased,
@@ -34,7 +35,7 @@ from sessionactors.model.events import (
     SpeechInterruptedNote,
     SpeechScheduledNote,
 )
-from sessionactors.model.speech import SpeechSource, SpeechSpec
+from sessionactors.model.speech import SpeechSource
 from sessionactors.runtime import (
     NS,
     Actor,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from sessionactors.model.speech import SpeechSpec
+from sessionactors.interfaces.speech_spec import SpeechSpec
 from sessionactors.runtime import (
     Ref,
     Scope,

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TypeAlias, assert_never
 
 from sessionactors.interfaces.llm import FunctionToolCall
+from sessionactors.interfaces.speech_spec import SpeechSpec
 from sessionactors.messages.floor import FloorGranted, FloorReleased, FloorWanted, SpeechFinished, SpeechInterrupted
 from sessionactors.messages.history import AppendItems, ContextSnapshot, ContextWanted
 from sessionactors.messages.llm import (
@@ -34,7 +35,7 @@ from sessionactors.model.chat import (
     FunctionCallOutput,
 )
 from sessionactors.model.events import FunctionToolsExecutedEvent, SpeechItemNote
-from sessionactors.model.speech import SpeechSource, SpeechSpec
+from sessionactors.model.speech import SpeechSource
 from sessionactors.model.tools import ToolDefinition
 from sessionactors.runtime import Actor, EffectPort, Outbox, Ref, Scope
 
@@ -142,7 +143,7 @@ class Speech(Actor[SpeechState, SpeechMessage]):
     def _on_context(self, state: SpeechState, context: ContextSnapshot, out: Outbox[SpeechMessage]) -> SpeechState:
         if state.interrupted or context.request != self._request(state):
             return state
-        agent = self._wiring.components.agent
+        agent = self._spec.agent
         items: list[ChatItem] = []
         if agent.instructions:
             items.append(ChatMessage("system", (agent.instructions,), id=INSTRUCTIONS_ITEM_ID, created_at=out.wall()))
@@ -178,7 +179,7 @@ class Speech(Actor[SpeechState, SpeechMessage]):
 
     def _tools(self) -> tuple[ToolDefinition, ...]:
         wanted = self._spec.tools
-        tools = self._wiring.components.agent.tools
+        tools = self._spec.agent.tools
         return tools if wanted is None else tuple(tool for tool in tools if tool.name in wanted)
 
     # -- text --------------------------------------------------------------------------------------------------------
@@ -291,7 +292,8 @@ class Speech(Actor[SpeechState, SpeechMessage]):
         for record in state.calls:
             if not record.told:
                 call = FunctionToolCall(record.call.call_id, record.call.name, record.call.arguments)
-                out.tell(self._wiring.tools, RunTool(call, self._spec.id, out.myself, self._step_scope(state)))
+                order = RunTool(call, self._spec.id, out.myself, self._step_scope(state), self._spec.agent)
+                out.tell(self._wiring.tools, order)
         return replace(state, calls=tuple(replace(record, told=True) for record in state.calls))
 
     def _on_tool_finished(self, state: SpeechState, end: ToolFinished, out: Outbox[SpeechMessage]) -> SpeechState:

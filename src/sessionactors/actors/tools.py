@@ -102,7 +102,7 @@ class ToolsActor(Actor[ToolsState, ToolsMessage]):
         if order.scope.closed:
             record = _record(order, "The call was cancelled before it started.", out, is_error=True, reply=False)
             return self._end(state, order, "cancelled", record, 0.0, out)
-        agent, room = self._wiring.components.agent, out.room
+        agent, room = order.agent, out.room
 
         async def run(port: EffectPort[ToolsMessage]) -> ToolReturned:
             return _returned(call.call_id, await agent.run_tool(call, speech_id=order.speech, room=room))

@@ -50,6 +50,7 @@ class Components:
 
     options: SessionOptions
     agent: UserAgent
+    """The one the session starts with; who is in charge later, ``agent`` knows."""
     emit: Callable[[SessionEvent], None]
     """Raises an event on the user's loop; returns at once."""
     llm: LLM | None = None

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from sessionactors.model.chat import ChatContext, ChatItem, ChatMessage
+from sessionactors.model.options import SessionOptions
 from sessionactors.model.tools import ToolDefinition
 
-from .llm import FunctionToolCall
+from .llm import LLM, FunctionToolCall
+from .stt import STT
+from .tts import TTS
+from .turn_detector import TurnDetector
+from .vad import VAD
+
+NodeName: TypeAlias = Literal["stt_node", "llm_node", "tts_node", "transcription_node", "realtime_audio_output_node"]
+"""Stretches of the pipeline that an agent may replace by code of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +42,27 @@ class TurnVerdict:
     """The context for this reply only, when the hook changed it; without the message."""
 
 
+@dataclass(frozen=True, slots=True)
+class AgentComponents:
+    """The providers an agent works with: its own, else the session's; None for a part it is without."""
+
+    stt: STT | None = None
+    vad: VAD | None = None
+    llm: LLM | None = None
+    tts: TTS | None = None
+    turn_detector: TurnDetector | None = None
+
+
 class UserAgent(ABC):
-    """The user's agent, as the actors see it."""
+    """The user's agent, as the actors see it: a value. When the user changes the agent, there is a new one of its key.
+
+    Speeches, tool calls and requests carry the one they belong to, so nothing changes under them.
+    """
+
+    @property
+    def key(self) -> str:
+        """Tells the agents of one session apart, also two of one id; the same for all revisions of one."""
+        return self.id
 
     @property
     @abstractmethod
@@ -54,6 +83,20 @@ class UserAgent(ABC):
     @abstractmethod
     def initial_items(self) -> tuple[ChatItem, ...]:
         """Conversation it starts with."""
+
+    @property
+    def components(self) -> AgentComponents:
+        """The providers it works with, resolved against the session's."""
+        return AgentComponents()
+
+    def options(self, session: SessionOptions) -> SessionOptions:
+        """The session's options as they are for this agent: its own take precedence."""
+        return session
+
+    def node(self, name: NodeName) -> Callable[..., object] | None:
+        """The user's own code for a stretch of the pipeline, bound to the agent; None for the stock one."""
+        del name
+        return None
 
     @abstractmethod
     async def run_tool(self, call: FunctionToolCall, *, speech_id: str, room: str) -> ToolResult:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sessionactors.model.speech import SpeechSpec
+from sessionactors.interfaces.speech_spec import SpeechSpec
 from sessionactors.runtime import Lane, Overflow, Scope, message
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from sessionactors.interfaces.speech_spec import SpeechSpec
 from sessionactors.model.events import CloseReason, PublicEvent, SessionEvent
-from sessionactors.model.speech import SpeechSpec
 from sessionactors.runtime import Lane, Overflow, message
 
 

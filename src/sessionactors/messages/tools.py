@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 from sessionactors.interfaces.llm import FunctionToolCall
+from sessionactors.interfaces.user_code import UserAgent
 from sessionactors.model.chat import FunctionCallOutput
 from sessionactors.runtime import Ref, Scope, message
 
@@ -30,6 +31,8 @@ class RunTool:
     speech: str
     reply_to: Ref[ToolFinished]
     scope: Scope
+    agent: UserAgent
+    """Whose tool it is."""
 
 
 @message()

@@ -12,6 +12,8 @@ from sessionactors.model.errors import SessionStateError, ToolDefinitionError
 from .function_tool import FunctionTool, StopResponse
 
 if TYPE_CHECKING:
+    from sessionactors.interfaces.user_code import UserAgent
+
     from .agent_session import AgentSession
 
 
@@ -41,6 +43,8 @@ class Agent:
         self._tools = (*tools, *self._decorated_tools())
         self._id = id or ("default_agent" if type(self) is Agent else _snake_case(type(self).__name__))
         self._session: AgentSession[object] | None = None
+        self._bound: UserAgent | None = None
+        """Itself as the session's actors see it, while it runs."""
         seen: set[str] = set()
         for tool in self._tools:
             if not isinstance(tool, FunctionTool):

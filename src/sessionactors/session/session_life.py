@@ -18,6 +18,7 @@ from sessionactors.interfaces.llm import LLM
 from sessionactors.interfaces.stt import STT
 from sessionactors.interfaces.transport import Transport
 from sessionactors.interfaces.tts import TTS
+from sessionactors.interfaces.user_code import AgentComponents
 from sessionactors.interfaces.vad import VAD
 from sessionactors.messages.session import CloseSession
 from sessionactors.model.errors import SessionStateError
@@ -130,10 +131,16 @@ class SessionLife(SessionLink[Userdata_T]):
         self._close_wanted = None
         self._agent = agent
         agent._session = cast("AgentSession[object]", self)
+        agent._bound = bound = SessionUserAgent(
+            agent,
+            cast("AgentSession[object]", self),
+            lambda: system.threads,
+            components=AgentComponents(self._stt, self._vad, self._llm, self._tts, self._turn_detector),
+        )
         drop_ins = (*self._drop_ins, *map(as_actor, session_starts(transport, cast("AgentSession[object]", self))))
         components = Components(
             options=self._options,
-            agent=SessionUserAgent(agent, cast("AgentSession[object]", self), lambda: system.threads),
+            agent=bound,
             emit=self._post,
             llm=self._llm,
             stt=self._stt,

@@ -19,6 +19,7 @@ from sessionactors.interfaces.llm import LLM
 from sessionactors.interfaces.stt import STT
 from sessionactors.interfaces.tts import TTS
 from sessionactors.interfaces.turn_detector import TurnDetector
+from sessionactors.interfaces.user_code import UserAgent
 from sessionactors.interfaces.vad import VAD
 from sessionactors.messages.ear import AttachSource, SetInputEnabled
 from sessionactors.messages.floor import InterruptSpeech, SetAllowInterruptions
@@ -142,6 +143,13 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
             raise SessionStateError("the session has no agent: start it first")
         return self._agent
 
+    def _agent_in_charge(self) -> UserAgent:
+        """As far as is known here; ``agent`` names the right one when it schedules."""
+        bound = self.current_agent._bound
+        if bound is None:
+            raise SessionStateError(f"agent {self.current_agent.id!r} is not running in the session any more")
+        return bound
+
     # -- between user and actors -------------------------------------------------------------------------------------
 
     @property
@@ -257,7 +265,7 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
     def _let_go(self) -> ActorSystem | None:
         """Let go of agent, actors and system. Gives the system if it is the shared one: it is to be released."""
         if self._agent is not None:
-            self._agent._session = None
+            self._agent._session = self._agent._bound = None
         if self._trace is not None:
             self._trace.close()
         system, self._system = self._system, None

@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import AsyncIterable, Sequence
 from typing import TYPE_CHECKING, cast
 
+from sessionactors.interfaces.speech_spec import SpeechSpec
 from sessionactors.messages.floor import InterruptSpeech
 from sessionactors.messages.session import SpeakRequested
 from sessionactors.model.chat import ChatContext
 from sessionactors.model.errors import SessionStateError
 from sessionactors.model.sentinel import NOT_GIVEN, NotGivenOr, given
-from sessionactors.model.speech import SPEECH_PRIORITY_NORMAL, SpeechSource, SpeechSpec
+from sessionactors.model.speech import SPEECH_PRIORITY_NORMAL, SpeechSource
 from sessionactors.model.tools import ToolChoice
 
 from .session_link import SessionLink, Userdata_T
@@ -41,6 +42,7 @@ class Speaking(SessionLink[Userdata_T]):
             SpeechSpec(
                 id=self._new_speech_id("say()"),
                 source=SpeechSource.SAY,
+                agent=self._agent_in_charge(),
                 text=text,
                 allow_interruptions=given(allow_interruptions, self._options.allow_interruptions),
                 add_to_chat_ctx=add_to_chat_ctx,
@@ -85,6 +87,7 @@ class Speaking(SessionLink[Userdata_T]):
             SpeechSpec(
                 id=speech_id,
                 source=SpeechSource.GENERATE_REPLY,
+                agent=self._agent_in_charge(),
                 instructions=instructions,
                 chat_items=None if chat_ctx is None else tuple(chat_ctx.items),
                 tools=tools,

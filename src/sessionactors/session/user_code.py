@@ -10,7 +10,7 @@ import pydantic
 import structlog
 
 from sessionactors.interfaces.llm import FunctionToolCall
-from sessionactors.interfaces.user_code import ToolResult, TurnVerdict, UserAgent
+from sessionactors.interfaces.user_code import AgentComponents, ToolResult, TurnVerdict, UserAgent
 from sessionactors.model.chat import ChatContext, ChatItem, ChatMessage, FunctionCall
 from sessionactors.model.tools import ToolDefinition
 
@@ -30,10 +30,19 @@ INTERNAL_ERROR = "An internal error occurred"
 
 
 class SessionUserAgent(UserAgent):
-    """Binds one agent to one session."""
+    """Binds one agent to one session, as it is now."""
 
-    def __init__(self, agent: Agent, session: AgentSession[object], threads: Callable[[], Threads]) -> None:
+    def __init__(
+        self,
+        agent: Agent,
+        session: AgentSession[object],
+        threads: Callable[[], Threads],
+        *,
+        components: AgentComponents,
+    ) -> None:
         self._agent = agent
+        self._components = components
+        self._instructions = agent.instructions
         self._session = session
         self._threads = threads
         self._by_name = {tool.name: tool for tool in agent.tools}
@@ -46,7 +55,7 @@ class SessionUserAgent(UserAgent):
     @property
     def instructions(self) -> str:
         """The agent's instructions."""
-        return self._agent.instructions
+        return self._instructions
 
     @property
     def tools(self) -> tuple[ToolDefinition, ...]:
@@ -57,6 +66,11 @@ class SessionUserAgent(UserAgent):
     def initial_items(self) -> tuple[ChatItem, ...]:
         """The agent's own conversation."""
         return tuple(self._agent.chat_ctx.items)
+
+    @property
+    def components(self) -> AgentComponents:
+        """The agent's providers."""
+        return self._components
 
     async def on_enter(self) -> None:
         """The agent's hook."""

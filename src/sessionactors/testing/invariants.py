@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from sessionactors.actors import states
+from sessionactors.interfaces.speech_spec import SpeechSpec
 from sessionactors.messages.ear import FinalTranscript
 from sessionactors.messages.floor import FloorGranted, ScheduleSpeech, SetAllowInterruptions, SilenceSpeech
 from sessionactors.messages.llm import ToolCallsRequested
@@ -21,7 +22,6 @@ from sessionactors.messages.tools import RunTool, ToolFinished
 from sessionactors.messages.turn import UserActivity, UserTurnEnded
 from sessionactors.model.chat import ChatMessage, FunctionCall, FunctionCallOutput
 from sessionactors.model.events import AgentStateChangedEvent, CloseEvent, UserStateChangedEvent
-from sessionactors.model.speech import SpeechSpec
 
 from .scenario_run import Run
 

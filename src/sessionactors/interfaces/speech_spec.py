@@ -1,0 +1,39 @@
+"""What is asked for when the agent shall speak: one speech, and the agent that it belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Sequence
+from dataclasses import dataclass
+
+from sessionactors.model.chat import ChatItem
+from sessionactors.model.speech import SPEECH_PRIORITY_NORMAL, SpeechSource
+from sessionactors.model.tools import ToolChoice
+
+from .user_code import UserAgent
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechSpec:
+    """One speech as asked for, by user code or by the end of a user turn."""
+
+    id: str
+    source: SpeechSource
+    agent: UserAgent
+    """Whose speech it is: its tools, its nodes, its providers. ``agent`` names the one in charge when it schedules."""
+    text: str | AsyncIterable[str] | None = None
+    """For ``say``: what to say."""
+    instructions: str | None = None
+    """For a reply: a system message at the end of this reply's context only."""
+    chat_items: tuple[ChatItem, ...] | None = None
+    """For a reply: this context instead of the session's."""
+    tools: Sequence[str] | None = None
+    """For a reply: names of the tools it may use; None for all."""
+    tool_choice: ToolChoice = "auto"
+    allow_interruptions: bool = True
+    add_to_chat_ctx: bool = True
+    priority: int = SPEECH_PRIORITY_NORMAL
+    turn: str = ""
+    """The user turn it answers; empty for none."""
+    automatic: bool = False
+    """It answers a user turn without user code having asked for it."""
+    with_audio: bool = True
