@@ -142,6 +142,24 @@ def test_clear_is_silent_from_the_next_block_on() -> None:
     assert sink.refused == 1
 
 
+def test_a_paused_device_is_silent_and_goes_on_at_the_next_sample() -> None:
+    sink, stream, log = speakers()
+    assert sink.can_pause
+    sink.begin("a")
+    sink.write("a", ramp(1200, rate=RATE))
+    sink.end("a")
+    first = stream.play()
+    log.take()
+    sink.pause("a")
+    assert log.take() == [PlaybackProgressed("a", 480 / RATE)]
+    assert stream.play() == stream.play() == bytes(960)
+    sink.resume("a")
+    rest = stream.play() + stream.play()
+    assert first + rest == ramp(1200).data + bytes(2 * 240)
+    assert log.finished() == [PlaybackFinished("a", 1200 / RATE, interrupted=False)]
+    assert sink.statistics.underruns == 0
+
+
 def test_a_gap_within_a_segment_is_an_underrun_and_one_behind_it_is_not() -> None:
     sink, stream, _ = speakers()
     sink.begin("a")
@@ -241,7 +259,10 @@ def test_speakers_begin_nothing_while_nobody_listens() -> None:
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from(["begin", "write", "end", "clear", "play"]), st.integers(0, 900)), max_size=50)
+    st.lists(
+        st.tuples(st.sampled_from(["begin", "write", "end", "clear", "pause", "resume", "play"]), st.integers(0, 900)),
+        max_size=50,
+    )
 )
 @settings(deadline=None)
 def test_speakers_account_for_every_sample_and_segment(steps: list[tuple[str, int]]) -> None:
@@ -262,6 +283,10 @@ def test_speakers_account_for_every_sample_and_segment(steps: list[tuple[str, in
             sink.end(name)
         elif step == "clear":
             sink.clear(name)
+        elif step == "pause":
+            sink.pause(name)
+        elif step == "resume":
+            sink.resume(name)
         else:
             heard += stream.play(number)
     sink.close()

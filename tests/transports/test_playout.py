@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sessionactors.interfaces.audio_io import PlaybackFinished, PlaybackProgressed, PlaybackStarted
+from sessionactors.interfaces.audio_io import AudioSink, PlaybackFinished, PlaybackProgressed, PlaybackStarted
 from sessionactors.model.audio import AudioFrame
 from sessionactors.model.errors import AudioFormatError, OptionError, SessionStateError
 from sessionactors.transports import PacedPlayout
@@ -134,6 +134,103 @@ async def test_the_clock_pauses_on_an_underrun_and_the_gap_is_counted_once_it_is
     assert log.finished() == [PlaybackFinished("a", 0.1, interrupted=False)]
     assert sink.pcm == ramp(2400).data
     assert [at for at, _ in sink.parts] == [pytest.approx(0.0), pytest.approx(0.25)]
+
+
+@in_virtual_time
+async def test_pause_holds_at_the_sample_and_resume_goes_on_with_the_next_one() -> None:
+    sink = Captured()
+    log = attached(sink)
+    sink.begin("a")
+    sink.write("a", ramp(6000))
+    await asyncio.sleep(0.12345)
+    heard = int(0.12345 * RATE)
+    log.take()
+    sink.pause("a")
+    assert log.take() == [PlaybackProgressed("a", heard / RATE)]
+    sink.pause("a")
+    sink.write("a", ramp(2400, first=6001))
+    sink.end("a")
+    await asyncio.sleep(5)
+    assert log.events == []
+    assert sink.pcm == ramp(heard).data
+    sink.resume("a")
+    sink.resume("a")
+    await asyncio.sleep(1)
+    assert log.finished() == [PlaybackFinished("a", 8400 / RATE, interrupted=False)]
+    assert sink.pcm == ramp(8400).data
+    assert sink.parts[-1][0] == pytest.approx(
+        5.12345 + (8400 - heard) / RATE - len(sink.parts[-1][1]) / 2 / RATE, abs=1e-4
+    )
+    assert sink.underruns == 0
+
+
+@in_virtual_time
+async def test_a_segment_paused_before_its_first_frame_starts_when_it_is_resumed() -> None:
+    sink = Captured()
+    log = attached(sink)
+    sink.begin("a")
+    sink.pause("a")
+    sink.write("a", ramp(2400))
+    await asyncio.sleep(1)
+    assert log.events == []
+    sink.resume("a")
+    assert log.take() == [PlaybackStarted("a")]
+    await asyncio.sleep(0.2)
+    assert sink.parts[0][0] == pytest.approx(1.0)
+
+
+@in_virtual_time
+async def test_a_paused_segment_is_cleared_where_it_was_held_and_the_next_one_plays() -> None:
+    sink = Captured()
+    log = attached(sink)
+    sink.begin("a")
+    sink.write("a", ramp(24000))
+    sink.end("a")
+    await asyncio.sleep(0.05)
+    sink.pause("a")
+    sink.begin("b")
+    sink.write("b", ramp(2400))
+    sink.end("b")
+    await asyncio.sleep(0.5)
+    log.take()
+    sink.clear("a")
+    assert log.take() == [PlaybackFinished("a", 0.05, interrupted=True), PlaybackStarted("b")]
+    assert sink.statistics.discarded == 24000 - 1200
+
+
+@in_virtual_time
+async def test_the_time_of_a_pause_is_no_underrun_also_when_the_segment_is_dry() -> None:
+    sink = Captured()
+    attached(sink)
+    sink.begin("a")
+    sink.write("a", ramp(1200))
+    await asyncio.sleep(0.04)
+    sink.pause("a")
+    await asyncio.sleep(3)
+    sink.resume("a")
+    await asyncio.sleep(0.11)
+    sink.write("a", ramp(1200))
+    await asyncio.sleep(0.1)
+    assert (sink.underruns, sink.underrun_seconds) == (1, pytest.approx(0.1))
+    sink.pause("a")
+    await asyncio.sleep(3)
+    sink.resume("a")
+    sink.write("a", ramp(1200))
+    sink.end("a")
+    await asyncio.sleep(0.1)
+    assert sink.underrun_seconds < 0.2
+
+
+def test_a_sink_that_cannot_pause_says_so() -> None:
+    class Plain(PacedPlayout):
+        can_pause = False
+        pause = AudioSink.pause
+        resume = AudioSink.resume
+
+    with pytest.raises(SessionStateError, match="can_pause is False"):
+        Plain().pause("a")
+    with pytest.raises(SessionStateError, match="cannot resume a"):
+        Plain().resume("a")
 
 
 @in_virtual_time
@@ -472,7 +569,7 @@ async def test_positions_do_not_drift_in_ten_minutes_of_odd_frames() -> None:
 
 STEPS = st.lists(
     st.one_of(
-        st.tuples(st.sampled_from(["begin", "end", "clear"]), st.integers(0, 3)),
+        st.tuples(st.sampled_from(["begin", "end", "clear", "pause", "resume"]), st.integers(0, 3)),
         st.tuples(st.just("write"), st.integers(0, 3), st.integers(0, 5000)),
         st.tuples(st.just("wait"), st.floats(0, 0.3)),
         st.tuples(st.just("late"), st.floats(0, 0.3)),
@@ -498,6 +595,10 @@ async def perform(steps: list[tuple[object, ...]]) -> tuple[Captured, SinkLog, l
                     continue
                 names[slot] = name
                 begun.append(name)
+            case ["pause", int(slot)]:
+                sink.pause(names[slot])
+            case ["resume", int(slot)]:
+                sink.resume(names[slot])
             case ["end", int(slot)]:
                 sink.end(names[slot])
             case ["clear", int(slot)]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from sessionactors.model.audio import AudioFrame
+from sessionactors.model.errors import SessionStateError
 
 FrameCallback: TypeAlias = Callable[[AudioFrame], None]
 
@@ -76,6 +77,8 @@ class AudioSink(ABC):
     """Hertz of the mono frames it takes; the session resamples."""
     position_error: float = 0.0
     """Seconds by which reported positions may be off; 0 for a sink that counts samples."""
+    can_pause: bool = False
+    """Whether a segment can be held and gone on with; False: who interrupts the agent cuts it off."""
 
     @abstractmethod
     def attach(self, on_event: SinkCallback) -> None:
@@ -99,6 +102,18 @@ class AudioSink(ABC):
 
         Does nothing for a segment that has finished already.
         """
+
+    def pause(self, segment: str) -> None:
+        """Be silent within the segment, also before its first sample, until :meth:`resume` or :meth:`clear`.
+
+        Reports the exact position by :class:`PlaybackProgressed` if anything was played since the last report. Frames
+        are still taken. Does nothing for a segment that is not there or is paused. Called only if :attr:`can_pause`.
+        """
+        raise SessionStateError(f"{self.label} cannot pause {segment}: its can_pause is {self.can_pause}")
+
+    def resume(self, segment: str) -> None:
+        """Go on at the first sample that was not reported as played. Does nothing for a segment that is not paused."""
+        raise SessionStateError(f"{self.label} cannot resume {segment}: its can_pause is {self.can_pause}")
 
     @abstractmethod
     def mute(self) -> None:

@@ -111,7 +111,7 @@ def load_sounddevice() -> SoundDevice:
 
 
 class DeviceSink(AudioSink):
-    """Speakers. Made and opened off the loop; a clear is silent from the next block on (10 ms).
+    """Speakers. Made and opened off the loop; a clear or a pause is silent from the next block on (10 ms).
 
     Positions are the samples that the device took, and are reported when it took them; it plays them up to
     :attr:`position_error` seconds later.
@@ -127,6 +127,7 @@ class DeviceSink(AudioSink):
     """
 
     label = "speakers"
+    can_pause = True
 
     def __init__(
         self,
@@ -198,6 +199,15 @@ class DeviceSink(AudioSink):
         with self._lock:
             self._queue.clear(segment)
             self._report()
+
+    def pause(self, segment: str) -> None:
+        with self._lock:
+            self._queue.pause(segment)
+            self._report()
+
+    def resume(self, segment: str) -> None:
+        with self._lock:
+            self._queue.resume(segment)
 
     def mute(self) -> None:
         # Without the lock: the loop that hangs may hold it. The next block sees the flag before it asks for the lock.

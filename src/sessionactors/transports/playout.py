@@ -45,6 +45,7 @@ class PacedPlayout(AudioSink):
     """
 
     label = "paced-playout"
+    can_pause = True
 
     def __init__(self, *, sample_rate: int = 24000, progress_interval: float = 0.1) -> None:
         self.sample_rate = sample_rate
@@ -123,6 +124,25 @@ class PacedPlayout(AudioSink):
         self._catch_up()
         self._queue.clear(segment)
         self._go_on_or_rest()
+        if not self._running:  # a paused one stood before others
+            self._run(starving=False)
+        self._schedule()
+        self._report()
+
+    def pause(self, segment: str) -> None:
+        """Hold the segment at the current sample, or before its first one."""
+        self._catch_up()
+        self._queue.pause(segment)
+        self._go_on_or_rest()
+        self._schedule()
+        self._report()
+
+    def resume(self, segment: str) -> None:
+        """Go on with the sample behind the last one played. The time between is no underrun."""
+        self._catch_up()
+        if self._queue.resume(segment) and not self._running and self._loop is not None:
+            self._anchor, self._taken = self._loop.time(), 0  # if it is dry now, the gap counts from here
+            self._run(starving=False)
         self._schedule()
         self._report()
 

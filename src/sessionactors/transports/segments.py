@@ -47,6 +47,7 @@ class _Segment:
     """Seconds of silence since the last sample: an underrun if another sample follows."""
     started: bool = False
     ended: bool = False
+    paused: bool = False
 
 
 class SegmentQueue:
@@ -93,13 +94,13 @@ class SegmentQueue:
     def starving(self) -> bool:
         """Whether a segment was cut off in the middle: it has been heard, is not ended, and nothing is queued."""
         head = self._head
-        return head is not None and head.started and not head.ended and head.queued == 0
+        return head is not None and head.started and not (head.ended or head.paused) and head.queued == 0
 
     @property
     def until_next(self) -> int | None:
         """Samples until there is something to report; None when there is nothing to play."""
         head = self._head
-        if head is None or head.queued == 0:
+        if head is None or head.queued == 0 or head.paused:
             return None
         return min(head.queued, head.reported + self._every - head.played)
 
@@ -157,10 +158,27 @@ class SegmentQueue:
         while self._segments:
             self._cut_short(self._segments.popleft())
 
+    def pause(self, segment: str) -> None:
+        """Hold a segment where it is, and what is behind it. Does nothing for a segment that is not there."""
+        held = self._find(segment)
+        if held is None or held.paused:
+            return
+        held.paused = True
+        if held.played > held.reported:
+            self._report_position(held)
+
+    def resume(self, segment: str) -> bool:
+        """Let a segment go on; False if it was not held."""
+        held = self._find(segment)
+        if held is None or not held.paused:
+            return False
+        held.paused = False
+        return True
+
     def start(self) -> None:
         """Say that the next queued sample, if any, begins to be heard now."""
         head = self._head
-        if head is None or head.queued == 0:
+        if head is None or head.queued == 0 or head.paused:
             return
         if not head.started:
             head.started = True
@@ -173,13 +191,13 @@ class SegmentQueue:
     def stall(self, seconds: float) -> None:
         """Say that silence was heard in the middle of a segment. Counted once the segment goes on."""
         head = self._head
-        if head is not None and head.started:
+        if head is not None and head.started and not head.paused:
             head.gap += seconds
 
     def take(self, samples: int) -> list[AudioFrame]:
         """Play up to ``samples`` samples and return them; fewer when the queue runs dry."""
         parts: list[AudioFrame] = []
-        while samples > 0 and (head := self._head) is not None and head.queued > 0:
+        while samples > 0 and (head := self._head) is not None and head.queued > 0 and not head.paused:
             self.start()
             part = self._cut(head, samples)
             parts.append(part)
@@ -187,6 +205,9 @@ class SegmentQueue:
             self._finish_done()
         self._report_progress()
         return parts
+
+    def _find(self, name: str) -> _Segment | None:
+        return next((segment for segment in self._segments if segment.name == name), None)
 
     @property
     def _head(self) -> _Segment | None:
@@ -219,5 +240,8 @@ class SegmentQueue:
             return
         # Running dry is reported too: no later tick would tell where the listener is left waiting.
         if head.queued == 0 or head.played - head.reported >= self._every:
-            head.reported = head.played
-            self.events.append(PlaybackProgressed(head.name, head.played / self.sample_rate))
+            self._report_position(head)
+
+    def _report_position(self, segment: _Segment) -> None:
+        segment.reported = segment.played
+        self.events.append(PlaybackProgressed(segment.name, segment.played / self.sample_rate))
