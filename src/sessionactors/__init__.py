@@ -66,6 +66,9 @@ if TYPE_CHECKING:
     from .session.job import JobContext, WorkerOptions
     from .session.room_options import RoomInputOptions, RoomOutputOptions
     from .session.run_context import RunContext
+    from .session.run_events import AgentHandoffEvent, ChatMessageEvent, FunctionCallEvent, FunctionCallOutputEvent
+    from .session.run_result import RunResult, UnexpectedModelBehavior
+    from .session.running import RunOutputOptions
     from .session.speech_handle import SpeechHandle
 
 __version__ = "0.1.0"
@@ -90,6 +93,7 @@ __all__ = [
     "AdmissionRefused",
     "Agent",
     "AgentHandoff",
+    "AgentHandoffEvent",
     "AgentSession",
     "AgentStateChangedEvent",
     "AnyDropIn",
@@ -100,6 +104,7 @@ __all__ = [
     "ChatChunk",
     "ChatContext",
     "ChatMessage",
+    "ChatMessageEvent",
     "CloseEvent",
     "CloseReason",
     "CloseReport",
@@ -111,7 +116,9 @@ __all__ = [
     "ErrorEvent",
     "FlushSentinel",
     "FunctionCall",
+    "FunctionCallEvent",
     "FunctionCallOutput",
+    "FunctionCallOutputEvent",
     "FunctionTool",
     "FunctionToolCall",
     "FunctionToolsExecutedEvent",
@@ -130,6 +137,8 @@ __all__ = [
     "RoomOutputOptions",
     "RoomSupervisor",
     "RunContext",
+    "RunOutputOptions",
+    "RunResult",
     "SessionActorsError",
     "SessionOptions",
     "SessionSpec",
@@ -148,6 +157,7 @@ __all__ = [
     "TransportEvents",
     "TreeSnapshot",
     "TurnDetector",
+    "UnexpectedModelBehavior",
     "UserInputTranscribedEvent",
     "UserStateChangedEvent",
     "VADEvent",
@@ -279,6 +289,9 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "RoomOutputOptions",
     ),
     "session.run_context": ("RunContext",),
+    "session.run_events": ("AgentHandoffEvent", "ChatMessageEvent", "FunctionCallEvent", "FunctionCallOutputEvent"),
+    "session.run_result": ("RunResult", "UnexpectedModelBehavior"),
+    "session.running": ("RunOutputOptions",),
     "session.speech_handle": ("SpeechHandle",),
 }
 _HOME_OF: Final = {name: module for module, names in _HOMES.items() for name in names}

@@ -17,13 +17,13 @@ from sessionactors.model.sentinel import NOT_GIVEN
 
 from .insight import Insight
 from .io import AgentInput, AgentOutput
+from .running import Running
 from .session_life import SessionLife
 from .session_link import Userdata_T
-from .speaking import Speaking
 from .speech_handle import SpeechHandle
 
 
-class AgentSession(Speaking[Userdata_T], Insight[Userdata_T], SessionLife[Userdata_T]):
+class AgentSession(Running[Userdata_T], Insight[Userdata_T], SessionLife[Userdata_T]):
     """One conversation: connects STT, LLM, TTS and VAD to an agent and conducts audio and text.
 
     Components may be given here or to :meth:`start`. Options follow LiveKit's names; flat ones and ``turn_handling``

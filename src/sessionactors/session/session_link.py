@@ -230,7 +230,7 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
                 handle._became_current()
                 self._mirror.current = handle
             case SpeechItemNote(speech_id, item):
-                self._handle_of(speech_id)._add_item(item)
+                self._mirror.add_item(self._handle_of(speech_id), item)
             case SpeechInterruptedNote(speech_id):
                 self._handle_of(speech_id)._was_interrupted()
             case SpeechFinishedNote(speech_id, interrupted, error):
@@ -244,6 +244,7 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
             case SpeechCreatedEvent(speech_id, source, user_initiated, created_at):
                 handle = self._handle_of(speech_id)
                 handle._was_created()
+                self._mirror.watch(handle)
                 self._raise_event(SpeechCreatedEvent(speech_id, source, user_initiated, created_at, handle))
             case CloseEvent():
                 self._on_closed(event)

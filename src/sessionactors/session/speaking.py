@@ -111,6 +111,7 @@ class Speaking(SessionLink[Userdata_T]):
             priority=spec.priority,
         )
         self._mirror.handles[spec.id] = handle
+        self._mirror.watch(handle)
         wiring.agent.tell(SpeakRequested(spec, user_input))
         return handle
 
