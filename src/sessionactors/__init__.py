@@ -51,7 +51,7 @@ if TYPE_CHECKING:
         UserInputTranscribedEvent,
         UserStateChangedEvent,
     )
-    from .model.options import APIConnectOptions, SessionOptions
+    from .model.options import APIConnectOptions, SessionConnectOptions, SessionOptions
     from .model.sentinel import FLUSH, NOT_GIVEN, FlushSentinel, NotGiven
     from .model.speech import SPEECH_PRIORITY_HIGH, SPEECH_PRIORITY_LOW, SPEECH_PRIORITY_NORMAL
     from .runtime import NS, ActorSystem, CloseReport, Delivery, EffectPort, Outbox, Tap, TreeSnapshot, message
@@ -70,6 +70,13 @@ if TYPE_CHECKING:
     from .session.run_result import RunResult, UnexpectedModelBehavior
     from .session.running import RunOutputOptions
     from .session.speech_handle import SpeechHandle
+    from .session.turn_handling import (
+        EndpointingOptions,
+        InterruptionOptions,
+        PreemptiveGenerationOptions,
+        TurnHandlingOptions,
+        UserTurnLimitOptions,
+    )
 
 __version__ = "0.1.0"
 
@@ -113,6 +120,7 @@ __all__ = [
     "Delivery",
     "DropIn",
     "EffectPort",
+    "EndpointingOptions",
     "ErrorEvent",
     "FlushSentinel",
     "FunctionCall",
@@ -122,6 +130,7 @@ __all__ = [
     "FunctionTool",
     "FunctionToolCall",
     "FunctionToolsExecutedEvent",
+    "InterruptionOptions",
     "JobContext",
     "LLMStream",
     "MetricsCollectedEvent",
@@ -131,6 +140,7 @@ __all__ = [
     "PlaybackFinished",
     "PlaybackProgressed",
     "PlaybackStarted",
+    "PreemptiveGenerationOptions",
     "RoomExists",
     "RoomHandle",
     "RoomInputOptions",
@@ -140,6 +150,7 @@ __all__ = [
     "RunOutputOptions",
     "RunResult",
     "SessionActorsError",
+    "SessionConnectOptions",
     "SessionOptions",
     "SessionSpec",
     "SessionStateError",
@@ -157,9 +168,11 @@ __all__ = [
     "TransportEvents",
     "TreeSnapshot",
     "TurnDetector",
+    "TurnHandlingOptions",
     "UnexpectedModelBehavior",
     "UserInputTranscribedEvent",
     "UserStateChangedEvent",
+    "UserTurnLimitOptions",
     "VADEvent",
     "VADEventType",
     "WordTiming",
@@ -237,6 +250,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "model.options": (
         "APIConnectOptions",
+        "SessionConnectOptions",
         "SessionOptions",
     ),
     "model.sentinel": (
@@ -293,6 +307,13 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "session.run_result": ("RunResult", "UnexpectedModelBehavior"),
     "session.running": ("RunOutputOptions",),
     "session.speech_handle": ("SpeechHandle",),
+    "session.turn_handling": (
+        "EndpointingOptions",
+        "InterruptionOptions",
+        "PreemptiveGenerationOptions",
+        "TurnHandlingOptions",
+        "UserTurnLimitOptions",
+    ),
 }
 _HOME_OF: Final = {name: module for module, names in _HOMES.items() for name in names}
 

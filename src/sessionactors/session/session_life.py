@@ -36,7 +36,7 @@ from sessionactors.runtime import (
 
 from . import diagram, shared_system
 from .agent import Agent
-from .components import SilenceGuard, as_actor, itself, one_of, release_guard
+from .components import SilenceGuard, as_actor, itself, one_of, options_for, release_guard
 from .job import session_starts
 from .lifecycle import SessionLifecycle
 from .mirror import Mirror
@@ -120,6 +120,10 @@ class SessionLife(SessionLink[Userdata_T]):
         room_output: RoomOutputOptions,
     ) -> None:
         self._user_loop = loop = asyncio.get_running_loop()
+        if self._given_loop is not None and self._given_loop is not loop:
+            raise SessionStateError(
+                "start() must be called on the loop that the session was given: AgentSession(loop=...) is another one"
+            )
         if self._given_system is not None:
             await awaited.start(self._given_system)
         self._system = system = self._given_system or await shared_system.acquire(loop)
@@ -138,8 +142,9 @@ class SessionLife(SessionLink[Userdata_T]):
             components=AgentComponents(self._stt, self._vad, self._llm, self._tts, self._turn_detector),
         )
         drop_ins = (*self._drop_ins, *map(as_actor, session_starts(transport, cast("AgentSession[object]", self))))
+        audio_output = room_output.audio_enabled and self._output.audio_enabled
         components = Components(
-            options=self._options,
+            options=options_for(self._options, audio_output=audio_output),
             agent=bound,
             emit=self._post,
             llm=self._llm,
@@ -150,7 +155,7 @@ class SessionLife(SessionLink[Userdata_T]):
             transport=transport,
             text_input=room_input.text_enabled,
             audio_input=room_input.audio_enabled,
-            audio_output=room_output.audio_enabled and self._output.audio_enabled,
+            audio_output=audio_output,
             transcription_output=room_output.transcription_enabled and self._output.transcription_enabled,
             drop_ins=tuple(DropInPart(drop_in.name, partial(itself, drop_in), drop_in.events) for drop_in in drop_ins),
         )
