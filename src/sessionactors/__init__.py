@@ -27,7 +27,16 @@ if TYPE_CHECKING:
     from .interfaces.turn_detector import TurnDetector
     from .interfaces.vad import VAD, VADEvent, VADEventType
     from .model.audio import AudioFrame
-    from .model.chat import AgentHandoff, ChatContext, ChatMessage, FunctionCall, FunctionCallOutput
+    from .model.chat import ChatContext
+    from .model.chat_items import (
+        AgentConfigUpdate,
+        AgentHandoff,
+        AudioContent,
+        ChatMessage,
+        FunctionCall,
+        FunctionCallOutput,
+        ImageContent,
+    )
     from .model.errors import (
         APIConnectionError,
         APIError,
@@ -51,6 +60,7 @@ if TYPE_CHECKING:
         UserInputTranscribedEvent,
         UserStateChangedEvent,
     )
+    from .model.instructions import Instructions
     from .model.options import APIConnectOptions, SessionConnectOptions, SessionOptions
     from .model.sentinel import FLUSH, NOT_GIVEN, FlushSentinel, NotGiven
     from .model.speech import SPEECH_PRIORITY_HIGH, SPEECH_PRIORITY_LOW, SPEECH_PRIORITY_NORMAL
@@ -99,11 +109,13 @@ __all__ = [
     "ActorSystem",
     "AdmissionRefused",
     "Agent",
+    "AgentConfigUpdate",
     "AgentHandoff",
     "AgentHandoffEvent",
     "AgentSession",
     "AgentStateChangedEvent",
     "AnyDropIn",
+    "AudioContent",
     "AudioFormatError",
     "AudioFrame",
     "AudioSink",
@@ -130,6 +142,8 @@ __all__ = [
     "FunctionTool",
     "FunctionToolCall",
     "FunctionToolsExecutedEvent",
+    "ImageContent",
+    "Instructions",
     "InterruptionOptions",
     "JobContext",
     "LLMStream",
@@ -218,12 +232,15 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "VADEventType",
     ),
     "model.audio": ("AudioFrame",),
-    "model.chat": (
+    "model.chat": ("ChatContext",),
+    "model.chat_items": (
+        "AgentConfigUpdate",
         "AgentHandoff",
-        "ChatContext",
+        "AudioContent",
         "ChatMessage",
         "FunctionCall",
         "FunctionCallOutput",
+        "ImageContent",
     ),
     "model.errors": (
         "APIConnectionError",
@@ -248,6 +265,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "UserInputTranscribedEvent",
         "UserStateChangedEvent",
     ),
+    "model.instructions": ("Instructions",),
     "model.options": (
         "APIConnectOptions",
         "SessionConnectOptions",

@@ -146,12 +146,12 @@ class Speech(Actor[SpeechState, SpeechMessage]):
         agent = self._spec.agent
         items: list[ChatItem] = []
         if agent.instructions:
-            items.append(ChatMessage("system", (agent.instructions,), id=INSTRUCTIONS_ITEM_ID, created_at=out.wall()))
+            items.append(ChatMessage("system", [agent.instructions], id=INSTRUCTIONS_ITEM_ID, created_at=out.wall()))
         items.extend(self._conversation(state, context))
         if self._spec.instructions:
             items.append(
                 ChatMessage(
-                    "system", (self._spec.instructions,), id=f"{self._spec.id}.instructions", created_at=out.wall()
+                    "system", [self._spec.instructions], id=f"{self._spec.id}.instructions", created_at=out.wall()
                 )
             )
         last = state.step > self._wiring.options.max_tool_steps
