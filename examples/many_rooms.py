@@ -473,8 +473,7 @@ class House:
             stt=KnowingSTT(self.callers[room]),
             llm=self.llm,
             tts=self.tts,
-            turn_handling={"endpointing": {"min_delay": 0.3}},
-            aec_warmup_duration=None,  # callers in memory hear no loudspeaker
+            min_endpointing_delay=0.3,
             actors=(Rogue(),) if room == BLOCKS_ACTOR_LOOP else (),
             prepare=self.ledgers[room].listen,
         )

@@ -134,8 +134,7 @@ class _Call:
             stt=stt,
             llm=RuleBasedLLM(FRONT_DESK, first_token_delay=0.1, token_delay=0.03),
             tts=tts,
-            turn_handling={"turn_detection": GrammarTurnDetector(FRONT_DESK)},
-            aec_warmup_duration=None,  # a caller in a script has no echo
+            turn_detection=GrammarTurnDetector(FRONT_DESK),
             actors=drop_ins,
         )
         self.view.watch(session)
