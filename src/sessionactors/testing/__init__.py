@@ -1,15 +1,25 @@
-"""Tools for testing sessions and actors: scenarios, virtual time, seeded schedules, scripted providers, invariants."""
+"""Tools for testing sessions and actors: scenarios, virtual time, seeded schedules, scripted providers, invariants.
 
-from .exploration import PromiseBroken, explore
-from .invariants import Broken
-from .marked_voice import MarkedVoice
-from .scenario import Scenario
-from .scenario_run import HeardAudio, Run, TimedEvent
-from .scripted_ear import Faults, ScriptedSTT, ScriptedTurnDetector, ScriptedVAD
-from .scripted_llm import ScriptedLLM, ScriptedReply
-from .scripted_tts import ScriptedTTS
-from .seeded_dispatcher import SeededDispatcher
-from .virtual_loop import Quiescent, VirtualLoop, run
+A name is imported when it is first asked for, as in :mod:`sessionactors`: pytest imports this package for its plugin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from .exploration import PromiseBroken, explore
+    from .invariants import Broken
+    from .marked_voice import MarkedVoice
+    from .scenario import Scenario
+    from .scenario_run import HeardAudio, Run, TimedEvent
+    from .scripted_ear import Faults, ScriptedSTT, ScriptedTurnDetector, ScriptedVAD
+    from .scripted_llm import ScriptedLLM, ScriptedReply
+    from .scripted_tts import ScriptedTTS
+    from .seeded_dispatcher import SeededDispatcher
+    from .virtual_loop import Quiescent, VirtualLoop, run
 
 __all__ = [
     "Broken",
@@ -32,3 +42,29 @@ __all__ = [
     "explore",
     "run",
 ]
+
+_HOMES: Final[Mapping[str, tuple[str, ...]]] = {
+    "exploration": ("PromiseBroken", "explore"),
+    "invariants": ("Broken",),
+    "marked_voice": ("MarkedVoice",),
+    "scenario": ("Scenario",),
+    "scenario_run": ("HeardAudio", "Run", "TimedEvent"),
+    "scripted_ear": ("Faults", "ScriptedSTT", "ScriptedTurnDetector", "ScriptedVAD"),
+    "scripted_llm": ("ScriptedLLM", "ScriptedReply"),
+    "scripted_tts": ("ScriptedTTS",),
+    "seeded_dispatcher": ("SeededDispatcher",),
+    "virtual_loop": ("Quiescent", "VirtualLoop", "run"),
+}
+_HOME_OF: Final = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
