@@ -79,6 +79,22 @@ class ScriptedLLM(LLM):
         """Answer with the next reply of the script."""
         return LLMStream(self._answer(tuple(chat_ctx.items), tuple(tools), tool_choice))
 
+    def assert_complete(self) -> None:
+        """The whole script was played: every reply was asked for, and was read to its end unless it breaks off.
+
+        Raises:
+            AssertionError: some reply was not; the text lists what is left.
+        """
+        left = [f"reply {number} was not asked for" for number in range(len(self.requests) + 1, len(self._replies) + 1)]
+        for number, request in enumerate(self.requests, 1):
+            reply = request.reply
+            if reply is None:
+                left.append(f"request {number} came when the script was over")
+            elif not request.finished and reply.error is None and not reply.hang:
+                left.append(f"reply {number} ({reply.text!r}) was cut off after {request.chunks} chunks")
+        if left:
+            raise AssertionError(f"{self.label}: the script is not complete: {'; '.join(left)}")
+
     async def _answer(
         self, items: tuple[ChatItem, ...], tools: tuple[ToolDefinition, ...], tool_choice: ToolChoice
     ) -> AsyncGenerator[ChatChunk, None]:

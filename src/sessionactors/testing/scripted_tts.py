@@ -94,6 +94,22 @@ class ScriptedTTS(TTS):
         """Speak as the script says."""
         return self._speak(text)
 
+    def assert_complete(self) -> None:
+        """Every synthesis of the script was asked for, and none runs any more.
+
+        Raises:
+            AssertionError: the text lists what is left.
+        """
+        count = len(self.syntheses)
+        left = [f"synthesis {number} was not asked for" for number in range(count + 1, len(self._script) + 1)]
+        left += [
+            f"synthesis {number} of {synthesis.text!r} still runs"
+            for number, synthesis in enumerate(self.syntheses, 1)
+            if not synthesis.closed
+        ]
+        if left:
+            raise AssertionError(f"{self.label}: the script is not complete: {'; '.join(left)}")
+
     async def _speak(self, text: AsyncIterable[str]) -> AsyncGenerator[SynthesizedAudio, None]:
         number = len(self.syntheses)
         voice = self._script[number] if number < len(self._script) else ScriptedVoice()
