@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from sessionactors.interfaces.llm import LLM, ChatChunk, CompletionUsage, FunctionToolCall, LLMStream
@@ -107,9 +108,10 @@ class ScriptedLLM(LLM):
                 raise APIError(
                     f"the script has {len(self._replies)} replies, request {number + 1} has none", retryable=False
                 )
-            async for chunk in _chunks(reply, f"scripted-{number + 1}"):
-                request.chunks += 1
-                yield chunk
+            async with aclosing(_chunks(reply, f"scripted-{number + 1}")) as chunks:
+                async for chunk in chunks:
+                    request.chunks += 1
+                    yield chunk
             request.finished = True
         finally:
             request.closed = True
