@@ -473,7 +473,8 @@ class House:
             stt=KnowingSTT(self.callers[room]),
             llm=self.llm,
             tts=self.tts,
-            min_endpointing_delay=0.3,
+            turn_handling={"endpointing": {"min_delay": 0.3}},
+            aec_warmup_duration=None,  # callers in memory hear no loudspeaker
             actors=(Rogue(),) if room == BLOCKS_ACTOR_LOOP else (),
             prepare=self.ledgers[room].listen,
         )

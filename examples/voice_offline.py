@@ -42,7 +42,7 @@ async def entrypoint(ctx: JobContext) -> None:
         stt=stt,
         llm=offline.RuleBasedLLM(desk),
         tts=tts,
-        turn_detection=offline.GrammarTurnDetector(desk),
+        turn_handling={"turn_detection": offline.GrammarTurnDetector(desk)},
     )
     try:
         await session.start(agent=FrontDesk(), room=ctx.room)

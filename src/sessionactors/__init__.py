@@ -27,19 +27,26 @@ if TYPE_CHECKING:
     from .interfaces.turn_detector import TurnDetector
     from .interfaces.vad import VAD, VADEvent, VADEventType
     from .model.audio import AudioFrame
-    from .model.chat import AgentHandoff, ChatContext, ChatMessage, FunctionCall, FunctionCallOutput
+    from .model.chat import ChatContext
+    from .model.chat_items import (
+        AgentConfigUpdate,
+        AgentHandoff,
+        AudioContent,
+        ChatMessage,
+        FunctionCall,
+        FunctionCallOutput,
+        ImageContent,
+    )
     from .model.errors import (
         APIConnectionError,
         APIError,
         APIStatusError,
         APITimeoutError,
         AudioFormatError,
-        DuplicateToolError,
         OptionError,
         SessionActorsError,
         SessionStateError,
         ToolDefinitionError,
-        ToolTimeoutError,
     )
     from .model.events import (
         AgentStateChangedEvent,
@@ -53,10 +60,10 @@ if TYPE_CHECKING:
         UserInputTranscribedEvent,
         UserStateChangedEvent,
     )
-    from .model.options import APIConnectOptions, SessionOptions
+    from .model.instructions import Instructions
+    from .model.options import APIConnectOptions, SessionConnectOptions, SessionOptions
     from .model.sentinel import FLUSH, NOT_GIVEN, FlushSentinel, NotGiven
     from .model.speech import SPEECH_PRIORITY_HIGH, SPEECH_PRIORITY_LOW, SPEECH_PRIORITY_NORMAL
-    from .model.tools import ToolFlag
     from .runtime import NS, ActorSystem, CloseReport, Delivery, EffectPort, Outbox, Tap, TreeSnapshot, message
     from .service.errors import AdmissionRefused, RoomExists
     from .service.room_handle import RoomHandle
@@ -65,19 +72,21 @@ if TYPE_CHECKING:
     from .session.agent import Agent
     from .session.agent_session import AgentSession
     from .session.drop_in import AnyDropIn, DropIn
-    from .session.function_tool import (
-        FunctionTool,
-        FunctionToolInfo,
-        RawFunctionTool,
-        StopResponse,
-        ToolError,
-        function_tool,
-    )
+    from .session.function_tool import FunctionTool, StopResponse, ToolError, function_tool
     from .session.job import JobContext, WorkerOptions
     from .session.room_options import RoomInputOptions, RoomOutputOptions
     from .session.run_context import RunContext
+    from .session.run_events import AgentHandoffEvent, ChatMessageEvent, FunctionCallEvent, FunctionCallOutputEvent
+    from .session.run_result import RunResult, UnexpectedModelBehavior
+    from .session.running import RunOutputOptions
     from .session.speech_handle import SpeechHandle
-    from .session.tool import AsyncToolset, ProviderTool, Tool, Toolset
+    from .session.turn_handling import (
+        EndpointingOptions,
+        InterruptionOptions,
+        PreemptiveGenerationOptions,
+        TurnHandlingOptions,
+        UserTurnLimitOptions,
+    )
 
 __version__ = "0.1.0"
 
@@ -100,11 +109,13 @@ __all__ = [
     "ActorSystem",
     "AdmissionRefused",
     "Agent",
+    "AgentConfigUpdate",
     "AgentHandoff",
+    "AgentHandoffEvent",
     "AgentSession",
     "AgentStateChangedEvent",
     "AnyDropIn",
-    "AsyncToolset",
+    "AudioContent",
     "AudioFormatError",
     "AudioFrame",
     "AudioSink",
@@ -112,6 +123,7 @@ __all__ = [
     "ChatChunk",
     "ChatContext",
     "ChatMessage",
+    "ChatMessageEvent",
     "CloseEvent",
     "CloseReason",
     "CloseReport",
@@ -119,16 +131,20 @@ __all__ = [
     "ConversationItemAddedEvent",
     "Delivery",
     "DropIn",
-    "DuplicateToolError",
     "EffectPort",
+    "EndpointingOptions",
     "ErrorEvent",
     "FlushSentinel",
     "FunctionCall",
+    "FunctionCallEvent",
     "FunctionCallOutput",
+    "FunctionCallOutputEvent",
     "FunctionTool",
     "FunctionToolCall",
-    "FunctionToolInfo",
     "FunctionToolsExecutedEvent",
+    "ImageContent",
+    "Instructions",
+    "InterruptionOptions",
     "JobContext",
     "LLMStream",
     "MetricsCollectedEvent",
@@ -138,15 +154,17 @@ __all__ = [
     "PlaybackFinished",
     "PlaybackProgressed",
     "PlaybackStarted",
-    "ProviderTool",
-    "RawFunctionTool",
+    "PreemptiveGenerationOptions",
     "RoomExists",
     "RoomHandle",
     "RoomInputOptions",
     "RoomOutputOptions",
     "RoomSupervisor",
     "RunContext",
+    "RunOutputOptions",
+    "RunResult",
     "SessionActorsError",
+    "SessionConnectOptions",
     "SessionOptions",
     "SessionSpec",
     "SessionStateError",
@@ -157,19 +175,18 @@ __all__ = [
     "StopResponse",
     "SynthesizedAudio",
     "Tap",
-    "Tool",
     "ToolDefinitionError",
     "ToolError",
-    "ToolFlag",
-    "ToolTimeoutError",
-    "Toolset",
     "TranscriptSegment",
     "Transport",
     "TransportEvents",
     "TreeSnapshot",
     "TurnDetector",
+    "TurnHandlingOptions",
+    "UnexpectedModelBehavior",
     "UserInputTranscribedEvent",
     "UserStateChangedEvent",
+    "UserTurnLimitOptions",
     "VADEvent",
     "VADEventType",
     "WordTiming",
@@ -215,12 +232,15 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "VADEventType",
     ),
     "model.audio": ("AudioFrame",),
-    "model.chat": (
+    "model.chat": ("ChatContext",),
+    "model.chat_items": (
+        "AgentConfigUpdate",
         "AgentHandoff",
-        "ChatContext",
+        "AudioContent",
         "ChatMessage",
         "FunctionCall",
         "FunctionCallOutput",
+        "ImageContent",
     ),
     "model.errors": (
         "APIConnectionError",
@@ -228,12 +248,10 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "APIStatusError",
         "APITimeoutError",
         "AudioFormatError",
-        "DuplicateToolError",
         "OptionError",
         "SessionActorsError",
         "SessionStateError",
         "ToolDefinitionError",
-        "ToolTimeoutError",
     ),
     "model.events": (
         "AgentStateChangedEvent",
@@ -247,8 +265,10 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "UserInputTranscribedEvent",
         "UserStateChangedEvent",
     ),
+    "model.instructions": ("Instructions",),
     "model.options": (
         "APIConnectOptions",
+        "SessionConnectOptions",
         "SessionOptions",
     ),
     "model.sentinel": (
@@ -262,7 +282,6 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "SPEECH_PRIORITY_LOW",
         "SPEECH_PRIORITY_NORMAL",
     ),
-    "model.tools": ("ToolFlag",),
     "runtime": (
         "ActorSystem",
         "CloseReport",
@@ -289,8 +308,6 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "session.function_tool": (
         "FunctionTool",
-        "FunctionToolInfo",
-        "RawFunctionTool",
         "StopResponse",
         "ToolError",
         "function_tool",
@@ -304,12 +321,16 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "RoomOutputOptions",
     ),
     "session.run_context": ("RunContext",),
+    "session.run_events": ("AgentHandoffEvent", "ChatMessageEvent", "FunctionCallEvent", "FunctionCallOutputEvent"),
+    "session.run_result": ("RunResult", "UnexpectedModelBehavior"),
+    "session.running": ("RunOutputOptions",),
     "session.speech_handle": ("SpeechHandle",),
-    "session.tool": (
-        "AsyncToolset",
-        "ProviderTool",
-        "Tool",
-        "Toolset",
+    "session.turn_handling": (
+        "EndpointingOptions",
+        "InterruptionOptions",
+        "PreemptiveGenerationOptions",
+        "TurnHandlingOptions",
+        "UserTurnLimitOptions",
     ),
 }
 _HOME_OF: Final = {name: module for module, names in _HOMES.items() for name in names}

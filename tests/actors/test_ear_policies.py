@@ -38,7 +38,7 @@ def test_what_a_silent_users_turn_waits_for(
     assert waits is expected
 
 
-@pytest.mark.parametrize("probability, expected", [(None, 0.5), (0.0, 6.0), (0.49, 6.0), (0.5, 0.5), (1.0, 0.5)])
+@pytest.mark.parametrize("probability, expected", [(None, 0.5), (0.0, 3.0), (0.49, 3.0), (0.5, 0.5), (1.0, 0.5)])
 def test_how_long_the_user_must_be_silent(probability: float | None, expected: float) -> None:
     assert silence_needed(SessionOptions(), probability, threshold=0.5) == expected
 

@@ -36,7 +36,7 @@ from sessionactors.testing.scripted_llm import ScriptedLLM, ScriptedReply
 from tests.actors.service_stage import SEEDS, Boom, Stage, now, text_of, virtually
 
 CALL = FunctionToolCall("call-1", "weather", '{"place": "Bern"}')
-ITEMS = (ChatMessage("user", ("Hello?",), id="item-1", created_at=0.0),)
+ITEMS = (ChatMessage("user", ["Hello?"], id="item-1", created_at=0.0),)
 
 
 def ask(stage: Stage, scope: Scope, name: str = "speech-1/step-1", **changes: Any) -> GenerateText:

@@ -119,7 +119,7 @@ async def test_entry_point_that_fails_leaves_no_session_behind() -> None:
 
 async def test_options_that_contradict_come_through(monkeypatch: pytest.MonkeyPatch) -> None:
     async def wrong(ctx: JobContext) -> None:
-        AgentSession(min_endpointing_delay=3.0, max_endpointing_delay=1.0)
+        AgentSession(turn_handling={"endpointing": {"min_delay": 3.0, "max_delay": 1.0}})
 
     with typed() as stdin, pytest.raises(OptionError, match="is greater than"):
         await talk(wrong, stdin=stdin, stdout=Printed())

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
+import warnings
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Annotated
 
 import pydantic
@@ -14,10 +18,14 @@ from sessionactors import (
     FunctionTool,
     OptionError,
     RunContext,
+    SessionOptions,
+    SessionSpec,
+    SessionStateError,
     ToolDefinitionError,
     function_tool,
 )
-from sessionactors.session.turn_handling import TurnHandlingOptions
+from sessionactors.session.components import options_for
+from sessionactors.session.turn_handling import TurnHandlingOptions, place
 from sessionactors.testing import Scenario, ScriptedTurnDetector
 
 from tests.session.talks import Session, keeper, near, played
@@ -25,21 +33,130 @@ from tests.session.talks import Session, keeper, near, played
 # -- options -----------------------------------------------------------------------------------------------------------
 
 
-def test_flat_options_and_turn_handling_mean_the_same() -> None:
-    flat: Session = AgentSession(
-        min_endpointing_delay=0.2,
-        max_endpointing_delay=1.0,
-        allow_interruptions=False,
-        min_interruption_duration=0.3,
-        min_interruption_words=2,
-    )
-    grouped: Session = AgentSession(
-        turn_handling={
-            "endpointing": {"min_delay": 0.2, "max_delay": 1.0},
-            "interruption": {"enabled": False, "min_duration": 0.3, "min_words": 2},
-        }
-    )
+FLAT: dict[str, object] = {
+    "turn_detection": "vad",
+    "min_endpointing_delay": 0.2,
+    "max_endpointing_delay": 1.0,
+    "allow_interruptions": False,
+    "discard_audio_if_uninterruptible": False,
+    "min_interruption_duration": 0.3,
+    "min_interruption_words": 2,
+    "resume_false_interruption": False,
+    "false_interruption_timeout": None,
+    "preemptive_generation": False,
+}
+GROUPED: TurnHandlingOptions = {
+    "turn_detection": "vad",
+    "endpointing": {"min_delay": 0.2, "max_delay": 1.0},
+    "interruption": {
+        "enabled": False,
+        "discard_audio_if_uninterruptible": False,
+        "min_duration": 0.3,
+        "min_words": 2,
+        "resume_false_interruption": False,
+        "false_interruption_timeout": None,
+    },
+    "preemptive_generation": {"enabled": False},
+}
+
+
+def test_deprecated_flat_options_each_warn_once_and_mean_what_turn_handling_means() -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        flat: Session = AgentSession(**FLAT)  # type: ignore[arg-type]
+    grouped: Session = AgentSession(turn_handling=GROUPED)
     assert flat.options == grouped.options
+    said = [str(one.message) for one in caught]
+    assert said == [f"AgentSession({name}=...) is deprecated: use {place(name)}" for name in FLAT]
+    assert (
+        "AgentSession(min_interruption_words=...) is deprecated: use turn_handling['interruption']['min_words']" in said
+    )
+    assert {one.filename for one in caught} == {__file__}
+    assert all(one.category is DeprecationWarning for one in caught)
+
+
+def test_the_older_name_of_the_false_interruption_timeout_wins_over_the_newer_one() -> None:
+    with pytest.warns(DeprecationWarning, match="false_interruption_timeout"):
+        session: Session = AgentSession(false_interruption_timeout=1.0, agent_false_interruption_timeout=3.0)
+    assert session.options.false_interruption_timeout == 3.0
+
+
+def test_preemptive_generation_may_be_given_as_a_dict_too() -> None:
+    with pytest.warns(DeprecationWarning, match="preemptive_generation"):
+        session: Session = AgentSession(preemptive_generation={"preemptive_tts": True, "max_retries": 1})
+    assert (
+        session.options
+        == AgentSession(turn_handling={"preemptive_generation": {"preemptive_tts": True, "max_retries": 1}}).options
+    )  # type: Session
+
+
+def test_a_room_of_a_service_takes_the_options_of_a_session() -> None:
+    spec = {option.name for option in fields(SessionSpec)} - {"agent", "prepare"}
+    session = set(inspect.signature(AgentSession).parameters) - {"system", "loop", "agent_false_interruption_timeout"}
+    assert spec == session
+
+
+# -- what is not given -------------------------------------------------------------------------------------------------
+
+
+class Streaming(ScriptedTurnDetector):
+    streaming = True
+
+
+def test_defaults_are_those_that_users_know() -> None:
+    options = SessionOptions.resolve({})
+    assert (options.min_endpointing_delay, options.max_endpointing_delay) == (0.5, 3.0)
+    assert (options.endpointing_mode, options.endpointing_alpha) == ("fixed", 0.9)
+    assert (options.false_interruption_timeout, options.backchannel_boundary) == (2.0, (1.0, 1.0))
+    assert (options.preemptive_generation, options.preemptive_tts) == (True, False)
+    assert (options.preemptive_max_speech_duration, options.preemptive_max_retries) == (10.0, 3)
+    assert (options.user_away_timeout, options.transcription_timeout, options.aec_warmup_duration) == (15.0, None, 3.0)
+    assert (options.user_turn_max_words, options.user_turn_max_duration) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "given, delays",
+    [
+        ({}, (0.3, 2.5)),
+        ({"min_endpointing_delay": 0.5}, (0.5, 2.5)),
+        ({"max_endpointing_delay": 3.0}, (0.3, 3.0)),
+        ({"min_endpointing_delay": 4.0}, (4.0, 4.0)),
+    ],
+)
+def test_delays_that_were_not_given_are_shorter_beside_a_streaming_detector(
+    given: dict[str, object], delays: tuple[float, float]
+) -> None:
+    options = SessionOptions.resolve({**given, "turn_detection": Streaming({})})
+    assert (options.min_endpointing_delay, options.max_endpointing_delay) == delays
+    plain = options.overridden({"turn_detection": "vad"})
+    assert plain == SessionOptions.resolve({**given, "turn_detection": "vad"})
+
+
+def test_a_minimum_above_the_default_maximum_lifts_it() -> None:
+    session: Session = AgentSession(turn_handling={"endpointing": {"min_delay": 9.0}})
+    assert session.options.max_endpointing_delay == 9.0
+
+
+def test_one_number_is_both_backchannel_boundaries() -> None:
+    session: Session = AgentSession(turn_handling={"interruption": {"backchannel_boundary": 0.5}})
+    assert session.options.backchannel_boundary == (0.5, 0.5)
+
+
+@pytest.mark.parametrize("given, with_audio, without", [({}, 3.0, None), ({"aec_warmup_duration": 1.0}, 1.0, 1.0)])
+def test_there_is_an_echo_warm_up_only_where_there_is_audio_out_unless_it_was_given(
+    given: dict[str, object], with_audio: float | None, without: float | None
+) -> None:
+    options = SessionOptions.resolve(given)
+    assert options_for(options, audio_output=True).aec_warmup_duration == with_audio
+    assert options_for(options, audio_output=False).aec_warmup_duration == without
+
+
+async def test_a_session_starts_on_the_loop_it_was_given() -> None:
+    other = asyncio.new_event_loop()
+    session: Session = AgentSession(loop=other)
+    with pytest.raises(SessionStateError, match=r"AgentSession\(loop=...\) is another one"):
+        await session.start(keeper())
+    other.close()
 
 
 @pytest.mark.parametrize(
@@ -47,10 +164,26 @@ def test_flat_options_and_turn_handling_mean_the_same() -> None:
     [
         ({"min_endpointing_delay": -1.0}, "min_endpointing_delay must not be negative, got -1.0"),
         (
-            {"min_endpointing_delay": 9.0},
+            {"min_endpointing_delay": 9.0, "max_endpointing_delay": 6.0},
             r"min_endpointing_delay \(9.0\) is greater than max_endpointing_delay",
         ),
-        ({"turn_detection": "stt"}, "turn_detection must be \"vad\", a TurnDetector or None, got 'stt'"),
+        (
+            {"turn_detection": "vda"},
+            "turn_detection must be one of vad, stt, manual, realtime_llm, a TurnDetector or None, got 'vda'",
+        ),
+        ({"user_away_timeout": "15"}, "user_away_timeout must be a number of seconds or None, got '15'"),
+        ({"max_tool_steps": 1.5}, "max_tool_steps must be a whole number, got 1.5"),
+        ({"use_tts_aligned_transcript": 1}, "use_tts_aligned_transcript must be True or False, got 1"),
+        ({"conn_options": 3}, "conn_options must be SessionConnectOptions, got 3"),
+        ({"turn_handling": ["vad"]}, "turn_handling must be a dict"),
+        (
+            {"turn_handling": {"endpointing": {"alpha": 2}}},
+            "endpointing_alpha must be between 0 and 1, got 2",
+        ),
+        (
+            {"turn_handling": {"interruption": {"mode": "loud"}}},
+            "interruption_mode has no 'loud'; there are: adaptive, vad, None",
+        ),
         (
             {"min_endpointing_delay": 0.1, "turn_handling": {"endpointing": {"min_delay": 0.2}}},
             "min_endpointing_delay: given both flat and in turn_handling; give each once",

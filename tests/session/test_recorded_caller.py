@@ -76,7 +76,7 @@ async def test_file_in_an_unusual_format_is_heard(width: int, rate: int, channel
         vad=ScriptedVAD([(0.05, 0.3)], min_silence=0.1),
         stt=ScriptedSTT([(0.35, "hello")], latency=0.05),
         llm=ScriptedLLM(["Good evening."]),
-        min_endpointing_delay=0.1,
+        turn_handling={"endpointing": {"min_delay": 0.1}},
     )
     session.on("conversation_item_added", lambda event: answered.set() if "evening" in str(event.item) else None)
     await session.start(Agent(instructions=""), room=FileTransport(path))

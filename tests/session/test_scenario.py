@@ -102,7 +102,7 @@ def stale(run: Run) -> Run:
 def more_than_heard(run: Run) -> Run:
     def longer(item: object) -> object:
         if isinstance(item, ChatMessage) and item.interrupted:
-            return replace(item, content=(item.text_content + " a time",))
+            return replace(item, content=[item.text_content + " a time"])
         return item
 
     return replace(run, history=tuple(map(longer, run.history)))  # type: ignore[arg-type]

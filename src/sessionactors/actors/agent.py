@@ -164,7 +164,7 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
             metrics["stopped_speaking_at"] = out.wall(turn.stopped_speaking_at)
         return ChatMessage(
             "user",
-            (turn.transcript,),
+            [turn.transcript],
             id=out.new_id("item"),
             created_at=out.wall(),
             transcript_confidence=turn.confidence,
@@ -239,7 +239,7 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
         self, state: AgentActorState, request: SpeakRequested, out: Outbox[AgentMessage]
     ) -> AgentActorState:
         if request.user_input is not None:
-            message = ChatMessage("user", (request.user_input,), id=out.new_id("item"), created_at=out.wall())
+            message = ChatMessage("user", [request.user_input], id=out.new_id("item"), created_at=out.wall())
             out.tell(self._wiring.history, AppendItems((message,)))
         out.tell(self._wiring.floor, ScheduleSpeech(replace(request.spec, agent=state.agent)))
         return state

@@ -303,7 +303,7 @@ class Output(Actor[OutputState, OutputMessage]):
     def _store(self, segment: Segment, heard: str, out: Outbox[OutputMessage], *, interrupted: bool) -> ChatMessage:
         """What was heard enters the history from here, in the order of playout, whatever becomes of the speech."""
         created_at = out.wall(segment.granted_at)
-        item = ChatMessage("assistant", (heard,), out.new_id("item"), created_at, interrupted)
+        item = ChatMessage("assistant", [heard], out.new_id("item"), created_at, interrupted)
         out.tell(self._wiring.history, AppendItems((item,), segment.add_to_context))
         return item
 

@@ -36,7 +36,6 @@ from sessionactors.model.chat import (
 )
 from sessionactors.model.events import FunctionToolsExecutedEvent, SpeechItemNote
 from sessionactors.model.speech import SpeechSource
-from sessionactors.model.tool_arguments import canonical_arguments
 from sessionactors.model.tools import ToolDefinition
 from sessionactors.runtime import Actor, EffectPort, Outbox, Ref, Scope
 
@@ -147,12 +146,12 @@ class Speech(Actor[SpeechState, SpeechMessage]):
         agent = self._spec.agent
         items: list[ChatItem] = []
         if agent.instructions:
-            items.append(ChatMessage("system", (agent.instructions,), id=INSTRUCTIONS_ITEM_ID, created_at=out.wall()))
+            items.append(ChatMessage("system", [agent.instructions], id=INSTRUCTIONS_ITEM_ID, created_at=out.wall()))
         items.extend(self._conversation(state, context))
         if self._spec.instructions:
             items.append(
                 ChatMessage(
-                    "system", (self._spec.instructions,), id=f"{self._spec.id}.instructions", created_at=out.wall()
+                    "system", [self._spec.instructions], id=f"{self._spec.id}.instructions", created_at=out.wall()
                 )
             )
         last = state.step > self._wiring.options.max_tool_steps
@@ -280,11 +279,7 @@ class Speech(Actor[SpeechState, SpeechMessage]):
             out.log("tool_calls_ignored", level="warning", speech=self._spec.id, reason="tool step limit reached")
             return state
         made = tuple(
-            CallRecord(
-                FunctionCall(
-                    call.call_id, call.name, canonical_arguments(call.arguments), out.new_id("item"), out.wall()
-                )
-            )
+            CallRecord(FunctionCall(call.call_id, call.name, call.arguments, out.new_id("item"), out.wall()))
             for call in calls
         )
         state = self._want_floor(replace(state, calls=state.calls + made), out)

@@ -297,7 +297,7 @@ class TurnActor(Actor[TurnState, TurnMessage]):
         transcript = state.transcript
         if detector is None or state.asked == transcript:
             return state
-        said = ChatMessage("user", (transcript,), id=state.finals[-1].id, created_at=out.wall())
+        said = ChatMessage("user", [transcript], id=state.finals[-1].id, created_at=out.wall())
 
         async def predict(_port: EffectPort[TurnMessage]) -> float:
             return await detector.predict_end_of_turn(ChatContext([said]))

@@ -96,7 +96,7 @@ def _of_agent(kind: type[Agent], *, audio: bool, note: Callable[[str], object]) 
             vad=vad,
             stt=stt,
             tts=tts,
-            turn_detection=offline.GrammarTurnDetector(offline.FRONT_DESK),
+            turn_handling={"turn_detection": offline.GrammarTurnDetector(offline.FRONT_DESK)},
         )
         try:
             await session.start(agent, room=ctx.room)

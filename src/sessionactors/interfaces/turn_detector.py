@@ -15,6 +15,8 @@ class TurnDetector(ABC):
 
     home: ClassVar[Home] = Home.ACTOR
     label: str = "turn_detector"
+    streaming: bool = False
+    """Listens to the audio itself; delays that were not given are 0.3 and 2.5 s beside it."""
 
     @property
     def unlikely_threshold(self) -> float:

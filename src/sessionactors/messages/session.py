@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sessionactors.interfaces.speech_spec import SpeechSpec
 from sessionactors.model.events import CloseReason, PublicEvent, SessionEvent
+from sessionactors.model.options import SessionOptions
 from sessionactors.runtime import Lane, Overflow, message
 
 
@@ -24,6 +25,13 @@ class CloseSession:
     deadline: float
     """Seconds for all of it."""
     error: BaseException | None = None
+
+
+@message(lane=Lane.CONTROL, overflow=Overflow.CONFLATE)
+class OptionsChanged:
+    """The session's options are these from now on. ``supervisor`` to every actor that keeps options."""
+
+    options: SessionOptions
 
 
 @message()

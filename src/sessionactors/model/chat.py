@@ -1,91 +1,61 @@
-"""The conversation as values: items and an ordered context of them.
+"""An ordered context of chat items: what an agent remembers, and what a model is asked with.
 
-Items are immutable. A :class:`ChatContext` is a mutable list of items that its holder owns; the session's history
-hands out copies, so editing one changes only that copy.
+Items are immutable. A :class:`ChatContext` is a mutable list of them that its holder owns; the session hands out
+copies, so editing one changes only that copy. Importable from here are the items too.
 """
 
 from __future__ import annotations
 
 import time
-import uuid
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Literal, TypeAlias
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Literal, Protocol
 
-ChatRole: TypeAlias = Literal["developer", "system", "user", "assistant"]
+from .chat_items import (
+    INSTRUCTIONS_ITEM_ID,
+    AgentConfigUpdate,
+    AgentHandoff,
+    AudioContent,
+    ChatContent,
+    ChatItem,
+    ChatMessage,
+    ChatRole,
+    FunctionCall,
+    FunctionCallOutput,
+    ImageContent,
+    is_instruction,
+    new_item_id,
+    payload,
+)
+from .instructions import Instructions
+from .read_only import ReadOnlyList
+from .sentinel import NOT_GIVEN, NotGiven, NotGivenOr
 
-INSTRUCTIONS_ITEM_ID = "lk.agent_task.instructions"
-"""Fixed id of the instruction message at index 0 (the id LiveKit uses)."""
+__all__ = [
+    "INSTRUCTIONS_ITEM_ID",
+    "AgentConfigUpdate",
+    "AgentHandoff",
+    "AudioContent",
+    "ChatContent",
+    "ChatContext",
+    "ChatItem",
+    "ChatMessage",
+    "ChatRole",
+    "FunctionCall",
+    "FunctionCallOutput",
+    "ImageContent",
+    "ReadOnlyChatContext",
+    "is_instruction",
+    "new_item_id",
+    "place_of",
+]
 
 
-def new_item_id() -> str:
-    """A fresh item id; sessions use their own deterministic ids instead."""
-    return f"item_{uuid.uuid4().hex[:12]}"
-
-
-@dataclass(frozen=True, slots=True)
-class ChatMessage:
-    """Something said or typed, by the user or by the agent, or an instruction."""
-
-    role: ChatRole
-    content: tuple[str, ...]
-    """Text parts in order."""
-    id: str = field(default_factory=new_item_id)
-    created_at: float = field(default_factory=time.time)
-    """Seconds since the epoch."""
-    interrupted: bool = False
-    """True when ``content`` is only the part of an agent's speech that was heard."""
-    transcript_confidence: float | None = None
-    """0..1, for user messages that came from speech."""
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    """Seconds (or seconds since the epoch for ``*_at``), by name."""
-    type: Literal["message"] = "message"
+class Named(Protocol):
+    """A tool, as far as a context cares."""
 
     @property
-    def text_content(self) -> str:
-        """All text parts, joined by newlines."""
-        return "\n".join(self.content)
-
-
-@dataclass(frozen=True, slots=True)
-class FunctionCall:
-    """The model asked for a tool."""
-
-    call_id: str
-    name: str
-    arguments: str
-    """JSON object as text."""
-    id: str = field(default_factory=new_item_id)
-    created_at: float = field(default_factory=time.time)
-    type: Literal["function_call"] = "function_call"
-
-
-@dataclass(frozen=True, slots=True)
-class FunctionCallOutput:
-    """What a tool answered."""
-
-    call_id: str
-    name: str
-    output: str
-    is_error: bool = False
-    reply_required: bool = True
-    id: str = field(default_factory=new_item_id)
-    created_at: float = field(default_factory=time.time)
-    type: Literal["function_call_output"] = "function_call_output"
-
-
-@dataclass(frozen=True, slots=True)
-class AgentHandoff:
-    """Another agent took over (also at the start, with no old agent)."""
-
-    new_agent_id: str
-    old_agent_id: str | None = None
-    id: str = field(default_factory=new_item_id)
-    created_at: float = field(default_factory=time.time)
-    type: Literal["agent_handoff"] = "agent_handoff"
-
-
-ChatItem: TypeAlias = ChatMessage | FunctionCall | FunctionCallOutput | AgentHandoff
+    def name(self) -> str:
+        """What calls name it."""
 
 
 class ChatContext:
@@ -101,12 +71,21 @@ class ChatContext:
     @classmethod
     def empty(cls) -> ChatContext:
         """A context with no items."""
-        return cls()
+        return ChatContext()
 
     @property
     def items(self) -> list[ChatItem]:
         """The items, in order. Editing the list edits this context."""
         return self._items
+
+    @items.setter
+    def items(self, items: Iterable[ChatItem]) -> None:
+        self._items = list(items)
+
+    @property
+    def readonly(self) -> bool:
+        """Whether it refuses to be changed: then ``copy()`` it."""
+        return False
 
     def messages(self) -> list[ChatMessage]:
         """Only the messages, in order."""
@@ -119,36 +98,109 @@ class ChatContext:
         return len(self._items)
 
     def __repr__(self) -> str:
-        return f"<ChatContext {len(self._items)} items>"
+        return f"<{type(self).__name__} {len(self._items)} items>"
+
+    # -- changing it -------------------------------------------------------------------------------------------------
 
     def add_message(
         self,
         *,
         role: ChatRole,
-        content: str | Iterable[str],
-        id: str | None = None,
-        interrupted: bool = False,
-        created_at: float | None = None,
+        content: str | Instructions | Iterable[ChatContent],
+        id: NotGivenOr[str] = NOT_GIVEN,
+        interrupted: NotGivenOr[bool] = NOT_GIVEN,
+        created_at: NotGivenOr[float] = NOT_GIVEN,
+        metrics: NotGivenOr[Mapping[str, float]] = NOT_GIVEN,
+        extra: NotGivenOr[Mapping[str, object]] = NOT_GIVEN,
     ) -> ChatMessage:
-        """Append a message and return it."""
-        parts = (content,) if isinstance(content, str) else tuple(content)
+        """Add a message and return it: at the end, or by its time when that is given."""
+        parts: list[ChatContent]
+        if isinstance(content, Instructions):
+            parts = [content.render()]
+        else:
+            parts = [content] if isinstance(content, str) else list(content)
         message = ChatMessage(
             role=role,
             content=parts,
-            id=id or new_item_id(),
-            interrupted=interrupted,
-            created_at=time.time() if created_at is None else created_at,
+            id=new_item_id() if isinstance(id, NotGiven) else id,
+            interrupted=bool(interrupted),
+            created_at=time.time() if isinstance(created_at, NotGiven) else created_at,
+            metrics={} if isinstance(metrics, NotGiven) else metrics,
+            extra={} if isinstance(extra, NotGiven) else extra,
         )
-        self._items.append(message)
+        if isinstance(created_at, NotGiven):
+            self.items.append(message)
+        else:
+            self.insert(message)
         return message
 
-    def insert(self, item: ChatItem) -> None:
-        """Insert by time: after the last item that is not newer."""
-        for index in range(len(self._items), 0, -1):
-            if self._items[index - 1].created_at <= item.created_at:
-                self._items.insert(index, item)
-                return
-        self._items.insert(0, item)
+    def insert(self, item: ChatItem | Sequence[ChatItem]) -> None:
+        """Insert by time: each item after the last one that is not newer."""
+        for one in item if isinstance(item, Sequence) else (item,):
+            self.items.insert(self.find_insertion_index(created_at=one.created_at), one)
+
+    def find_insertion_index(self, *, created_at: float) -> int:
+        """Where an item of this time belongs: behind the last one that is not newer."""
+        return place_of(self._items, created_at)
+
+    def remove(self, item: ChatItem | str) -> None:
+        """Remove the item of that id.
+
+        Raises:
+            ValueError: there is none.
+        """
+        item_id = item if isinstance(item, str) else item.id
+        index = self.index_by_id(item_id)
+        if index is None:
+            raise ValueError(f"no item {item_id!r} in this context of {len(self._items)} items")
+        self.items.pop(index)
+
+    def truncate(self, *, max_items: int) -> ChatContext:
+        """Keep the last items, in place, and return the context.
+
+        The first instruction is kept besides; calls and outputs that would come first are dropped, for they would be
+        torn apart.
+
+        Args:
+            max_items: how many, >= 0; with 0 only the instruction is left.
+
+        Raises:
+            ValueError: a negative number.
+        """
+        if max_items < 0:
+            raise ValueError(f"max_items must not be negative, got {max_items}")
+        if len(self._items) <= max_items:
+            return self
+        kept = self._items[len(self._items) - max_items :]
+        while kept and isinstance(kept[0], FunctionCall | FunctionCallOutput):
+            kept.pop(0)
+        first = next((item for item in self._items if is_instruction(item)), None)
+        if first is not None and all(item.id != first.id for item in kept):
+            kept.insert(0, first)
+        self.items[:] = kept
+        return self
+
+    def merge(
+        self,
+        other_chat_ctx: ChatContext,
+        *,
+        exclude_function_call: bool = False,
+        exclude_instructions: bool = False,
+        exclude_config_update: bool = False,
+    ) -> ChatContext:
+        """Insert by time what the other has and this one has not, in place, and return the context."""
+        known = {item.id for item in self._items}
+        for item in other_chat_ctx.copy(
+            exclude_function_call=exclude_function_call,
+            exclude_instructions=exclude_instructions,
+            exclude_config_update=exclude_config_update,
+        ):
+            if item.id not in known:
+                self.insert(item)
+                known.add(item.id)
+        return self
+
+    # -- looking at it -----------------------------------------------------------------------------------------------
 
     def get_by_id(self, item_id: str) -> ChatItem | None:
         """The item with this id, or None."""
@@ -165,22 +217,139 @@ class ChatContext:
         exclude_instructions: bool = False,
         exclude_empty_message: bool = False,
         exclude_handoff: bool = False,
+        exclude_config_update: bool = False,
+        tools: NotGivenOr[Sequence[Named | str]] = NOT_GIVEN,
     ) -> ChatContext:
-        """A new context with the same items, less the excluded kinds."""
+        """A new context with the same items, less the excluded kinds.
+
+        Args:
+            exclude_function_call: no calls and no outputs.
+            exclude_instructions: no system and no developer messages.
+            exclude_empty_message: no messages without content.
+            exclude_handoff: no handoffs.
+            exclude_config_update: no records of changed agents.
+            tools: calls and outputs of these tools only, or of tools of these names.
+        """
+        known = None if isinstance(tools, NotGiven) else {t if isinstance(t, str) else t.name for t in tools}
 
         def kept(item: ChatItem) -> bool:
             match item:
                 case ChatMessage():
-                    if exclude_instructions and item.role in ("system", "developer"):
-                        return False
-                    return not (exclude_empty_message and not item.text_content)
+                    excluded = exclude_instructions and is_instruction(item)
+                    return not (excluded or (exclude_empty_message and not item.content))
                 case FunctionCall() | FunctionCallOutput():
-                    return not exclude_function_call
+                    return not exclude_function_call and (known is None or item.name in known)
                 case AgentHandoff():
                     return not exclude_handoff
+                case AgentConfigUpdate():
+                    return not exclude_config_update
 
         return ChatContext(item for item in self._items if kept(item))
 
-    def to_dict(self) -> dict[str, list[dict[str, object]]]:
-        """Plain values, ready for JSON."""
-        return {"items": [asdict(item) for item in self._items]}
+    def is_equivalent(self, other: ChatContext) -> bool:
+        """Whether both say the same: the same ids, kinds and payloads in the same order, whatever the times."""
+        if len(self) != len(other):
+            return False
+        return all(
+            one.id == two.id and payload(one) == payload(two) for one, two in zip(self._items, other, strict=True)
+        )
+
+    # -- in and out --------------------------------------------------------------------------------------------------
+
+    def to_dict(
+        self,
+        *,
+        exclude_image: bool = True,
+        exclude_audio: bool = True,
+        exclude_timestamp: bool = True,
+        exclude_function_call: bool = False,
+        exclude_metrics: bool = False,
+        exclude_config_update: bool = False,
+    ) -> dict[str, list[dict[str, object]]]:
+        """Plain values, ready for JSON; :meth:`from_dict` reads them. Pictures, sound and times only if asked for."""
+        from .chat_wire import to_plain  # noqa: PLC0415  # it needs pydantic, which a context as such does not
+
+        kept = self.copy(exclude_function_call=exclude_function_call, exclude_config_update=exclude_config_update)
+        left_out = {"created_at"} if exclude_timestamp else set[str]()
+        left_out |= {"metrics"} if exclude_metrics else set[str]()
+        parts: tuple[type, ...] = ((ImageContent,) if exclude_image else ()) + (
+            (AudioContent,) if exclude_audio else ()
+        )
+        return {"items": [to_plain(item, left_out, parts) for item in kept]}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, object]) -> ChatContext:
+        """The context that :meth:`to_dict` wrote.
+
+        Raises:
+            ValueError: it is no such thing; the text says where.
+        """
+        from .chat_wire import from_plain  # noqa: PLC0415
+
+        return ChatContext(from_plain(data))
+
+    def to_provider_format(self, format: Literal["openai", "openai.responses"]) -> tuple[list[dict[str, object]], None]:
+        """What a provider's API is sent for this conversation, and None: nothing goes beside it.
+
+        Args:
+            format: ``openai`` (chat completions) or ``openai.responses``.
+
+        Raises:
+            ValueError: an unknown format.
+        """
+        from .provider_format import to_provider_format  # noqa: PLC0415
+
+        return to_provider_format(self._items, format), None
+
+
+CHANGE_A_COPY = "change a copy() and give it to agent.update_chat_ctx()"
+
+
+class ReadOnlyChatContext(ChatContext):
+    """A context that can be read and not be changed: every mutator raises TypeError, and so does its ``items``."""
+
+    def __init__(self, items: Iterable[ChatItem] = ()) -> None:
+        super().__init__()
+        self._items = ReadOnlyList(items, CHANGE_A_COPY)
+
+    @property
+    def items(self) -> list[ChatItem]:
+        """The items, in order; read-only."""
+        return self._items
+
+    @items.setter
+    def items(self, items: Iterable[ChatItem]) -> None:
+        raise TypeError(f"this chat context is read-only: {CHANGE_A_COPY}")
+
+    @property
+    def readonly(self) -> bool:
+        """Always."""
+        return True
+
+    def truncate(self, *, max_items: int) -> ChatContext:
+        """Refused.
+
+        Raises:
+            TypeError: always, also if nothing would have to go.
+        """
+        raise TypeError(f"this chat context is read-only: {CHANGE_A_COPY}")
+
+    def merge(
+        self,
+        other_chat_ctx: ChatContext,
+        *,
+        exclude_function_call: bool = False,
+        exclude_instructions: bool = False,
+        exclude_config_update: bool = False,
+    ) -> ChatContext:
+        """Refused.
+
+        Raises:
+            TypeError: always, also if nothing would come in.
+        """
+        raise TypeError(f"this chat context is read-only: {CHANGE_A_COPY}")
+
+
+def place_of(items: Sequence[ChatItem], created_at: float) -> int:
+    """Where an item of this time belongs among these: behind the last one that is not newer."""
+    return next((index + 1 for index in reversed(range(len(items))) if items[index].created_at <= created_at), 0)

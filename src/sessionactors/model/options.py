@@ -1,16 +1,36 @@
-"""Options of a session, checked once when they are given."""
+"""Options of a session, checked once when they are given.
+
+Absent, ``None`` and a value are three things: absent is the default, ``None`` is off.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Literal, TypeAlias, get_args
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Final, Literal, Protocol, TypeAlias, get_args, runtime_checkable
 
 from .errors import OptionError
+from .option_checks import check_choice, check_count, check_flag, check_seconds, check_share
+from .sentinel import NOT_GIVEN, NotGivenOr
 
 TurnDetectionMode: TypeAlias = Literal["vad", "stt", "manual", "realtime_llm"]
+EndpointingMode: TypeAlias = Literal["fixed", "dynamic"]
+InterruptionMode: TypeAlias = Literal["adaptive", "vad"]
 
 TextTransform: TypeAlias = Literal["filter_markdown", "filter_emoji"]
 """What is left out of a text before a voice is given it."""
+
+
+@runtime_checkable
+class TurnDetectorLike(Protocol):
+    """An end-of-turn detector, as far as options know it; the whole of it is in ``sessionactors.interfaces``."""
+
+    streaming: bool
+    """Listens to the audio itself. The delays that were not given are shorter then."""
+
+
+TurnDetection: TypeAlias = TurnDetectionMode | TurnDetectorLike | None
+"""Who says that a turn is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +49,35 @@ class APIConnectOptions:
     """Seconds to the first answer, and between answers."""
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if value < 0:
-                raise OptionError(f"{field.name} must not be negative, got {value}")
+        check_count("max_retry", self.max_retry)
+        check_seconds("retry_interval", self.retry_interval)
+        check_seconds("timeout", self.timeout)
 
     def delay_before(self, attempt: int) -> float:
         """Seconds to wait before attempt ``attempt`` (1 is the first retry)."""
         return 0.1 if attempt == 1 else self.retry_interval
+
+
+@dataclass(frozen=True, slots=True)
+class SessionConnectOptions:
+    """How a session treats its providers' failures.
+
+    Raises:
+        OptionError: a negative value.
+    """
+
+    stt_conn_options: APIConnectOptions = APIConnectOptions()
+    llm_conn_options: APIConnectOptions = APIConnectOptions()
+    tts_conn_options: APIConnectOptions = APIConnectOptions()
+    max_unrecoverable_errors: int = 3
+    """Failures of one component in a row that a session survives."""
+
+    def __post_init__(self) -> None:
+        check_count("max_unrecoverable_errors", self.max_unrecoverable_errors)
+
+
+STREAMING_DETECTOR_DELAYS: Final[Mapping[str, float]] = {"min_endpointing_delay": 0.3, "max_endpointing_delay": 2.5}
+"""Delays beside a detector that listens to the audio, where none were given: it has made up its mind by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +88,67 @@ class SessionOptions:
         OptionError: a value is out of range, or two contradict each other.
     """
 
+    turn_detection: NotGivenOr[TurnDetection] = NOT_GIVEN
+    """A mode, a detector, or None: silence alone decides. Not given: whatever the components allow."""
+
     min_endpointing_delay: float = 0.5
     """Seconds of silence after which a turn that seems complete ends."""
-    max_endpointing_delay: float = 6.0
+    max_endpointing_delay: float = 3.0
     """Seconds of silence after which any turn ends (a turn detector makes a session wait longer than the minimum)."""
+    endpointing_mode: EndpointingMode = "fixed"
+    """``"dynamic"``: the minimum follows the pauses that this user makes."""
+    endpointing_alpha: float = 0.9
+    """0..1: how much the pauses so far weigh against the newest one, in dynamic mode."""
+
     allow_interruptions: bool = True
+    interruption_mode: InterruptionMode | None = None
+    """``"adaptive"``: a detector tells interruptions from listening noises; ``"vad"``: any voice interrupts; None: the
+    first where there is such a detector."""
+    discard_audio_if_uninterruptible: bool = True
+    """What is said over a protected speech is not recognised: recogniser and realtime model get silence instead."""
     min_interruption_duration: float = 0.5
     """Seconds the user must speak to interrupt."""
     min_interruption_words: int = 0
     """Words the user must say to interrupt; needs a recogniser."""
-    max_tool_steps: int = 3
-    """Model requests with tools in one reply; then one more without tools."""
+    resume_false_interruption: bool = True
+    """An interruption without words pauses the speech; it goes on when nothing follows."""
+    false_interruption_timeout: float | None = 2.0
+    """Seconds of silence after which it goes on. None: speeches are cut at once, never paused."""
+    backchannel_boundary: tuple[float, float] | None = (1.0, 1.0)
+    """Seconds after the start and before the end of a speech in which any voice interrupts, in adaptive mode."""
+
+    preemptive_generation: bool = True
+    """Start the reply while the turn may still go on."""
+    preemptive_tts: bool = False
+    """Start the voice, too."""
+    preemptive_max_speech_duration: float = 10.0
+    """Seconds the user may have spoken for a reply to be started early."""
+    preemptive_max_retries: int = 3
+    """Early replies for one turn."""
+
+    user_turn_max_words: int | None = None
+    """Words after which the agent is told that the user does not stop."""
+    user_turn_max_duration: float | None = None
+    """Seconds after which it is told so."""
+
+    user_away_timeout: float | None = 15.0
+    """Seconds in which nobody speaks until the user counts as away. None: never."""
+    transcription_timeout: float | None = None
+    """Seconds after the end of speech in which a transcript must come; else an event says so. None: no event."""
+    aec_warmup_duration: float | None = 3.0
+    """Seconds of the first speech that the echo canceller gets to adapt: the agent cannot be interrupted by voice."""
+
+    use_tts_aligned_transcript: bool = False
+    """The transcript comes from the voice's word timings, where it has them."""
+    tts_text_transforms: tuple[TextTransform, ...] = ("filter_markdown", "filter_emoji")
+    """What is left out of the text that the voice is given; transcript and history keep it."""
     min_consecutive_speech_delay: float = 0.0
     """Seconds between the end of one speech and the start of the next."""
+    max_tool_steps: int = 3
+    """Model requests with tools in one reply; then one more without tools."""
+    ivr_detection: bool = False
+    """The other side may be a telephone menu."""
+
     stt_conn_options: APIConnectOptions = APIConnectOptions()
     llm_conn_options: APIConnectOptions = APIConnectOptions()
     tts_conn_options: APIConnectOptions = APIConnectOptions()
@@ -69,30 +158,97 @@ class SessionOptions:
     """Seconds a closing session waits for the final transcript of a trailing turn."""
     synthesis_lead: float = 2.0
     """Seconds of audio that synthesis may be ahead of playout."""
-    tts_text_transforms: tuple[TextTransform, ...] = ("filter_markdown", "filter_emoji")
-    """What is left out of the text that the voice is given; transcript and history keep it."""
+
+    given: frozenset[str] | None = field(default=None, compare=False, repr=False)
+    """Names of the options that were given. None: those that differ from their default."""
 
     def __post_init__(self) -> None:
-        for name in (
-            "min_endpointing_delay",
-            "max_endpointing_delay",
-            "min_interruption_duration",
-            "min_interruption_words",
-            "max_tool_steps",
-            "min_consecutive_speech_delay",
-            "max_unrecoverable_errors",
-            "session_close_transcript_timeout",
-        ):
-            value = getattr(self, name)
-            if value < 0:
-                raise OptionError(f"{name} must not be negative, got {value}")
+        for name in _SECONDS:
+            check_seconds(name, getattr(self, name))
+        for name in _COUNTS:
+            check_count(name, getattr(self, name))
+        for name in _FLAGS:
+            check_flag(name, getattr(self, name))
+        for name in ("false_interruption_timeout", "user_turn_max_duration", "user_away_timeout"):
+            check_seconds(name, getattr(self, name), or_none=True)
+        for name in ("transcription_timeout", "aec_warmup_duration"):
+            check_seconds(name, getattr(self, name), or_none=True)
+        check_count("user_turn_max_words", self.user_turn_max_words, or_none=True)
+        check_share("endpointing_alpha", self.endpointing_alpha)
+        check_choice("endpointing_mode", self.endpointing_mode, get_args(EndpointingMode))
+        check_choice("interruption_mode", self.interruption_mode, (*get_args(InterruptionMode), None))
+        _check_detection(self.turn_detection)
+        if self.backchannel_boundary is not None:
+            for seconds in self.backchannel_boundary:
+                check_seconds("backchannel_boundary", seconds)
         if self.synthesis_lead <= 0:
             raise OptionError(f"synthesis_lead must be positive, got {self.synthesis_lead}")
-        unknown = [name for name in self.tts_text_transforms if name not in get_args(TextTransform)]
-        if unknown:
-            raise OptionError(f"unknown tts_text_transforms {unknown}; there are: {', '.join(get_args(TextTransform))}")
+        for transform in self.tts_text_transforms:
+            check_choice("tts_text_transforms", transform, get_args(TextTransform))
         if self.min_endpointing_delay > self.max_endpointing_delay:
             raise OptionError(
                 f"min_endpointing_delay ({self.min_endpointing_delay}) is greater than "
                 f"max_endpointing_delay ({self.max_endpointing_delay})"
             )
+
+    @classmethod
+    def resolve(cls, given: Mapping[str, object]) -> SessionOptions:
+        """The options that amount to what was given; what was not has its default, which depends on the rest.
+
+        Beside a streaming detector the delays are 0.3 and 2.5 s. A minimum above the default maximum lifts it.
+        """
+        values = dict(given)
+        detector = values.get("turn_detection", NOT_GIVEN)
+        if isinstance(detector, TurnDetectorLike) and detector.streaming:
+            values = {**STREAMING_DETECTOR_DELAYS, **values}
+        least, most = (values.get(name, _DEFAULTS[name]) for name in ("min_endpointing_delay", "max_endpointing_delay"))
+        if "max_endpointing_delay" not in given and isinstance(least, int | float) and isinstance(most, int | float):
+            values["max_endpointing_delay"] = max(most, least)
+        return cls(**values, given=frozenset(given))  # type: ignore[arg-type]
+
+    def overridden(self, changes: Mapping[str, object]) -> SessionOptions:
+        """These options with some given anew; defaults that depend on them are resolved again."""
+        return SessionOptions.resolve({**self.settings(), **changes})
+
+    def settings(self, names: Collection[str] | None = None) -> dict[str, object]:
+        """The options that were given, of these names."""
+        return {
+            option.name: getattr(self, option.name)
+            for option in fields(self)
+            if option.name != "given" and (names is None or option.name in names) and self.was_given(option.name)
+        }
+
+    def was_given(self, name: str) -> bool:
+        """Whether the option's value is the user's, not the default."""
+        if self.given is not None:
+            return name in self.given
+        return bool(getattr(self, name) != _DEFAULTS[name])
+
+
+_DEFAULTS: Final[Mapping[str, object]] = {option.name: option.default for option in fields(SessionOptions)}
+_SECONDS: Final = (
+    "min_endpointing_delay",
+    "max_endpointing_delay",
+    "min_interruption_duration",
+    "preemptive_max_speech_duration",
+    "min_consecutive_speech_delay",
+    "session_close_transcript_timeout",
+    "synthesis_lead",
+)
+_COUNTS: Final = ("min_interruption_words", "preemptive_max_retries", "max_tool_steps", "max_unrecoverable_errors")
+_FLAGS: Final = (
+    "allow_interruptions",
+    "discard_audio_if_uninterruptible",
+    "resume_false_interruption",
+    "preemptive_generation",
+    "preemptive_tts",
+    "use_tts_aligned_transcript",
+    "ivr_detection",
+)
+
+
+def _check_detection(detection: NotGivenOr[TurnDetection]) -> None:
+    modes = get_args(TurnDetectionMode)
+    if detection is None or detection is NOT_GIVEN or detection in modes or isinstance(detection, TurnDetectorLike):
+        return
+    raise OptionError(f"turn_detection must be one of {', '.join(modes)}, a TurnDetector or None, got {detection!r}")

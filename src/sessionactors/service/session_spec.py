@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import TypeAlias
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, fields
+from typing import Final, TypeAlias
 
 from sessionactors.interfaces.llm import LLM
 from sessionactors.interfaces.stt import STT
 from sessionactors.interfaces.tts import TTS
-from sessionactors.interfaces.turn_detector import TurnDetector
 from sessionactors.interfaces.vad import VAD
 from sessionactors.model.errors import OptionError
-from sessionactors.model.options import APIConnectOptions
+from sessionactors.model.options import APIConnectOptions, SessionConnectOptions, TextTransform, TurnDetection
 from sessionactors.model.sentinel import NOT_GIVEN, NotGivenOr
 from sessionactors.runtime import ActorSystem
 from sessionactors.session.agent import Agent
 from sessionactors.session.agent_session import AgentSession
 from sessionactors.session.drop_in import AnyDropIn
-from sessionactors.session.turn_handling import TurnHandlingOptions
+from sessionactors.session.turn_handling import PreemptiveGenerationOptions, TurnHandlingOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,30 +40,50 @@ class SessionSpec:
     """The voice."""
     vad: VAD | None = None
     """Voice activity detection."""
-    turn_detection: NotGivenOr[TurnDetector | str | None] = NOT_GIVEN
-    """A text turn detector, ``"vad"``, or None: silence alone decides."""
-    turn_handling: TurnHandlingOptions | None = None
+    turn_handling: NotGivenOr[TurnHandlingOptions | None] = NOT_GIVEN
     """The options about turns as one dict."""
+    max_tool_steps: NotGivenOr[int] = NOT_GIVEN
+    """Model requests with tools in one reply."""
+    use_tts_aligned_transcript: NotGivenOr[bool] = NOT_GIVEN
+    """The transcript comes from the voice's word timings, where it has them."""
+    tts_text_transforms: NotGivenOr[Sequence[TextTransform] | None] = NOT_GIVEN
+    """What is left out of the text that the voice is given."""
+    min_consecutive_speech_delay: NotGivenOr[float] = NOT_GIVEN
+    """Seconds between two speeches."""
+    aec_warmup_duration: NotGivenOr[float | None] = NOT_GIVEN
+    """Seconds of the first speech in which voice does not interrupt."""
+    user_away_timeout: NotGivenOr[float | None] = NOT_GIVEN
+    """Seconds in which nobody speaks until the user counts as away."""
+    transcription_timeout: NotGivenOr[float | None] = NOT_GIVEN
+    """Seconds in which a transcript must come after speech."""
+    session_close_transcript_timeout: NotGivenOr[float] = NOT_GIVEN
+    """Seconds a closing session waits for the last transcript."""
+    userdata: NotGivenOr[object] = NOT_GIVEN
+    """Read it back as ``session.userdata``."""
+    conn_options: SessionConnectOptions | APIConnectOptions | None = None
+    """Retries and timeouts of the providers."""
+    actors: tuple[AnyDropIn, ...] = ()
+    """Drop-in actors."""
+    turn_detection: NotGivenOr[TurnDetection] = NOT_GIVEN
+    """As ``turn_handling["turn_detection"]``. Deprecated, as all that follow but ``prepare``."""
     min_endpointing_delay: NotGivenOr[float] = NOT_GIVEN
     """Seconds of silence that end a turn."""
     max_endpointing_delay: NotGivenOr[float] = NOT_GIVEN
     """Seconds of silence when the turn detector thinks that the user goes on."""
     allow_interruptions: NotGivenOr[bool] = NOT_GIVEN
     """Whether the user may cut the agent off."""
+    discard_audio_if_uninterruptible: NotGivenOr[bool] = NOT_GIVEN
+    """What is said over a protected speech is not recognised."""
     min_interruption_duration: NotGivenOr[float] = NOT_GIVEN
     """Seconds of speech that interrupt."""
     min_interruption_words: NotGivenOr[int] = NOT_GIVEN
     """Words that interrupt."""
-    max_tool_steps: NotGivenOr[int] = NOT_GIVEN
-    """Model requests with tools in one reply."""
-    min_consecutive_speech_delay: NotGivenOr[float] = NOT_GIVEN
-    """Seconds between two speeches."""
-    userdata: NotGivenOr[object] = NOT_GIVEN
-    """Read it back as ``session.userdata``."""
-    conn_options: APIConnectOptions | None = None
-    """Retries and timeouts for all providers."""
-    actors: tuple[AnyDropIn, ...] = ()
-    """Drop-in actors."""
+    resume_false_interruption: NotGivenOr[bool] = NOT_GIVEN
+    """A speech that was interrupted without words goes on."""
+    false_interruption_timeout: NotGivenOr[float | None] = NOT_GIVEN
+    """Seconds of silence after which it does."""
+    preemptive_generation: NotGivenOr[bool | PreemptiveGenerationOptions] = NOT_GIVEN
+    """Start the reply while the turn may still go on."""
     prepare: Callable[[AgentSession[object]], object] | None = None
     """Called with the session before it starts, on the loop of the spawn: the place for ``session.on(...)``."""
 
@@ -78,25 +97,11 @@ class SessionSpec:
         Raises:
             OptionError: an option is out of range, unknown, or contradicts another.
         """
-        return AgentSession(
-            stt=self.stt,
-            vad=self.vad,
-            llm=self.llm,
-            tts=self.tts,
-            turn_detection=self.turn_detection,
-            turn_handling=self.turn_handling,
-            min_endpointing_delay=self.min_endpointing_delay,
-            max_endpointing_delay=self.max_endpointing_delay,
-            allow_interruptions=self.allow_interruptions,
-            min_interruption_duration=self.min_interruption_duration,
-            min_interruption_words=self.min_interruption_words,
-            max_tool_steps=self.max_tool_steps,
-            min_consecutive_speech_delay=self.min_consecutive_speech_delay,
-            userdata=self.userdata,
-            conn_options=self.conn_options,
-            actors=self.actors,
-            system=system,
-        )
+        given = {option.name: getattr(self, option.name) for option in fields(self) if option.name not in _NOT_OPTIONS}
+        return AgentSession(**given, system=system)
+
+
+_NOT_OPTIONS: Final = ("agent", "prepare")
 
 
 SessionFactory: TypeAlias = Callable[[str], SessionSpec | Awaitable[SessionSpec]]

@@ -17,13 +17,13 @@ from sessionactors.model.sentinel import NOT_GIVEN
 
 from .insight import Insight
 from .io import AgentInput, AgentOutput
+from .running import Running
 from .session_life import SessionLife
 from .session_link import Userdata_T
-from .speaking import Speaking
 from .speech_handle import SpeechHandle
 
 
-class AgentSession(Speaking[Userdata_T], Insight[Userdata_T], SessionLife[Userdata_T]):
+class AgentSession(Running[Userdata_T], Insight[Userdata_T], SessionLife[Userdata_T]):
     """One conversation: connects STT, LLM, TTS and VAD to an agent and conducts audio and text.
 
     Components may be given here or to :meth:`start`. Options follow LiveKit's names; flat ones and ``turn_handling``
@@ -34,20 +34,32 @@ class AgentSession(Speaking[Userdata_T], Insight[Userdata_T], SessionLife[Userda
         vad: voice activity detection.
         llm: the model.
         tts: the voice.
-        turn_detection: a text turn detector, ``"vad"`` or None (silence alone decides).
-        turn_handling: the options about turns as one dict.
+        turn_handling: the options about turns as one dict, see :class:`.TurnHandlingOptions`.
+        max_tool_steps: model requests with tools in one reply.
+        use_tts_aligned_transcript: take the transcript from the voice's word timings, where it has them.
+        tts_text_transforms: what is left out of the text that the voice is given; None: nothing.
+        min_consecutive_speech_delay: seconds between two speeches.
+        userdata: anything; read it back as ``session.userdata``.
+        aec_warmup_duration: seconds of the first speech in which voice does not interrupt, while the echo canceller
+            adapts; 3.0 if there is audio out, None for none.
+        user_away_timeout: seconds in which nobody speaks until the user counts as away; None: never.
+        transcription_timeout: seconds after speech in which a transcript must come; None: no limit.
+        session_close_transcript_timeout: seconds a closing session waits for the last transcript.
+        conn_options: retries, timeouts, and how many failures end the session.
+        loop: the loop that :meth:`start` will be called on; the running one if not given.
+        actors: drop-in actors.
+        system: the actor system to run in; a shared one if not given.
+        turn_detection: deprecated, as all that follow: they are in ``turn_handling`` now.
         min_endpointing_delay: seconds of silence that end a turn.
         max_endpointing_delay: seconds of silence when the turn detector thinks that the user goes on.
         allow_interruptions: whether the user may cut the agent off.
+        discard_audio_if_uninterruptible: do not recognise what is said over a protected speech.
         min_interruption_duration: seconds of speech that interrupt.
         min_interruption_words: words that interrupt.
-        max_tool_steps: model requests with tools in one reply.
-        min_consecutive_speech_delay: seconds between two speeches.
-        tools: tools and tool sets of the session: every agent has them, before its own.
-        userdata: anything; read it back as ``session.userdata``.
-        conn_options: retries and timeouts for all providers.
-        actors: drop-in actors.
-        system: the actor system to run in; a shared one if not given.
+        resume_false_interruption: go on with a speech that was interrupted without words.
+        false_interruption_timeout: seconds of silence after which it goes on.
+        agent_false_interruption_timeout: older name of the same.
+        preemptive_generation: start the reply while the turn may still go on.
 
     Raises:
         OptionError: an option is out of range, unknown, or contradicts another.

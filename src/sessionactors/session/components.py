@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from types import MappingProxyType
+from typing import Final, TypeVar, cast
 
 from sessionactors.actors.wiring import Wiring
-from sessionactors.interfaces.turn_detector import TurnDetector
 from sessionactors.model.errors import OptionError
-from sessionactors.model.options import APIConnectOptions, SessionOptions
+from sessionactors.model.options import APIConnectOptions, SessionConnectOptions, SessionOptions, TextTransform
 from sessionactors.model.sentinel import NOT_GIVEN, NotGivenOr, given
 from sessionactors.runtime import (
     Actor,
     ActorSystem,
 )
 
+from .deprecations import warn_deprecated
 from .drop_in import AnyDropIn, DropIn
-from .turn_handling import TurnHandlingOptions, flattened
+from .turn_handling import TurnHandlingOptions, flattened, group_flattened, place
 
 
 class SilenceGuard:
@@ -63,31 +66,59 @@ def one_of(name: str, before: T | None, now: T | None) -> T | None:
 
 
 def resolve(
-    turn_detection: NotGivenOr[TurnDetector | str | None],
-    turn_handling: TurnHandlingOptions | None,
-    flat: dict[str, object],
-    conn_options: APIConnectOptions | None,
-) -> tuple[TurnDetector | None, SessionOptions]:
-    """The turn detector and the options that flat names and ``turn_handling`` amount to."""
-    detection: TurnDetector | str | None = given(turn_detection, None)
-    if turn_handling is not None:
-        in_dict, from_dict = flattened(turn_handling)
-        twice = sorted(set(from_dict) & set(flat))
-        if "turn_detection" in turn_handling and turn_detection is not NOT_GIVEN:
-            twice.append("turn_detection")
-        if twice:
-            raise OptionError(f"{', '.join(twice)}: given both flat and in turn_handling; give each once")
-        flat = {**flat, **from_dict}
-        detection = in_dict if "turn_detection" in turn_handling else detection
-    if isinstance(detection, str):
-        if detection != "vad":
-            raise OptionError(f'turn_detection must be "vad", a TurnDetector or None, got {detection!r}')
-        detection = None
-    if conn_options is not None:
-        flat = {
-            **flat,
-            "stt_conn_options": conn_options,
-            "llm_conn_options": conn_options,
-            "tts_conn_options": conn_options,
-        }
-    return detection, SessionOptions(**flat)  # type: ignore[arg-type]
+    options: Mapping[str, object],
+    turn_handling: NotGivenOr[TurnHandlingOptions | None],
+    flat: Mapping[str, object],
+    conn_options: SessionConnectOptions | APIConnectOptions | None,
+) -> SessionOptions:
+    """The options that all ways of giving them amount to.
+
+    Args:
+        options: those that have one name only, by that name; what was not given is NOT_GIVEN.
+        turn_handling: those about turns, as a dict.
+        flat: those about turns under their old names; each one that is given warns.
+        conn_options: for all providers, or for each kind.
+
+    Raises:
+        OptionError: an option is out of range, unknown, or given both ways.
+    """
+    from_dict = flattened(given(turn_handling, None) or {})
+    old = {name: value for name, value in flat.items() if value is not NOT_GIVEN}
+    deprecated = list(old)
+    old = {RENAMED.get(name, name): value for name, value in old.items()}
+    if isinstance(old.get("preemptive_generation"), Mapping):
+        old |= group_flattened("preemptive_generation", old.pop("preemptive_generation"))
+    twice = sorted(set(from_dict) & set(old))
+    if twice:
+        raise OptionError(f"{', '.join(twice)}: given both flat and in turn_handling; give each once")
+    values = {name: value for name, value in options.items() if value is not NOT_GIVEN}
+    if "tts_text_transforms" in values:
+        transforms = cast("Sequence[TextTransform] | None", values["tts_text_transforms"])
+        values["tts_text_transforms"] = tuple(transforms or ())
+    resolved = SessionOptions.resolve({**values, **from_dict, **old, **_connection(conn_options)})
+    for name in deprecated:
+        warn_deprecated(f"AgentSession({name}=...)", place(RENAMED.get(name, name)))
+    return resolved
+
+
+RENAMED: Final[Mapping[str, str]] = MappingProxyType({"agent_false_interruption_timeout": "false_interruption_timeout"})
+"""Old names of options that have another name now."""
+
+
+def _connection(options: SessionConnectOptions | APIConnectOptions | None) -> dict[str, object]:
+    match options:
+        case None:
+            return {}
+        case APIConnectOptions():
+            return dict.fromkeys(("stt_conn_options", "llm_conn_options", "tts_conn_options"), options)
+        case SessionConnectOptions():
+            return {option.name: getattr(options, option.name) for option in fields(options)}
+        case _:
+            raise OptionError(f"conn_options must be SessionConnectOptions, got {options!r}")
+
+
+def options_for(options: SessionOptions, *, audio_output: bool) -> SessionOptions:
+    """The options of a session that starts: without audio out there is no echo to warm up for, unless it was given."""
+    if audio_output or options.was_given("aec_warmup_duration"):
+        return options
+    return replace(options, aec_warmup_duration=None)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from itertools import takewhile
 
-from sessionactors.model.chat import ChatItem
+from sessionactors.model.chat import ChatItem, ChatMessage, FunctionCall, FunctionCallOutput
 from sessionactors.model.errors import SessionStateError
 from sessionactors.model.events import AgentState, UserState
 
+from .run_result import RunResult
 from .speech_handle import SpeechHandle
 
 
@@ -22,6 +23,19 @@ class Mirror:
     handles: dict[str, SpeechHandle] = field(default_factory=dict)
     """Handles of speeches that are not over."""
     items: list[ChatItem] = field(default_factory=list)
+    run: RunResult[object] | None = None
+    """What ``session.run`` watches, until it is complete."""
+
+    def watch(self, handle: SpeechHandle) -> None:
+        """A speech was asked for: a run that is under way includes it."""
+        if self.run is not None:
+            self.run.watch(handle)
+
+    def add_item(self, handle: SpeechHandle, item: ChatMessage | FunctionCall | FunctionCallOutput) -> None:
+        """A speech produced an item of the history."""
+        handle._add_item(item)
+        if self.run is not None:
+            self.run.add(handle.id, item)
 
     def open_handles(self) -> list[SpeechHandle]:
         """Speeches that are not over."""
@@ -45,6 +59,8 @@ class Mirror:
         if self.current is handle:
             self.current = None
         handle._finish(interrupted=interrupted, error=error)
+        if self.run is not None:
+            self.run.speech_over(speech_id, error)
 
     def close(self) -> None:
         """The session is over: so is every speech. States return to their beginning, without events."""
@@ -52,5 +68,7 @@ class Mirror:
             ended = SessionStateError(f"the session closed before {speech_id} was over")
             self.finish(speech_id, interrupted=True, error=ended)
         self.current = None
+        if self.run is not None:
+            self.run.close()
         self.agent_state = "initializing"
         self.user_state = "listening"

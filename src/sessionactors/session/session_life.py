@@ -36,13 +36,12 @@ from sessionactors.runtime import (
 
 from . import diagram, shared_system
 from .agent import Agent
-from .components import SilenceGuard, as_actor, itself, one_of, release_guard
+from .components import SilenceGuard, as_actor, itself, one_of, options_for, release_guard
 from .job import session_starts
 from .lifecycle import SessionLifecycle
 from .mirror import Mirror
 from .room_options import RoomInputOptions, RoomOutputOptions
 from .session_link import TRACED, SessionLink, Userdata_T
-from .tool import check_tools
 from .user_code import SessionUserAgent
 
 if TYPE_CHECKING:
@@ -89,8 +88,6 @@ class SessionLife(SessionLink[Userdata_T]):
             SessionStateError: it runs with another agent, the agent runs elsewhere, or the session is closing.
             OptionError: a component is given twice.
             APIConnectionError: the room could not be linked; nothing is left behind.
-            DuplicateToolError: the agent has a tool of the name of one of the session.
-            Exception: what ``setup()`` of a tool set raised; nothing is left behind.
         """
         async with self._starting:
             if self._root is not None:
@@ -122,8 +119,11 @@ class SessionLife(SessionLink[Userdata_T]):
         room_input: RoomInputOptions,
         room_output: RoomOutputOptions,
     ) -> None:
-        check_tools((*self._tools, *agent.tools), f"agent {agent.id!r}, with the tools of its session,")
         self._user_loop = loop = asyncio.get_running_loop()
+        if self._given_loop is not None and self._given_loop is not loop:
+            raise SessionStateError(
+                "start() must be called on the loop that the session was given: AgentSession(loop=...) is another one"
+            )
         if self._given_system is not None:
             await awaited.start(self._given_system)
         self._system = system = self._given_system or await shared_system.acquire(loop)
@@ -142,8 +142,9 @@ class SessionLife(SessionLink[Userdata_T]):
             components=AgentComponents(self._stt, self._vad, self._llm, self._tts, self._turn_detector),
         )
         drop_ins = (*self._drop_ins, *map(as_actor, session_starts(transport, cast("AgentSession[object]", self))))
+        audio_output = room_output.audio_enabled and self._output.audio_enabled
         components = Components(
-            options=self._options,
+            options=options_for(self._options, audio_output=audio_output),
             agent=bound,
             emit=self._post,
             llm=self._llm,
@@ -154,7 +155,7 @@ class SessionLife(SessionLink[Userdata_T]):
             transport=transport,
             text_input=room_input.text_enabled,
             audio_input=room_input.audio_enabled,
-            audio_output=room_output.audio_enabled and self._output.audio_enabled,
+            audio_output=audio_output,
             transcription_output=room_output.transcription_enabled and self._output.transcription_enabled,
             drop_ins=tuple(DropInPart(drop_in.name, partial(itself, drop_in), drop_in.events) for drop_in in drop_ins),
         )
@@ -166,7 +167,6 @@ class SessionLife(SessionLink[Userdata_T]):
         self._wiring, self._lifecycle = wiring, lifecycle
         self._trace = system.tap(self._room_name, diagram.trace_types(), TRACED)
         try:
-            await bound.set_up()
             root = await awaited.spawn(
                 system,
                 self._room_name,
@@ -176,7 +176,8 @@ class SessionLife(SessionLink[Userdata_T]):
             )
         except BaseException as error:
             closed, self._closed = self._closed, None
-            await self._end(self._let_go())
+            if (shared := self._let_go()) is not None:
+                await shared_system.release(shared)
             closed.set_result(CloseEvent(CloseReason.ERROR, system.clock.wall(), error))  # for who closes it meanwhile
             raise
         lifecycle.watch(root.cell)

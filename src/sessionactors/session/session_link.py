@@ -39,7 +39,7 @@ from sessionactors.model.events import (
     SpeechScheduledNote,
     UserStateChangedEvent,
 )
-from sessionactors.model.options import APIConnectOptions
+from sessionactors.model.options import APIConnectOptions, SessionConnectOptions, TextTransform, TurnDetection
 from sessionactors.model.sentinel import NOT_GIVEN, NotGivenOr
 from sessionactors.runtime import (
     ActorSystem,
@@ -57,10 +57,8 @@ from .event_emitter import EventEmitter
 from .io import AgentInput, AgentOutput
 from .lifecycle import SessionLifecycle
 from .mirror import Mirror
-from .open_toolsets import OpenToolsets
 from .speech_handle import SpeechHandle
-from .tool import AnyTool, check_tools
-from .turn_handling import TurnHandlingOptions
+from .turn_handling import PreemptiveGenerationOptions, TurnHandlingOptions
 
 if TYPE_CHECKING:
     from .agent_session import AgentSession
@@ -83,40 +81,62 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
         vad: VAD | None = None,
         llm: LLM | None = None,
         tts: TTS | None = None,
-        turn_detection: NotGivenOr[TurnDetector | str | None] = NOT_GIVEN,
-        turn_handling: TurnHandlingOptions | None = None,
+        turn_handling: NotGivenOr[TurnHandlingOptions | None] = NOT_GIVEN,
+        max_tool_steps: NotGivenOr[int] = NOT_GIVEN,
+        use_tts_aligned_transcript: NotGivenOr[bool] = NOT_GIVEN,
+        tts_text_transforms: NotGivenOr[Sequence[TextTransform] | None] = NOT_GIVEN,
+        min_consecutive_speech_delay: NotGivenOr[float] = NOT_GIVEN,
+        userdata: NotGivenOr[Userdata_T] = NOT_GIVEN,
+        aec_warmup_duration: NotGivenOr[float | None] = NOT_GIVEN,
+        user_away_timeout: NotGivenOr[float | None] = NOT_GIVEN,
+        transcription_timeout: NotGivenOr[float | None] = NOT_GIVEN,
+        session_close_transcript_timeout: NotGivenOr[float] = NOT_GIVEN,
+        conn_options: SessionConnectOptions | APIConnectOptions | None = None,
+        loop: asyncio.AbstractEventLoop | None = None,
+        actors: Sequence[AnyDropIn] = (),
+        system: ActorSystem | None = None,
+        turn_detection: NotGivenOr[TurnDetection] = NOT_GIVEN,
         min_endpointing_delay: NotGivenOr[float] = NOT_GIVEN,
         max_endpointing_delay: NotGivenOr[float] = NOT_GIVEN,
         allow_interruptions: NotGivenOr[bool] = NOT_GIVEN,
+        discard_audio_if_uninterruptible: NotGivenOr[bool] = NOT_GIVEN,
         min_interruption_duration: NotGivenOr[float] = NOT_GIVEN,
         min_interruption_words: NotGivenOr[int] = NOT_GIVEN,
-        max_tool_steps: NotGivenOr[int] = NOT_GIVEN,
-        min_consecutive_speech_delay: NotGivenOr[float] = NOT_GIVEN,
-        tools: Sequence[AnyTool] = (),
-        userdata: NotGivenOr[Userdata_T] = NOT_GIVEN,
-        conn_options: APIConnectOptions | None = None,
-        actors: Sequence[AnyDropIn] = (),
-        system: ActorSystem | None = None,
+        resume_false_interruption: NotGivenOr[bool] = NOT_GIVEN,
+        false_interruption_timeout: NotGivenOr[float | None] = NOT_GIVEN,
+        agent_false_interruption_timeout: NotGivenOr[float | None] = NOT_GIVEN,
+        preemptive_generation: NotGivenOr[bool | PreemptiveGenerationOptions] = NOT_GIVEN,
     ) -> None:
         super().__init__()
         self._stt, self._vad, self._llm, self._tts = stt, vad, llm, tts
-        flat: dict[str, object] = {
-            name: value
-            for name, value in (
-                ("min_endpointing_delay", min_endpointing_delay),
-                ("max_endpointing_delay", max_endpointing_delay),
-                ("allow_interruptions", allow_interruptions),
-                ("min_interruption_duration", min_interruption_duration),
-                ("min_interruption_words", min_interruption_words),
-                ("max_tool_steps", max_tool_steps),
-                ("min_consecutive_speech_delay", min_consecutive_speech_delay),
-            )
-            if value is not NOT_GIVEN
-        }
-        self._turn_detector, self._options = resolve(turn_detection, turn_handling, flat, conn_options)
-        self._tools = tuple(tools)
-        check_tools(self._tools, "the session")
-        self._toolsets = OpenToolsets()
+        self._options = resolve(
+            options={
+                "max_tool_steps": max_tool_steps,
+                "use_tts_aligned_transcript": use_tts_aligned_transcript,
+                "tts_text_transforms": tts_text_transforms,
+                "min_consecutive_speech_delay": min_consecutive_speech_delay,
+                "aec_warmup_duration": aec_warmup_duration,
+                "user_away_timeout": user_away_timeout,
+                "transcription_timeout": transcription_timeout,
+                "session_close_transcript_timeout": session_close_transcript_timeout,
+            },
+            turn_handling=turn_handling,
+            flat={
+                "turn_detection": turn_detection,
+                "min_endpointing_delay": min_endpointing_delay,
+                "max_endpointing_delay": max_endpointing_delay,
+                "allow_interruptions": allow_interruptions,
+                "discard_audio_if_uninterruptible": discard_audio_if_uninterruptible,
+                "min_interruption_duration": min_interruption_duration,
+                "min_interruption_words": min_interruption_words,
+                "resume_false_interruption": resume_false_interruption,
+                "false_interruption_timeout": false_interruption_timeout,
+                "agent_false_interruption_timeout": agent_false_interruption_timeout,
+                "preemptive_generation": preemptive_generation,
+            },
+            conn_options=conn_options,
+        )
+        self._given_loop = loop
         self._userdata = userdata
         self._drop_ins = tuple(as_actor(drop_in) for drop_in in actors)
         self._given_system = system
@@ -137,6 +157,12 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
         self._user_loop: asyncio.AbstractEventLoop
         self._close_wanted: tuple[CloseReason, float] | None = None
         self._starting = asyncio.Lock()
+
+    @property
+    def _turn_detector(self) -> TurnDetector | None:
+        """The session's own detector, if it has one."""
+        detector = self._options.turn_detection
+        return detector if isinstance(detector, TurnDetector) else None
 
     @property
     def current_agent(self) -> Agent:
@@ -236,7 +262,7 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
                 handle._became_current()
                 self._mirror.current = handle
             case SpeechItemNote(speech_id, item):
-                self._handle_of(speech_id)._add_item(item)
+                self._mirror.add_item(self._handle_of(speech_id), item)
             case SpeechInterruptedNote(speech_id):
                 self._handle_of(speech_id)._was_interrupted()
             case SpeechFinishedNote(speech_id, interrupted, error):
@@ -250,6 +276,7 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
             case SpeechCreatedEvent(speech_id, source, user_initiated, created_at):
                 handle = self._handle_of(speech_id)
                 handle._was_created()
+                self._mirror.watch(handle)
                 self._raise_event(SpeechCreatedEvent(speech_id, source, user_initiated, created_at, handle))
             case CloseEvent():
                 self._on_closed(event)
@@ -263,17 +290,10 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
         self._root = None
         self._mirror.close()
         self._raise_event(event)
-        shared = self._let_go()
-        if shared is None and not self._toolsets:
+        if (shared := self._let_go()) is None:
             _settle(closed, event)
             return
-        self._run("close", self._end(shared), lambda: _settle(closed, event))
-
-    async def _end(self, shared: ActorSystem | None) -> None:
-        """Close what the actors do not own."""
-        await self._toolsets.close_all()
-        if shared is not None:
-            await shared_system.release(shared)
+        self._run("close", shared_system.release(shared), lambda: _settle(closed, event))
 
     def _let_go(self) -> ActorSystem | None:
         """Let go of agent, actors and system. Gives the system if it is the shared one: it is to be released."""

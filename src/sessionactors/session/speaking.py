@@ -79,7 +79,7 @@ class Speaking(SessionLink[Userdata_T]):
         speech_id = self._new_speech_id("generate_reply()")
         if self._llm is None:
             raise SessionStateError("generate_reply() needs a model: give the session an llm")
-        known = [tool.name for tool in self._agent_in_charge().tools]
+        known = [tool.name for tool in self.current_agent.tools]
         unknown = [name for name in tools or () if name not in known]
         if unknown:
             raise ValueError(f"unknown tools {', '.join(unknown)}; the agent has: {', '.join(known) or 'none'}")
@@ -111,6 +111,7 @@ class Speaking(SessionLink[Userdata_T]):
             priority=spec.priority,
         )
         self._mirror.handles[spec.id] = handle
+        self._mirror.watch(handle)
         wiring.agent.tell(SpeakRequested(spec, user_input))
         return handle
 

@@ -19,6 +19,7 @@ from sessionactors.runtime.dispatcher import LoopDispatcher
 from sessionactors.session.agent import Agent
 from sessionactors.session.agent_session import AgentSession
 from sessionactors.session.room_options import RoomInputOptions, RoomOutputOptions
+from sessionactors.session.turn_handling import PLACES, grouped
 from sessionactors.transports.memory import MemoryTransport
 
 from .interventions import Moment
@@ -65,7 +66,9 @@ class Scenario:
         ttfb: seconds from the first text to the first audio of the voice.
         room: makes the room, instead of one in memory with one participant.
         room_input_options, room_output_options: as for :meth:`AgentSession.start`.
-        session_options: as for :class:`AgentSession`; a component given here takes the place of the scripted one.
+        session_options: as for :class:`AgentSession`, and any field of :class:`.SessionOptions` by its name; a
+            component given here takes the place of the scripted one. There is no echo on a scripted line:
+            ``aec_warmup_duration`` is None unless it is given.
     """
 
     def __init__(
@@ -240,7 +243,7 @@ class Scenario:
             "llm": llm,
             "tts": voice,
             **dict.fromkeys(self._without),
-            **self._session_options,
+            **_as_given(self._session_options),
         }
         session = cast("AgentSession[object]", AgentSession(system=system, **options))  # type: ignore[arg-type]
         performance = Performance(session, system, self._make_room(), self.agent, seed=seed, mode=mode)
@@ -278,6 +281,17 @@ class Scenario:
         """Fresh ones for each run: a fault is used up."""
         scripted = self._ear_faults.get(part)
         return None if scripted is None else copy.deepcopy(scripted)
+
+
+def _as_given(options: dict[str, object]) -> dict[str, object]:
+    """Options by the names of their fields, as a session takes them."""
+    about_turns = {name: value for name, value in options.items() if name in PLACES}
+    others: dict[str, object] = {name: value for name, value in options.items() if name not in PLACES}
+    if about_turns:
+        if "turn_handling" in others:
+            raise OptionError(f"{', '.join(about_turns)}: give the options about turns by name or as turn_handling")
+        others["turn_handling"] = grouped(about_turns)
+    return {"aec_warmup_duration": None, **others}
 
 
 def _reply(

@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sessionactors.model.chat import AgentHandoff, ChatItem, ChatMessage, ChatRole, FunctionCall, FunctionCallOutput
-from sessionactors.providers.openai.chat_messages import IN_PROGRESS, to_messages
+from sessionactors.model.provider_format import IN_PROGRESS
+from sessionactors.providers.openai.chat_messages import to_messages
 
 
 def says(role: ChatRole, text: str) -> ChatMessage:
-    return ChatMessage(role, (text,), id="", created_at=0.0)
+    return ChatMessage(role, [text], id="", created_at=0.0)
 
 
 def call(call_id: str) -> FunctionCall:
@@ -34,7 +35,7 @@ def shape(*items: ChatItem) -> list[str]:
 
 
 def test_roles_and_parts() -> None:
-    two = ChatMessage("user", ("Hello", "there"), id="", created_at=0.0)
+    two = ChatMessage("user", ["Hello", "there"], id="", created_at=0.0)
     assert shape(says("system", "Be brief."), two, says("assistant", "Hi."), says("developer", "Now.")) == [
         "system Be brief.",
         "user Hello there",

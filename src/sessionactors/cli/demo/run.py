@@ -134,7 +134,8 @@ class _Call:
             stt=stt,
             llm=RuleBasedLLM(FRONT_DESK, first_token_delay=0.1, token_delay=0.03),
             tts=tts,
-            turn_detection=GrammarTurnDetector(FRONT_DESK),
+            turn_handling={"turn_detection": GrammarTurnDetector(FRONT_DESK)},
+            aec_warmup_duration=None,  # a caller in a script has no echo
             actors=drop_ins,
         )
         self.view.watch(session)
