@@ -21,11 +21,19 @@ if TYPE_CHECKING:
         PlaybackStarted,
     )
     from .interfaces.llm import LLM, ChatChunk, CompletionUsage, FunctionToolCall, LLMStream
-    from .interfaces.stt import STT, SpeechEvent, SpeechEventType
+    from .interfaces.stt import (
+        STT,
+        RecognitionUsage,
+        RecognizedWord,
+        SpeechData,
+        SpeechEvent,
+        SpeechEventType,
+        STTCapabilities,
+    )
     from .interfaces.transport import TranscriptSegment, Transport, TransportEvents
     from .interfaces.tts import TTS, SynthesizedAudio, WordTiming
-    from .interfaces.turn_detector import TurnDetector
-    from .interfaces.vad import VAD, VADEvent, VADEventType
+    from .interfaces.turn_detector import StreamingTurnDetector, TurnDetector, TurnDetectorStream
+    from .interfaces.vad import VAD, VADCapabilities, VADEvent, VADEventType
     from .model.audio import AudioFrame
     from .model.chat import ChatContext
     from .model.chat_items import (
@@ -155,6 +163,8 @@ __all__ = [
     "PlaybackProgressed",
     "PlaybackStarted",
     "PreemptiveGenerationOptions",
+    "RecognitionUsage",
+    "RecognizedWord",
     "RoomExists",
     "RoomHandle",
     "RoomInputOptions",
@@ -163,16 +173,19 @@ __all__ = [
     "RunContext",
     "RunOutputOptions",
     "RunResult",
+    "STTCapabilities",
     "SessionActorsError",
     "SessionConnectOptions",
     "SessionOptions",
     "SessionSpec",
     "SessionStateError",
     "SpeechCreatedEvent",
+    "SpeechData",
     "SpeechEvent",
     "SpeechEventType",
     "SpeechHandle",
     "StopResponse",
+    "StreamingTurnDetector",
     "SynthesizedAudio",
     "Tap",
     "ToolDefinitionError",
@@ -182,11 +195,13 @@ __all__ = [
     "TransportEvents",
     "TreeSnapshot",
     "TurnDetector",
+    "TurnDetectorStream",
     "TurnHandlingOptions",
     "UnexpectedModelBehavior",
     "UserInputTranscribedEvent",
     "UserStateChangedEvent",
     "UserTurnLimitOptions",
+    "VADCapabilities",
     "VADEvent",
     "VADEventType",
     "WordTiming",
@@ -211,7 +226,11 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "LLMStream",
     ),
     "interfaces.stt": (
+        "RecognitionUsage",
+        "RecognizedWord",
         "STT",
+        "STTCapabilities",
+        "SpeechData",
         "SpeechEvent",
         "SpeechEventType",
     ),
@@ -225,9 +244,14 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "TTS",
         "WordTiming",
     ),
-    "interfaces.turn_detector": ("TurnDetector",),
+    "interfaces.turn_detector": (
+        "StreamingTurnDetector",
+        "TurnDetector",
+        "TurnDetectorStream",
+    ),
     "interfaces.vad": (
         "VAD",
+        "VADCapabilities",
         "VADEvent",
         "VADEventType",
     ),

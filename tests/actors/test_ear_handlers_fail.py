@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from sessionactors.actors.input import InputActor
-from sessionactors.actors.stt import STTActor
+from sessionactors.actors.recognized import Recognized
 from sessionactors.actors.turn import TurnActor
 from sessionactors.actors.vad import VADActor
 from sessionactors.messages.ear import FlushTurn, SetInputEnabled
@@ -59,7 +59,7 @@ def test_an_input_that_fails_to_replay_is_asked_again(monkeypatch: pytest.Monkey
 
 
 def test_a_recogniser_actor_that_fails_on_a_final_gets_it_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    fails_once(monkeypatch, STTActor, "_deliver")
+    fails_once(monkeypatch, Recognized, "_deliver")
     bench = Bench(ScriptedVAD([(0.5, 2.5)]), ScriptedSTT([(2.7, "hello")])).call(5.0)
     assert bench.finals == bench.transcripts == ["hello"]
 

@@ -13,41 +13,39 @@ reader is for the provider's own deadline to find).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from enum import Enum
+from dataclasses import replace
 from typing import TypeAlias, assert_never
 
-from sessionactors.interfaces.home import Home
-from sessionactors.interfaces.stt import STT, SpeechEvent, SpeechEventType
+from sessionactors.interfaces.stt import STT
 from sessionactors.messages.ear import (
     AudioHeard,
     AudioPaused,
     AudioReplayed,
     AudioSettled,
-    FinalTranscript,
     FlushTaken,
-    InterimTranscript,
-    RecognizerEnded,
+    RecognitionReset,
     RecognizerOverdue,
     RecognizerSaid,
     ReplayWanted,
+    ResetRecognition,
+    StreamEnded,
     StreamRetry,
     UtteranceBegan,
     UtteranceEnded,
 )
-from sessionactors.messages.session import ComponentFailed, Publish, Recovered
+from sessionactors.messages.session import ComponentFailed, Publish
 from sessionactors.model.audio import AudioFrame
 from sessionactors.model.errors import APIConnectionError, APITimeoutError
-from sessionactors.model.events import ErrorEvent, MetricsCollectedEvent, UserInputTranscribedEvent
-from sessionactors.model.metrics import STTMetrics
+from sessionactors.model.events import ErrorEvent
 from sessionactors.model.sentinel import FLUSH
 from sessionactors.runtime import NS, Actor, EffectPort, Outbox, Scope
 
 from .ear_refs import EarRefs
-from .provider_stream import relay
-from .recognition_progress import RecognitionProgress
+from .provider_stream import STREAM, close_stream, is_end_of, open_stream, relay
+from .recognized import OVERDUE, Recognized
 from .recognizer_audio import RecognizerAudio, joined
 from .retry_policy import reportable, retry_delay
+from .stt_state import Stage, STTState
 
 STTMessage: TypeAlias = (
     AudioHeard
@@ -56,64 +54,20 @@ STTMessage: TypeAlias = (
     | UtteranceBegan
     | UtteranceEnded
     | RecognizerSaid
-    | RecognizerEnded
+    | StreamEnded
     | RecognizerOverdue
     | FlushTaken
     | StreamRetry
+    | ResetRecognition
 )
 
-STREAM = "transcribe"
 RETRY = "retry"
-OVERDUE = "overdue"
-INLET = 1024
-"""Items that a slow recogniser may be behind: about 20 s of frames."""
 REPLAY_WITHIN = 1.0
 """Seconds after which ``input`` is asked again (it was being restarted)."""
 SLOWEST_PACE = 0.1
 """Seconds between attempts at least, also with ``retry_interval=0``."""
 SETTLED_IN = 30.0
 """Seconds that a stream must have worked for its loss to begin a new budget: many services end streams now and then."""
-
-
-class Stage(Enum):
-    """What becomes of the next frame."""
-
-    IDLE = "idle"
-    """It opens a stream."""
-    LISTENING = "listening"
-    """The stream hears it."""
-    WAITING = "waiting"
-    """A failed stream waits to be opened again: the frame is in the ring of ``input``."""
-    REPLAYING = "replaying"
-    """``input`` was asked for the audio so far: the frame will be part of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class STTState:
-    """The stream, its progress, and how the finals ended."""
-
-    stage: Stage = Stage.IDLE
-    stream: Scope | None = None
-    opened_at: int = 0
-    progress: RecognitionProgress = field(default_factory=RecognitionProgress)
-    flowing: bool = False
-    """Audio came since the last pause."""
-    interim: str = ""
-    """Words that no final covers yet."""
-    untaken: int = 0
-    """Flushes that the recogniser has not read."""
-    known: tuple[str, ...] = ()
-    """Finals that the stream may repeat, because they were delivered and it hears their audio again."""
-    failures: int = 0
-    """Streams lost since the last final."""
-    since_final: float = 0.0
-    """Seconds of audio."""
-    finals: int = 0
-    empty: int = 0
-    replayed: int = 0
-    """Finals discarded because they had been delivered."""
-    lost_frames: int = 0
-    """Frames that the ring had forgotten when they were asked for."""
 
 
 class STTActor(Actor[STTState, STTMessage]):
@@ -127,6 +81,7 @@ class STTActor(Actor[STTState, STTMessage]):
     def __init__(self, refs: EarRefs, stt: STT) -> None:
         self._refs = refs
         self._stt = stt
+        self._recognized = Recognized(refs, stt.label)
 
     def initial(self) -> STTState:
         """No stream yet."""
@@ -145,7 +100,7 @@ class STTActor(Actor[STTState, STTMessage]):
             case AudioHeard(frame, number):
                 return self._on_audio(state, frame, number, out)
             case RecognizerSaid(event):
-                return self._on_event(state, event, out)
+                return self._recognized.on_event(state, event, out)
             case UtteranceBegan():
                 return self._on_utterance_began(state)
             case UtteranceEnded():
@@ -156,12 +111,14 @@ class STTActor(Actor[STTState, STTMessage]):
                 return replace(state, untaken=max(0, state.untaken - 1))
             case AudioReplayed():
                 return self._on_replayed(state, message, out)
-            case RecognizerEnded():
+            case StreamEnded():
                 return self._on_stream_ended(state, message, out)
             case RecognizerOverdue(stream):
                 return self._on_overdue(state, stream, out)
             case StreamRetry():
                 return self._ask_for_replay(state, out)
+            case ResetRecognition():
+                return self._on_reset(state, out)
             case _:
                 assert_never(message)
 
@@ -174,6 +131,7 @@ class STTActor(Actor[STTState, STTMessage]):
             "finals": state.finals,
             "discarded": {"replayed": state.replayed, "empty": state.empty},
             "lost_frames": state.lost_frames,
+            "resets": state.resets,
         }
 
     # -- audio -------------------------------------------------------------------------------------------------------
@@ -183,6 +141,7 @@ class STTActor(Actor[STTState, STTMessage]):
             state = self._open(state, out)
         if state.stage is Stage.LISTENING:
             out.feed(STREAM, frame)
+            state = replace(state, fed=state.fed + frame.duration, fed_at=out.now)
         return replace(
             state,
             flowing=True,
@@ -204,7 +163,7 @@ class STTActor(Actor[STTState, STTMessage]):
         if state.stage is Stage.LISTENING and state.progress.cuts != before.cuts:
             out.feed(STREAM, FLUSH)
             state = replace(state, untaken=state.untaken + 1)
-            self._expect_answer(out, state)
+            self._recognized.expect_answer(state, out)
         return state
 
     def _on_paused(self, state: STTState, out: Outbox[STTMessage]) -> STTState:
@@ -212,38 +171,39 @@ class STTActor(Actor[STTState, STTMessage]):
         unfinished = self._refs.vad is None or state.progress.voice or state.interim
         return self._on_utterance_ended(state, out) if unfinished and state.progress.heard else state
 
-    def _expect_answer(self, out: Outbox[STTMessage], state: STTState) -> None:
-        if state.stream is not None:
-            within = self._refs.wiring.options.stt_conn_options.timeout
-            out.timer(OVERDUE, within, RecognizerOverdue(state.stream.path))
-
     # -- streams -----------------------------------------------------------------------------------------------------
 
     def _open(self, state: STTState, out: Outbox[STTMessage]) -> STTState:
-        scope = out.open_scope(f"{out.path}/{out.new_id('recognition')}")
         stt = self._stt
 
-        async def transcribe(port: EffectPort[STTMessage]) -> None:
+        async def transcribe(port: EffectPort[STTMessage], scope: Scope) -> None:
             audio = RecognizerAudio(lambda: port.send(FlushTaken(scope)), port.inlet)
             await relay(stt.transcribe(audio), lambda event: RecognizerSaid(event, scope), port)
 
-        out.effect(
-            STREAM,
-            transcribe,
-            done=lambda _: RecognizerEnded(scope.path, None),
-            failed=lambda error: RecognizerEnded(scope.path, error),
-            user_loop=stt.home is Home.USER,
-            inlet=INLET,
+        scope = open_stream(out, "recognition", transcribe, lambda ended: ended, stt.home)
+        return replace(
+            state,
+            stage=Stage.LISTENING,
+            stream=scope,
+            opened_at=out.now,
+            fed=0.0,
+            fed_at=out.now,
+            interim="",
+            untaken=0,
+            known=(),
         )
-        return replace(state, stage=Stage.LISTENING, stream=scope, opened_at=out.now, interim="", untaken=0, known=())
 
-    def _close(self, state: STTState, out: Outbox[STTMessage]) -> STTState:
+    @staticmethod
+    def _close(state: STTState, out: Outbox[STTMessage]) -> STTState:
         out.cancel_timer(OVERDUE)
-        if state.stream is None:
-            return state
-        out.close_scope(state.stream)
-        out.cancel_effect(STREAM)
+        close_stream(out, state.stream)
         return replace(state, stream=None)
+
+    def _on_reset(self, state: STTState, out: Outbox[STTMessage]) -> STTState:
+        """Give up what was heard: the next audio opens another stream."""
+        out.cancel_timer(RETRY)
+        out.tell(self._refs.turn, RecognitionReset())
+        return replace(self._rest(state, out), interim="", known=(), resets=state.resets + 1)
 
     def _ask_for_replay(self, state: STTState, out: Outbox[STTMessage]) -> STTState:
         out.tell(self._refs.input, ReplayWanted(after=state.progress.settled))
@@ -263,6 +223,7 @@ class STTActor(Actor[STTState, STTMessage]):
             progress=progress,
             known=tuple(final.text for final in progress.uncertain),
             untaken=len(progress.cuts),
+            fed=sum(frame.duration for frame in replay.frames),
             lost_frames=state.lost_frames + gap,
         )
         done = 0
@@ -274,12 +235,12 @@ class STTActor(Actor[STTState, STTMessage]):
         for frame in joined(replay.frames[done:]):
             out.feed(STREAM, frame)
         if progress.cuts:
-            self._expect_answer(out, state)
+            self._recognized.expect_answer(state, out)
         return state
 
-    def _on_stream_ended(self, state: STTState, ended: RecognizerEnded, out: Outbox[STTMessage]) -> STTState:
-        if state.stream is None or state.stream.path != ended.stream:
-            return state  # one that was closed already
+    def _on_stream_ended(self, state: STTState, ended: StreamEnded, out: Outbox[STTMessage]) -> STTState:
+        if not is_end_of(ended, state.stream):
+            return state
         if not state.flowing and not state.interim and (ended.error is None or not state.progress.open):
             if ended.error is not None:
                 out.log("idle_stream_ended", stream=ended.stream, error=repr(ended.error))
@@ -319,74 +280,3 @@ class STTActor(Actor[STTState, STTMessage]):
         progress = state.progress.quiet()
         out.tell(self._refs.input, AudioSettled(progress.settled))
         return replace(state, progress=progress)
-
-    # -- transcripts -------------------------------------------------------------------------------------------------
-
-    def _on_event(self, state: STTState, event: SpeechEvent, out: Outbox[STTMessage]) -> STTState:
-        text = event.text.strip()
-        match event.type:
-            case SpeechEventType.INTERIM_TRANSCRIPT:
-                return self._on_interim(state, text, event, out)
-            case SpeechEventType.FINAL_TRANSCRIPT if not text:
-                return self._on_empty_final(state, out)
-            case SpeechEventType.FINAL_TRANSCRIPT:
-                if text in state.known:
-                    return self._discard_replayed(state, text, out)
-                # Anything else is new, or understood differently by the new stream: there is nothing to compare then.
-                return self._deliver(replace(state, known=()), replace(event, text=text), out)
-            case _:
-                assert_never(event.type)
-
-    def _on_interim(self, state: STTState, text: str, event: SpeechEvent, out: Outbox[STTMessage]) -> STTState:
-        if state.known or state.stream is None or (not text and not state.interim):
-            return state
-        out.tell(self._refs.turn, InterimTranscript(text, state.stream))
-        if text:
-            self._publish(replace(event, text=text), out)
-        if self._refs.vad is None or state.progress.open:
-            self._expect_answer(out, state)  # it works on it
-        return replace(state, interim=text, progress=state.progress.words_seen())
-
-    def _on_empty_final(self, state: STTState, out: Outbox[STTMessage]) -> STTState:
-        if state.interim and state.stream is not None:
-            out.tell(self._refs.turn, InterimTranscript("", state.stream))
-        state = self._settle(state, state.progress.empty(), out)
-        return replace(state, empty=state.empty + 1)
-
-    def _discard_replayed(self, state: STTState, text: str, out: Outbox[STTMessage]) -> STTState:
-        out.log("transcript_discarded", id=out.new_id("transcript"), reason="replayed")
-        state = self._settle(state, state.progress.final(text, again=True), out)
-        known = state.known[state.known.index(text) + 1 :]
-        return replace(state, replayed=state.replayed + 1, known=known)
-
-    def _deliver(self, state: STTState, event: SpeechEvent, out: Outbox[STTMessage]) -> STTState:
-        supervisor = self._refs.wiring.supervisor
-        out.tell(
-            self._refs.turn,
-            FinalTranscript(out.new_id("transcript"), event.text, event.language, event.confidence, event.complete),
-        )
-        self._publish(event, out)
-        metrics = STTMetrics(self._stt.label, state.since_final)
-        out.tell(supervisor, Publish(MetricsCollectedEvent(metrics, out.wall())))
-        if state.failures:
-            out.tell(supervisor, Recovered("stt"))
-        state = self._settle(state, state.progress.final(event.text), out)
-        return replace(state, finals=state.finals + 1, failures=0, since_final=0.0)
-
-    def _settle(self, state: STTState, progress: RecognitionProgress, out: Outbox[STTMessage]) -> STTState:
-        """Something came of an utterance."""
-        if progress.settled != state.progress.settled:
-            out.tell(self._refs.input, AudioSettled(progress.settled))
-        if not progress.open:
-            out.cancel_timer(OVERDUE)
-        return replace(state, progress=progress, interim="")
-
-    def _publish(self, event: SpeechEvent, out: Outbox[STTMessage]) -> None:
-        transcribed = UserInputTranscribedEvent(
-            event.text,
-            is_final=event.type is SpeechEventType.FINAL_TRANSCRIPT,
-            created_at=out.wall(),
-            speaker_id=self._refs.participant,
-            language=event.language,
-        )
-        out.tell(self._refs.wiring.supervisor, Publish(transcribed))

@@ -9,8 +9,7 @@ show it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from enum import Enum
+from dataclasses import replace
 from typing import TypeAlias, assert_never
 
 from sessionactors.interfaces.home import Home
@@ -21,6 +20,11 @@ from sessionactors.messages.ear import (
     FlushOverdue,
     FlushTurn,
     InterimTranscript,
+    NoWords,
+    PreflightTranscript,
+    RecognitionReset,
+    RecognizerHeardEnd,
+    RecognizerHeardStart,
     SpeechContinues,
     SpeechEnded,
     SpeechStarted,
@@ -35,14 +39,19 @@ from sessionactors.runtime import NS, Actor, EffectPort, Outbox
 from .barge_in import word_count, worth_telling
 from .ear_refs import EarRefs
 from .endpointing import Wait, seconds_left, silence_needed, waits_for
-from .transcript_ledger import TranscriptLedger
+from .turn_state import Phase, TurnState
 
 TurnMessage: TypeAlias = (
     SpeechStarted
     | SpeechContinues
     | SpeechEnded
     | InterimTranscript
+    | PreflightTranscript
     | FinalTranscript
+    | NoWords
+    | RecognizerHeardStart
+    | RecognizerHeardEnd
+    | RecognitionReset
     | EndpointingElapsed
     | EndOfTurnPredicted
     | FlushTurn
@@ -54,53 +63,6 @@ PREDICTION = "prediction"
 FLUSHING = "flush"
 PREDICTION_WITHIN = 1.0
 """Seconds for the turn detector; then its opinion is not waited for."""
-
-
-class Phase(Enum):
-    """Where the user's turn is."""
-
-    SILENT = "silent"
-    """Nothing was said yet."""
-    SPEAKING = "speaking"
-    DECIDING = "deciding"
-    """The user fell silent: words, an opinion or more silence are waited for."""
-    COMMITTED = "committed"
-    """The last turn was handed to the agent."""
-    DROPPED = "dropped"
-    """The last speech had no words."""
-
-
-@dataclass(frozen=True, slots=True)
-class TurnState:
-    """The turn so far."""
-
-    phase: Phase = Phase.SILENT
-    started_at: int | None = None
-    """When the first speech of the turn set in, ns."""
-    stretch_at: int = 0
-    """When the present stretch of speech set in, ns."""
-    ended_at: int | None = None
-    """When the user was last known to speak, ns: what endpointing counts from."""
-    finals: tuple[FinalTranscript, ...] = ()
-    interim: str = ""
-    """Words behind the last final."""
-    last_final_at: int | None = None
-    told: InterruptionWanted | None = None
-    """The last wish of this stretch that the floor was told."""
-    asked: str | None = None
-    """The transcript that the detector was asked about last."""
-    opinion: EndOfTurnPredicted | None = None
-    """What it said last."""
-    flush: FlushTurn | None = None
-    """Somebody waits for the turn to be committed."""
-    turns: int = 0
-    dropped: int = 0
-    ledger: TranscriptLedger = field(default_factory=TranscriptLedger)
-
-    @property
-    def transcript(self) -> str:
-        """All finals so far."""
-        return " ".join(final.text for final in self.finals)
 
 
 class TurnActor(Actor[TurnState, TurnMessage]):
@@ -140,8 +102,12 @@ class TurnActor(Actor[TurnState, TurnMessage]):
                 return self._on_speech_started(state, at, out)
             case SpeechEnded(at):
                 return self._on_speech_ended(state, at, out)
-            case InterimTranscript(text):
+            case InterimTranscript(text) | PreflightTranscript(text):
                 return self._on_interim(state, text, out)
+            case NoWords():
+                return self._on_interim(state, "", out)
+            case RecognizerHeardStart() | RecognizerHeardEnd() | RecognitionReset():
+                return state
             case FinalTranscript():
                 return self._on_final(state, message, out)
             case EndpointingElapsed():
@@ -278,7 +244,7 @@ class TurnActor(Actor[TurnState, TurnMessage]):
                 return self._ask_detector(state, out)
             case Wait.SILENCE:
                 probability = None if opinion is None else opinion.probability
-                threshold = 0.0 if detector is None else detector.unlikely_threshold
+                threshold = (None if detector is None else detector.unlikely_threshold()) or 0.0
                 self._wait(state, silence_needed(self._refs.wiring.options, probability, threshold), out)
                 return state
             case _:

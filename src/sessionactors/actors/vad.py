@@ -11,17 +11,16 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeAlias, assert_never, cast
 
-from sessionactors.interfaces.home import Home
 from sessionactors.interfaces.vad import VAD, VADEvent, VADEventType
 from sessionactors.messages.ear import (
     AudioHeard,
     AudioPaused,
-    DetectorEnded,
     DetectorSaid,
     SpeechContinues,
     SpeechEnded,
     SpeechStarted,
     SpeechStateWanted,
+    StreamEnded,
     StreamRetry,
     UtteranceBegan,
     UtteranceEnded,
@@ -32,12 +31,11 @@ from sessionactors.model.errors import APIConnectionError, APITimeoutError
 from sessionactors.runtime import NS, Actor, Backoff, EffectPort, Outbox, Scope
 
 from .ear_refs import EarRefs
-from .provider_stream import relay
+from .provider_stream import STREAM, close_stream, is_end_of, open_stream, relay
 from .retry_policy import reportable
 
-VADMessage: TypeAlias = AudioHeard | AudioPaused | DetectorSaid | DetectorEnded | StreamRetry | SpeechStateWanted
+VADMessage: TypeAlias = AudioHeard | AudioPaused | DetectorSaid | StreamEnded | StreamRetry | SpeechStateWanted
 
-STREAM = "detect"
 RETRY = "retry"
 REOPENING = Backoff(first=0.5, maximum=5.0, jitter=0.0)
 SILENT_FOR = 2.0
@@ -53,6 +51,8 @@ class VADState:
     waiting: bool = False
     """A failed stream waits to be opened again."""
     speaking: bool = False
+    began_at: int = 0
+    """When the present or last stretch of speech set in, ns."""
     voiced_at: int = 0
     """When the voice was last heard, ns."""
     reports: bool = False
@@ -93,7 +93,7 @@ class VADActor(Actor[VADState, VADMessage]):
                 return self._on_audio(state, frame, out)
             case DetectorSaid(event):
                 return self._on_event(state, event, out)
-            case DetectorEnded():
+            case StreamEnded():
                 return self._on_stream_ended(state, message, out)
             case StreamRetry():
                 return replace(state, waiting=False)
@@ -131,37 +131,24 @@ class VADActor(Actor[VADState, VADMessage]):
         return replace(state, unanswered=unanswered)
 
     def _open(self, state: VADState, out: Outbox[VADMessage]) -> VADState:
-        scope = out.open_scope(f"{out.path}/{out.new_id('detection')}")
         vad = self._vad
 
-        async def detect(port: EffectPort[VADMessage]) -> None:
+        async def detect(port: EffectPort[VADMessage], scope: Scope) -> None:
             frames = cast("AsyncIterator[AudioFrame]", port.inlet)
             await relay(vad.detect(frames), lambda event: DetectorSaid(event, scope), port)
 
-        out.effect(
-            STREAM,
-            detect,
-            done=lambda _: DetectorEnded(scope.path, None),
-            failed=lambda error: DetectorEnded(scope.path, error),
-            user_loop=vad.home is Home.USER,
-        )
+        scope = open_stream(out, "detection", detect, lambda ended: ended, vad.home)
         return replace(state, stream=scope, reports=False, unanswered=0.0)
-
-    def _close(self, state: VADState, out: Outbox[VADMessage]) -> VADState:
-        if state.stream is None:
-            return state
-        out.close_scope(state.stream)
-        out.cancel_effect(STREAM)
-        return replace(state, stream=None)
 
     def _break_off(self, state: VADState, at: int, out: Outbox[VADMessage]) -> VADState:
         """The stream is over, on purpose or not: speech that it was in the middle of ended at ``at``."""
-        state = self._close(state, out)
+        close_stream(out, state.stream)
+        state = replace(state, stream=None)
         return self._speech_ended(state, at, out) if state.speaking else state
 
-    def _on_stream_ended(self, state: VADState, ended: DetectorEnded, out: Outbox[VADMessage]) -> VADState:
-        if state.stream is None or state.stream.path != ended.stream:
-            return state  # one that was closed already
+    def _on_stream_ended(self, state: VADState, ended: StreamEnded, out: Outbox[VADMessage]) -> VADState:
+        if not is_end_of(ended, state.stream):
+            return state
         error = ended.error or APIConnectionError("the detector stream ended while audio was flowing")
         return self._lost(state, state.voiced_at, error, out)
 
@@ -184,26 +171,27 @@ class VADActor(Actor[VADState, VADMessage]):
             case VADEventType.INFERENCE_DONE:
                 return self._window_done(state, event, out)
             case VADEventType.END_OF_SPEECH:
-                at = out.now - round(event.silence_duration * NS)
+                at = out.now - round((event.silence_duration + event.inference_duration) * NS)
                 return self._speech_ended(state, at, out) if state.speaking else state
             case _:
                 assert_never(event.type)
 
     def _speech_started(self, state: VADState, event: VADEvent, out: Outbox[VADMessage]) -> VADState:
-        out.tell(self._refs.turn, SpeechStarted(out.now - round(event.speech_duration * NS)))
+        at = out.now - round((event.speech_duration + event.inference_duration) * NS)
+        out.tell(self._refs.turn, SpeechStarted(at))
         if self._refs.stt is not None:
             out.tell(self._refs.stt, UtteranceBegan())
-        return replace(state, speaking=True, voiced_at=out.now, stretches=state.stretches + 1)
+        return replace(state, speaking=True, began_at=at, voiced_at=out.now, stretches=state.stretches + 1)
 
     def _window_done(self, state: VADState, event: VADEvent, out: Outbox[VADMessage]) -> VADState:
         if not state.speaking:
             return replace(state, reports=True, unanswered=0.0)
-        out.tell(self._refs.turn, SpeechContinues(event.speech_duration, event.silence_duration))
-        voiced_at = out.now - round(event.silence_duration * NS)
+        out.tell(self._refs.turn, SpeechContinues(event.speech_duration, event.raw_silence))
+        voiced_at = out.now - round(event.raw_silence * NS)
         return replace(state, reports=True, unanswered=0.0, voiced_at=voiced_at)
 
     def _speech_ended(self, state: VADState, at: int, out: Outbox[VADMessage]) -> VADState:
-        out.tell(self._refs.turn, SpeechEnded(at))
+        out.tell(self._refs.turn, SpeechEnded(at, max(0.0, (at - state.began_at) / NS)))
         if self._refs.stt is not None:
             out.tell(self._refs.stt, UtteranceEnded())
         return replace(state, speaking=False, voiced_at=at)

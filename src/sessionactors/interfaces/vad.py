@@ -26,7 +26,8 @@ class VADEvent:
     """One finding of a detector.
 
     Durations are audio time in seconds; the moment a thing happened is the moment the event is handled minus the
-    duration that belongs to it (speech began ``speech_duration`` ago, speech ended ``silence_duration`` ago).
+    duration that belongs to it (speech began ``speech_duration`` ago, speech ended ``silence_duration`` ago) and minus
+    ``inference_duration``.
     """
 
     type: VADEventType
@@ -38,6 +39,27 @@ class VADEvent:
     """0..1, of the newest window."""
     speaking: bool = True
     """Whether the detector is inside a stretch of speech after this event."""
+    inference_duration: float = 0.0
+    """Seconds that the detector took for the newest window."""
+    raw_accumulated_silence: float | None = None
+    """Seconds of windows without voice up to now, pauses inside of speech too; None: as ``silence_duration``."""
+    raw_accumulated_speech: float | None = None
+    """Seconds of windows with voice up to now; None: not told."""
+
+    @property
+    def raw_silence(self) -> float:
+        """Seconds since the last window with voice; 0.0 while there is voice."""
+        if self.raw_accumulated_speech:
+            return 0.0
+        return self.silence_duration if self.raw_accumulated_silence is None else self.raw_accumulated_silence
+
+
+@dataclass(frozen=True, slots=True)
+class VADCapabilities:
+    """How a detector works."""
+
+    update_interval: float = 0.032
+    """Seconds of audio between two findings."""
 
 
 class VAD(ABC):
@@ -47,6 +69,11 @@ class VAD(ABC):
     sample_rate: ClassVar[int] = 16000
     """Hertz of the mono audio that :meth:`detect` wants; the session resamples."""
     label: str = "vad"
+
+    @property
+    def capabilities(self) -> VADCapabilities:
+        """How it works."""
+        return VADCapabilities()
 
     @property
     @abstractmethod

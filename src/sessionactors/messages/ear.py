@@ -112,7 +112,7 @@ class SpeechContinues:
     duration: float
     """Seconds of speech so far."""
     silence: float
-    """Seconds since the voice was last heard."""
+    """Seconds since the voice was last heard; 0.0 while it is."""
 
 
 @message()
@@ -121,6 +121,8 @@ class SpeechEnded:
 
     at: int
     """When the voice ended (before it was noticed)."""
+    duration: float = 0.0
+    """Seconds of the stretch of speech; 0.0: not known."""
 
 
 @message(overflow=Overflow.CONFLATE, fenced=True)
@@ -130,6 +132,17 @@ class InterimTranscript:
     text: str
     scope: Scope
     """The recognition stream."""
+    language: str | None = None
+
+
+@message(overflow=Overflow.CONFLATE, fenced=True)
+class PreflightTranscript:
+    """Words that will most likely be the next final. Only the newest matters. ``stt`` to ``turn``."""
+
+    text: str
+    scope: Scope
+    """The recognition stream."""
+    confidence: float | None = None
 
 
 @message()
@@ -142,6 +155,39 @@ class FinalTranscript:
     confidence: float | None
     complete: bool | None
     """Whether it is a complete utterance, if the recogniser can tell."""
+    ended_at: int | None = None
+    """When the last word ended, if the recogniser knows the times of words."""
+    speaker_id: str | None = None
+    """Who spoke, if the recogniser tells speakers apart."""
+
+
+@message()
+class NoWords:
+    """The recogniser finished an utterance and found no words. ``stt`` to ``turn``."""
+
+
+@message()
+class RecognizerHeardStart:
+    """The recogniser reports that the user began to speak. ``stt`` to ``turn``."""
+
+    at: int
+
+
+@message()
+class RecognizerHeardEnd:
+    """The recogniser reports that the user is done. ``stt`` to ``turn``."""
+
+    at: int
+
+
+@message()
+class ResetRecognition:
+    """What was heard so far counts no more: begin anew with the next audio. ``turn`` to ``stt``."""
+
+
+@message()
+class RecognitionReset:
+    """All that I told before belongs to what was given up. ``stt`` to ``turn``."""
 
 
 @message(fenced=True)
@@ -150,14 +196,6 @@ class DetectorSaid:
 
     event: VADEvent
     scope: Scope
-
-
-@message()
-class DetectorEnded:
-    """``vad``, to itself: the detector stream ended or failed."""
-
-    stream: str
-    error: BaseException | None
 
 
 @message(fenced=True)
@@ -169,8 +207,8 @@ class RecognizerSaid:
 
 
 @message()
-class RecognizerEnded:
-    """``stt``, to itself: the recognition stream ended or failed."""
+class StreamEnded:
+    """``vad``, ``stt`` and ``detector``, to themselves: a stream ended or failed."""
 
     stream: str
     error: BaseException | None
@@ -178,7 +216,7 @@ class RecognizerEnded:
 
 @message()
 class StreamRetry:
-    """``vad`` and ``stt``, to themselves: open the next stream now."""
+    """``vad``, ``stt`` and ``detector``, to themselves: open the next stream now."""
 
 
 @message(fenced=True)

@@ -20,7 +20,8 @@ async def test_a_whole_phrase_more_likely_ends_a_turn_than_one_that_may_grow_or_
     may_grow = await probability("book a table for two at seven")
     unknown = await probability("lovely weather")
     partial = await probability("book a table for")
-    threshold = GrammarTurnDetector(FRONT_DESK).unlikely_threshold
+    threshold = GrammarTurnDetector(FRONT_DESK).unlikely_threshold()
+    assert threshold is not None
     assert whole > may_grow > unknown >= threshold > partial
 
 

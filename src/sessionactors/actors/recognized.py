@@ -1,0 +1,152 @@
+"""What becomes of a recogniser's report: transcripts and edges of speech for ``turn``, events for the public.
+
+The half of ``stt`` that knows words; the other half (:mod:`.stt`) knows streams.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, assert_never
+
+from sessionactors.interfaces.stt import SpeechEvent, SpeechEventType
+from sessionactors.messages.ear import (
+    AudioSettled,
+    FinalTranscript,
+    InterimTranscript,
+    NoWords,
+    PreflightTranscript,
+    RecognizerHeardEnd,
+    RecognizerHeardStart,
+    RecognizerOverdue,
+)
+from sessionactors.messages.session import Publish, Recovered
+from sessionactors.model.events import MetricsCollectedEvent, UserInputTranscribedEvent
+from sessionactors.model.metrics import STTMetrics
+from sessionactors.runtime import Outbox
+
+from .ear_refs import EarRefs
+from .recognition_progress import RecognitionProgress
+from .stt_state import STTState
+
+if TYPE_CHECKING:
+    from .stt import STTMessage
+
+OVERDUE = "overdue"
+
+
+class Recognized:
+    """Handles the reports of one participant's recogniser.
+
+    Args:
+        refs: the ear's actors.
+        label: the recogniser's, for metrics.
+    """
+
+    def __init__(self, refs: EarRefs, label: str) -> None:
+        self._refs = refs
+        self._label = label
+
+    def on_event(self, state: STTState, event: SpeechEvent, out: Outbox[STTMessage]) -> STTState:
+        """One report."""
+        text = event.text.strip()
+        match event.type:
+            case SpeechEventType.START_OF_SPEECH:
+                out.tell(self._refs.turn, RecognizerHeardStart(state.moment(event.start_time, out.now)))
+                return state
+            case SpeechEventType.END_OF_SPEECH:
+                out.tell(self._refs.turn, RecognizerHeardEnd(state.moment(event.end_time, out.now)))
+                return state
+            case SpeechEventType.INTERIM_TRANSCRIPT | SpeechEventType.PREFLIGHT_TRANSCRIPT:
+                return self._on_interim(state, text, event, out)
+            case SpeechEventType.FINAL_TRANSCRIPT:
+                return self._on_final(state, text, event, out)
+            case SpeechEventType.RECOGNITION_USAGE:
+                return self._on_usage(state, event, out)
+            case _:
+                assert_never(event.type)
+
+    def expect_answer(self, state: STTState, out: Outbox[STTMessage]) -> None:
+        """Something must come of what was heard."""
+        if state.stream is not None:
+            within = self._refs.wiring.options.stt_conn_options.timeout
+            out.timer(OVERDUE, within, RecognizerOverdue(state.stream.path))
+
+    # -- words -------------------------------------------------------------------------------------------------------
+
+    def _on_interim(self, state: STTState, text: str, event: SpeechEvent, out: Outbox[STTMessage]) -> STTState:
+        if state.known or state.stream is None or (not text and not state.interim):
+            return state
+        if event.type is SpeechEventType.PREFLIGHT_TRANSCRIPT:
+            out.tell(self._refs.turn, PreflightTranscript(text, state.stream, event.confidence))
+        else:
+            out.tell(self._refs.turn, InterimTranscript(text, state.stream, event.language))
+        if text:
+            self._publish(event, text, out)
+        if self._refs.vad is None or state.progress.open:
+            self.expect_answer(state, out)  # it works on it
+        return replace(state, interim=text, progress=state.progress.words_seen())
+
+    def _on_final(self, state: STTState, text: str, event: SpeechEvent, out: Outbox[STTMessage]) -> STTState:
+        if not text:
+            out.tell(self._refs.turn, NoWords())
+            state = self._settle(state, state.progress.empty(), out)
+            return replace(state, empty=state.empty + 1)
+        if text in state.known:
+            return self._discard_replayed(state, text, out)
+        # Anything else is new, or understood differently by the new stream: there is nothing to compare then.
+        return self._deliver(replace(state, known=()), text, event, out)
+
+    def _discard_replayed(self, state: STTState, text: str, out: Outbox[STTMessage]) -> STTState:
+        out.log("transcript_discarded", id=out.new_id("transcript"), reason="replayed")
+        state = self._settle(state, state.progress.final(text, again=True), out)
+        known = state.known[state.known.index(text) + 1 :]
+        return replace(state, replayed=state.replayed + 1, known=known)
+
+    def _deliver(self, state: STTState, text: str, event: SpeechEvent, out: Outbox[STTMessage]) -> STTState:
+        supervisor = self._refs.wiring.supervisor
+        final = FinalTranscript(
+            out.new_id("transcript"),
+            text,
+            event.language,
+            event.confidence,
+            event.complete,
+            None if event.end_time is None else state.moment(event.end_time, out.now),
+            event.speaker_id,
+        )
+        out.tell(self._refs.turn, final)
+        self._publish(event, text, out)
+        if not state.reports_usage:
+            self._publish_metrics(state.since_final, out)
+        if state.failures:
+            out.tell(supervisor, Recovered("stt"))
+        state = self._settle(state, state.progress.final(text), out)
+        return replace(state, finals=state.finals + 1, failures=0, since_final=0.0)
+
+    def _settle(self, state: STTState, progress: RecognitionProgress, out: Outbox[STTMessage]) -> STTState:
+        """Something came of an utterance."""
+        if progress.settled != state.progress.settled:
+            out.tell(self._refs.input, AudioSettled(progress.settled))
+        if not progress.open:
+            out.cancel_timer(OVERDUE)
+        return replace(state, progress=progress, interim="")
+
+    # -- the public --------------------------------------------------------------------------------------------------
+
+    def _on_usage(self, state: STTState, event: SpeechEvent, out: Outbox[STTMessage]) -> STTState:
+        if event.usage is not None:
+            self._publish_metrics(event.usage.audio_duration, out)
+        return replace(state, reports_usage=True)
+
+    def _publish_metrics(self, audio_duration: float, out: Outbox[STTMessage]) -> None:
+        metrics = STTMetrics(self._label, audio_duration)
+        out.tell(self._refs.wiring.supervisor, Publish(MetricsCollectedEvent(metrics, out.wall())))
+
+    def _publish(self, event: SpeechEvent, text: str, out: Outbox[STTMessage]) -> None:
+        transcribed = UserInputTranscribedEvent(
+            text,
+            is_final=event.type is SpeechEventType.FINAL_TRANSCRIPT,
+            created_at=out.wall(),
+            speaker_id=event.speaker_id or self._refs.participant,
+            language=event.language,
+        )
+        out.tell(self._refs.wiring.supervisor, Publish(transcribed))
