@@ -16,7 +16,7 @@ from sessionactors.runtime import EffectPort, Outbox, Scope
 E = TypeVar("E")
 M = TypeVar("M")
 
-STREAM = "stream"
+STREAM = "listening"
 """Key of the effect that reads it: what is heard is fed to it."""
 INLET = 1024
 """Items that a slow provider may be behind: about 20 s of frames."""

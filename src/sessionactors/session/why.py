@@ -49,5 +49,5 @@ def why(snapshot: TreeSnapshot) -> str:
     return "nothing: no message waits, nothing is owed"
 
 
-STANDING = frozenset({"detect", "transcribe"})
+STANDING = frozenset({"listening"})
 """Effects that run as long as the session does."""
