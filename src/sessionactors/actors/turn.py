@@ -105,7 +105,8 @@ class TurnActor(Actor[TurnState, TurnMessage]):
             case InterimTranscript(text) | PreflightTranscript(text):
                 return self._on_interim(state, text, out)
             case NoWords():
-                return self._on_interim(state, "", out)
+                state = replace(state, interim="")
+                return self._decide(state, out) if state.phase is Phase.DECIDING else state
             case RecognizerHeardStart() | RecognizerHeardEnd() | RecognitionReset():
                 return state
             case FinalTranscript():
