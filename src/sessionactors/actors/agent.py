@@ -191,6 +191,7 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
             allow_interruptions=self._wiring.options.allow_interruptions,
             turn=name,
             automatic=True,
+            input_modality="text" if turn.typed else "audio",
         )
         out.tell(self._wiring.floor, ScheduleSpeech(spec))
         self._publish_end_of_turn(state, turn, spec.id, out)
@@ -238,9 +239,11 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
     def _on_speak_requested(
         self, state: AgentActorState, request: SpeakRequested, out: Outbox[AgentMessage]
     ) -> AgentActorState:
-        if request.user_input is not None:
-            message = ChatMessage("user", [request.user_input], id=out.new_id("item"), created_at=out.wall())
-            out.tell(self._wiring.history, AppendItems((message,)))
+        said = request.user_input
+        if isinstance(said, str):
+            said = ChatMessage("user", [said], id=out.new_id("item"), created_at=out.wall())
+        if said is not None:
+            out.tell(self._wiring.history, AppendItems((said,)))
         out.tell(self._wiring.floor, ScheduleSpeech(replace(request.spec, agent=state.agent)))
         return state
 

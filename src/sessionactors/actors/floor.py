@@ -33,6 +33,7 @@ from sessionactors.model.events import (
     SpeechCreatedEvent,
     SpeechFinishedNote,
     SpeechInterruptedNote,
+    SpeechOpenedNote,
     SpeechScheduledNote,
 )
 from sessionactors.model.speech import SpeechSource
@@ -150,6 +151,10 @@ class Floor(Actor[FloorState, FloorMessage]):
         ref = out.spawn(spec.id, lambda: Speech(wiring, spec, scope, myself), ChildSpec(Restart.TEMPORARY))
         out.watch(ref, lambda end: _gone(spec.id, end))
         entry = Entry(spec, ref, scope, state.scheduled, spec.allow_interruptions)
+        out.tell(
+            wiring.supervisor,
+            Publish(SpeechOpenedNote(spec.id, spec.allow_interruptions, spec.priority, spec.input_modality)),
+        )
         out.tell(
             wiring.supervisor,
             Publish(

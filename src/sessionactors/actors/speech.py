@@ -34,7 +34,7 @@ from sessionactors.model.chat import (
     FunctionCall,
     FunctionCallOutput,
 )
-from sessionactors.model.events import FunctionToolsExecutedEvent, SpeechItemNote
+from sessionactors.model.events import FunctionToolsExecutedEvent, SpeechItemNote, SpeechStepNote
 from sessionactors.model.speech import SpeechSource
 from sessionactors.model.tools import ToolDefinition
 from sessionactors.runtime import Actor, EffectPort, Outbox, Ref, Scope
@@ -354,6 +354,7 @@ class Speech(Actor[SpeechState, SpeechMessage]):
         out.close_scope(self._step_scope(state))
         step = state.step + 1
         scope = out.open_scope(f"step-{step}", self._scope)
+        out.tell(self._wiring.supervisor, Publish(SpeechStepNote(self._spec.id, step)))
         state = SpeechState(step=step, scope=scope, released=True, own=state.own)
         out.tell(self._wiring.history, ContextWanted(self._request(state), out.myself))
         return state

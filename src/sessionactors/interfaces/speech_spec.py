@@ -6,7 +6,7 @@ from collections.abc import AsyncIterable, Sequence
 from dataclasses import dataclass
 
 from sessionactors.model.chat import ChatItem
-from sessionactors.model.speech import SPEECH_PRIORITY_NORMAL, SpeechSource
+from sessionactors.model.speech import SPEECH_PRIORITY_NORMAL, InputModality, SpeechSource
 from sessionactors.model.tools import ToolChoice
 
 from .user_code import UserAgent
@@ -37,3 +37,5 @@ class SpeechSpec:
     automatic: bool = False
     """It answers a user turn without user code having asked for it."""
     with_audio: bool = True
+    input_modality: InputModality = "audio"
+    """How the user said what it answers."""

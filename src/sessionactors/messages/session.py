@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sessionactors.interfaces.speech_spec import SpeechSpec
+from sessionactors.model.chat import ChatMessage
 from sessionactors.model.events import CloseReason, PublicEvent, SessionEvent
 from sessionactors.model.options import SessionOptions
 from sessionactors.runtime import Lane, Overflow, message
@@ -13,8 +14,8 @@ class SpeakRequested:
     """``say`` or ``generate_reply`` was called. Session to ``agent``."""
 
     spec: SpeechSpec
-    user_input: str | None = None
-    """Text that the reply answers: enters the history as the user's message when the reply is scheduled."""
+    user_input: str | ChatMessage | None = None
+    """What the reply answers: enters the history as the user's message when the reply is scheduled."""
 
 
 @message(lane=Lane.CONTROL, overflow=Overflow.CONFLATE)

@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 
 from .chat import AgentHandoff, ChatItem, ChatMessage, FunctionCall, FunctionCallOutput
 from .metrics import SessionMetrics
+from .speech import InputModality
 
 AgentState: TypeAlias = Literal["initializing", "idle", "listening", "thinking", "speaking"]
 UserState: TypeAlias = Literal["speaking", "listening", "away"]
@@ -155,6 +156,26 @@ class HistoryNote:
 
 
 @dataclass(frozen=True, slots=True)
+class SpeechOpenedNote:
+    """A speech waits to be heard: what its handle shows of how it was asked for."""
+
+    speech_id: str
+    allow_interruptions: bool
+    priority: int
+    modality: InputModality
+    type: Literal["_speech_opened"] = "_speech_opened"
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStepNote:
+    """A speech asks the model again, with what its tools gave."""
+
+    speech_id: str
+    step: int
+    type: Literal["_speech_step"] = "_speech_step"
+
+
+@dataclass(frozen=True, slots=True)
 class SpeechScheduledNote:
     """A speech waits for the floor, or has it."""
 
@@ -202,6 +223,13 @@ PublicEvent: TypeAlias = (
     | CloseEvent
 )
 SessionNote: TypeAlias = (
-    SessionReady | HistoryNote | SpeechScheduledNote | SpeechItemNote | SpeechInterruptedNote | SpeechFinishedNote
+    SessionReady
+    | HistoryNote
+    | SpeechOpenedNote
+    | SpeechStepNote
+    | SpeechScheduledNote
+    | SpeechItemNote
+    | SpeechInterruptedNote
+    | SpeechFinishedNote
 )
 SessionEvent: TypeAlias = PublicEvent | SessionNote

@@ -12,6 +12,7 @@ from sessionactors.runtime import (
 
 from . import diagram
 from .session_link import TRACED, SessionLink, Userdata_T
+from .waits import WaitEdge
 from .why import why
 
 
@@ -37,7 +38,13 @@ class Insight(SessionLink[Userdata_T]):
 
     def why(self) -> str:
         """What blocks progress: one actor, one message, in one line."""
-        return why(self.inspect())
+        line = why(self.inspect())
+        return "; ".join((line, *map(str, self.waits)))
+
+    @property
+    def waits(self) -> tuple[WaitEdge, ...]:
+        """What user code waits for now: speeches, or the quiet of the session. Nobody can wait for itself."""
+        return self._waits.edges
 
     def actor(self, name: str) -> Ref[object]:
         """One actor of the session, to suspend, step, resume or inspect it while debugging.

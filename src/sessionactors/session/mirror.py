@@ -45,7 +45,7 @@ class Mirror:
         """What ``interrupt()`` cuts: in the order of playout, up to the first speech that is protected."""
         in_order = sorted(
             self.open_handles(),  # a stable sort: speeches of one priority stay in the order of their calls
-            key=lambda handle: (handle is not self.current, not handle.scheduled, -handle._priority),
+            key=lambda handle: (handle is not self.current, not handle._was_current, -handle._priority),
         )
         if force:
             return in_order

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, TypeVar, assert_never, cast
 
 import structlog
 
@@ -31,16 +31,20 @@ from sessionactors.model.events import (
     CloseReason,
     HistoryNote,
     SessionEvent,
+    SessionNote,
     SessionReady,
     SpeechCreatedEvent,
     SpeechFinishedNote,
     SpeechInterruptedNote,
     SpeechItemNote,
+    SpeechOpenedNote,
     SpeechScheduledNote,
+    SpeechStepNote,
     UserStateChangedEvent,
 )
 from sessionactors.model.options import APIConnectOptions, SessionConnectOptions, TextTransform, TurnDetection
 from sessionactors.model.sentinel import NOT_GIVEN, NotGivenOr
+from sessionactors.model.speech import InputDetails, InputModality
 from sessionactors.runtime import (
     ActorSystem,
     CloseReport,
@@ -59,6 +63,7 @@ from .lifecycle import SessionLifecycle
 from .mirror import Mirror
 from .speech_handle import SpeechHandle
 from .turn_handling import PreemptiveGenerationOptions, TurnHandlingOptions
+from .waits import Waits
 
 if TYPE_CHECKING:
     from .agent_session import AgentSession
@@ -142,6 +147,7 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
         self._given_system = system
         self._system: ActorSystem | None = None
         self._mirror = Mirror()
+        self._waits = Waits()
         self._input = AgentInput(self._attach_source, self._enable_input)
         self._output = AgentOutput(self._attach_sink, self._enable_output)
         self._agent: Agent | None = None
@@ -210,6 +216,17 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
             self._mirror.handles[speech_id] = handle
         return handle
 
+    def _open_handle(self, speech_id: str, allow_interruptions: bool, priority: int, modality: InputModality) -> None:
+        """Make the handle of a speech; what user code asked for has one already."""
+        if speech_id not in self._mirror.handles:
+            self._mirror.handles[speech_id] = SpeechHandle(
+                cast("AgentSession[object]", self),
+                speech_id,
+                allow_interruptions=allow_interruptions,
+                priority=priority,
+                input_details=InputDetails(modality),
+            )
+
     def _interrupt_speech(self, speech_id: str, *, force: bool) -> None:
         _, wiring = self._live("interrupt()")
         wiring.floor.tell(InterruptSpeech(speech_id, force))
@@ -252,21 +269,6 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
     def _deliver(self, event: SessionEvent) -> None:
         """On the user's loop: bring the mirror up to date, then call back."""
         match event:
-            case SessionReady():
-                if self._ready is not None and not self._ready.done():
-                    self._ready.set_result(None)
-            case HistoryNote(_, items):
-                self._mirror.items.extend(items)
-            case SpeechScheduledNote(speech_id):
-                handle = self._handle_of(speech_id)
-                handle._became_current()
-                self._mirror.current = handle
-            case SpeechItemNote(speech_id, item):
-                self._mirror.add_item(self._handle_of(speech_id), item)
-            case SpeechInterruptedNote(speech_id):
-                self._handle_of(speech_id)._was_interrupted()
-            case SpeechFinishedNote(speech_id, interrupted, error):
-                self._mirror.finish(speech_id, interrupted=interrupted, error=error)
             case AgentStateChangedEvent(_, new_state):
                 self._mirror.agent_state = new_state
                 self._raise_event(event)
@@ -281,7 +283,34 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
             case CloseEvent():
                 self._on_closed(event)
             case _:
-                self._raise_event(event)
+                if isinstance(event, SessionNote):
+                    self._on_note(event)
+                else:
+                    self._raise_event(event)
+
+    def _on_note(self, note: SessionNote) -> None:
+        match note:
+            case SessionReady():
+                if self._ready is not None and not self._ready.done():
+                    self._ready.set_result(None)
+            case HistoryNote(_, items):
+                self._mirror.items.extend(items)
+            case SpeechOpenedNote(speech_id, allow_interruptions, priority, modality):
+                self._open_handle(speech_id, allow_interruptions, priority, modality)
+            case SpeechStepNote(speech_id, step):
+                self._handle_of(speech_id)._began_step(step)
+            case SpeechScheduledNote(speech_id):
+                handle = self._handle_of(speech_id)
+                handle._became_current()
+                self._mirror.current = handle
+            case SpeechItemNote(speech_id, item):
+                self._mirror.add_item(self._handle_of(speech_id), item)
+            case SpeechInterruptedNote(speech_id):
+                self._handle_of(speech_id)._was_interrupted()
+            case SpeechFinishedNote(speech_id, interrupted, error):
+                self._mirror.finish(speech_id, interrupted=interrupted, error=error)
+            case _:
+                assert_never(note)
 
     def _on_closed(self, event: CloseEvent) -> None:
         if self._trace is not None:

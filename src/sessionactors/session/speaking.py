@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, Sequence
-from typing import TYPE_CHECKING, cast
 
 from sessionactors.interfaces.speech_spec import SpeechSpec
+from sessionactors.interfaces.user_code import UserAgent
 from sessionactors.messages.floor import InterruptSpeech
 from sessionactors.messages.session import SpeakRequested
-from sessionactors.model.chat import ChatContext
+from sessionactors.model.chat import ChatContext, ChatMessage
 from sessionactors.model.errors import SessionStateError
 from sessionactors.model.sentinel import NOT_GIVEN, NotGivenOr, given
-from sessionactors.model.speech import SPEECH_PRIORITY_NORMAL, SpeechSource
+from sessionactors.model.speech import SPEECH_PRIORITY_NORMAL, InputModality, SpeechSource
 from sessionactors.model.tools import ToolChoice
 
 from .session_link import SessionLink, Userdata_T
 from .speech_handle import SpeechHandle
-
-if TYPE_CHECKING:
-    from .agent_session import AgentSession
+from .waits import CURRENT_TOOL
 
 
 class Speaking(SessionLink[Userdata_T]):
@@ -35,14 +33,26 @@ class Speaking(SessionLink[Userdata_T]):
     ) -> SpeechHandle:
         """Say a text.
 
+        Args:
+            text: what is said, shown and kept; pieces of an iterable are concatenated as they are.
+            allow_interruptions: whether the user may cut it off; the session's option if not given.
+            add_to_chat_ctx: whether the model sees it later. It is in the history in any case.
+            priority: higher ones are heard first; nothing is cut off for them.
+
         Raises:
-            SessionStateError: the session is not running.
+            SessionStateError: the session is not running; or it has a place to be heard and no voice.
         """
+        speech_id = self._new_speech_id("say()")
+        agent = self._agent_in_charge()
+        if agent.components.tts is None and self._is_heard():
+            raise SessionStateError(
+                "say() needs a voice: give the session or the agent a tts, or turn its audio output off"
+            )
         return self._speak(
             SpeechSpec(
-                id=self._new_speech_id("say()"),
+                id=speech_id,
                 source=SpeechSource.SAY,
-                agent=self._agent_in_charge(),
+                agent=agent,
                 text=text,
                 allow_interruptions=given(allow_interruptions, self._options.allow_interruptions),
                 add_to_chat_ctx=add_to_chat_ctx,
@@ -53,64 +63,73 @@ class Speaking(SessionLink[Userdata_T]):
     def generate_reply(
         self,
         *,
-        user_input: str | None = None,
-        instructions: str | None = None,
-        tool_choice: ToolChoice = "auto",
-        tools: Sequence[str] | None = None,
-        chat_ctx: ChatContext | None = None,
+        user_input: NotGivenOr[str | ChatMessage | None] = NOT_GIVEN,
+        instructions: NotGivenOr[str | None] = NOT_GIVEN,
+        tool_choice: NotGivenOr[ToolChoice] = NOT_GIVEN,
+        tools: NotGivenOr[Sequence[str] | None] = NOT_GIVEN,
+        chat_ctx: NotGivenOr[ChatContext | None] = NOT_GIVEN,
         allow_interruptions: NotGivenOr[bool] = NOT_GIVEN,
+        input_modality: InputModality = "text",
         priority: int = SPEECH_PRIORITY_NORMAL,
     ) -> SpeechHandle:
         """Have the model reply.
 
         Args:
-            user_input: text to reply to; enters the history as the user's message.
+            user_input: what to reply to; enters the history as the user's message.
             instructions: a system message at the end of this reply's context only.
-            tool_choice: whether tools may, must or must not be called.
-            tools: names of the tools it may use; None for all.
+            tool_choice: whether tools may, must or must not be called; ``"auto"`` if not given, but ``"none"`` inside
+                of a tool, which would otherwise call itself.
+            tools: names of the tools it may use; all of the agent's if not given.
             chat_ctx: context instead of the session's history.
             allow_interruptions: whether the user may cut it off; the session's option if not given.
-            priority: higher ones are heard first.
+            input_modality: whether the user typed or spoke what it answers.
+            priority: higher ones are heard first; nothing is cut off for them.
 
         Raises:
             SessionStateError: the session is not running, or has no model.
-            ValueError: an unknown tool; the text lists the known ones.
+            ValueError: an unknown tool (the text lists the known ones), or a ``user_input`` that is not the user's.
         """
         speech_id = self._new_speech_id("generate_reply()")
-        if self._llm is None:
-            raise SessionStateError("generate_reply() needs a model: give the session an llm")
-        known = [tool.name for tool in self.current_agent.tools]
-        unknown = [name for name in tools or () if name not in known]
-        if unknown:
-            raise ValueError(f"unknown tools {', '.join(unknown)}; the agent has: {', '.join(known) or 'none'}")
+        agent = self._agent_in_charge()
+        if agent.components.llm is None:
+            raise SessionStateError("generate_reply() needs a model: give the session or the agent an llm")
+        said = given(user_input, None)
+        if isinstance(said, ChatMessage) and said.role != "user":
+            raise ValueError(f"user_input must be a message of the user, got one of the role {said.role!r}")
+        context = given(chat_ctx, None)
+        inside_of_a_tool = CURRENT_TOOL.get() is not None
         return self._speak(
             SpeechSpec(
                 id=speech_id,
                 source=SpeechSource.GENERATE_REPLY,
-                agent=self._agent_in_charge(),
-                instructions=instructions,
-                chat_items=None if chat_ctx is None else tuple(chat_ctx.items),
-                tools=tools,
-                tool_choice=tool_choice,
+                agent=agent,
+                instructions=given(instructions, None),
+                chat_items=None if context is None else tuple(context.items),
+                tools=_known(given(tools, None), agent),
+                tool_choice=given(tool_choice, "none" if inside_of_a_tool else "auto"),
                 allow_interruptions=given(allow_interruptions, self._options.allow_interruptions),
                 priority=priority,
+                input_modality=input_modality,
             ),
-            user_input,
+            said,
         )
+
+    def _is_heard(self) -> bool:
+        """Whether there is a place where the agent would be heard, if it had a voice."""
+        wiring = self._wiring
+        if wiring is None or not self._output.audio_enabled or not wiring.components.audio_output:
+            return False
+        transport = wiring.components.transport
+        return self._output.audio is not None or (transport is not None and transport.audio_sink is not None)
 
     def _new_speech_id(self, call: str) -> str:
         system, _ = self._listening(call)
         return system.tree(self._room_name).new_id("speech")
 
-    def _speak(self, spec: SpeechSpec, user_input: str | None = None) -> SpeechHandle:
+    def _speak(self, spec: SpeechSpec, user_input: str | ChatMessage | None = None) -> SpeechHandle:
         _, wiring = self._live(spec.source.value)
-        handle = SpeechHandle(
-            cast("AgentSession[object]", self),
-            spec.id,
-            allow_interruptions=spec.allow_interruptions,
-            priority=spec.priority,
-        )
-        self._mirror.handles[spec.id] = handle
+        self._open_handle(spec.id, spec.allow_interruptions, spec.priority, spec.input_modality)
+        handle = self._handle_of(spec.id)
         self._mirror.watch(handle)
         wiring.agent.tell(SpeakRequested(spec, user_input))
         return handle
@@ -119,10 +138,12 @@ class Speaking(SessionLink[Userdata_T]):
         """Cut off the current speech and those queued behind it, up to the first protected one.
 
         Returns:
-            A future that is done when the interrupted speeches are over.
+            A future that is done when the interrupted speeches are over. In a tool, its own speech is cut but not
+            waited for: that ends after the tool.
 
         Raises:
-            SessionStateError: the session is not running, or the current speech is protected and ``force`` is not set.
+            SessionStateError: the session is not running, or the current speech is protected and ``force`` is not set;
+                then nothing is cut.
         """
         _, wiring = self._listening("interrupt()")
         current = self._mirror.current
@@ -134,7 +155,8 @@ class Speaking(SessionLink[Userdata_T]):
         for handle in cut:
             handle._was_interrupted()
         wiring.floor.tell(InterruptSpeech(None, force, tuple(handle.id for handle in cut if not handle._created)))
-        waiting = [handle._done for handle in cut]
+        tool = CURRENT_TOOL.get()
+        waiting = [handle._done for handle in cut if tool is None or handle.id != tool.speech_id]
         done: asyncio.Future[None] = self._loop.create_future()
 
         async def settle() -> None:
@@ -147,3 +169,13 @@ class Speaking(SessionLink[Userdata_T]):
         else:
             done.set_result(None)
         return done
+
+
+def _known(names: Sequence[str] | None, agent: UserAgent) -> tuple[str, ...] | None:
+    if names is None:
+        return None
+    known = [tool.name for tool in agent.tools]
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ValueError(f"unknown tools {', '.join(unknown)}; the agent has: {', '.join(known) or 'none'}")
+    return tuple(names)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING
 
 from sessionactors.model.chat import ChatMessage, FunctionCall, FunctionCallOutput
 from sessionactors.model.errors import SessionStateError
-from sessionactors.model.speech import SPEECH_PRIORITY_NORMAL
+from sessionactors.model.speech import DEFAULT_INPUT_DETAILS, SPEECH_PRIORITY_NORMAL, InputDetails
 
 if TYPE_CHECKING:
     from .agent_session import AgentSession
@@ -24,17 +24,21 @@ class SpeechHandle:
         *,
         allow_interruptions: bool,
         priority: int = SPEECH_PRIORITY_NORMAL,
+        input_details: InputDetails = DEFAULT_INPUT_DETAILS,
     ) -> None:
         self._session = session
         self._id = speech_id
         self._allow_interruptions = allow_interruptions
         self._priority = priority
+        self._input_details = input_details
+        self._num_steps = 1
         self._interrupted = False
-        self._scheduled = False
+        self._was_current = False
         self._created = False
         self._items: list[ChatMessage | FunctionCall | FunctionCallOutput] = []
         self._error: BaseException | None = None
         self._done: asyncio.Future[None] = session._loop.create_future()
+        self._cut: asyncio.Future[None] = session._loop.create_future()
         self._callbacks: list[Callable[[SpeechHandle], None]] = []
 
     @property
@@ -43,9 +47,19 @@ class SpeechHandle:
         return self._id
 
     @property
+    def num_steps(self) -> int:
+        """How many requests to the model it has made; 1 until a tool's result is answered."""
+        return self._num_steps
+
+    @property
+    def input_details(self) -> InputDetails:
+        """How the user said what it answers."""
+        return self._input_details
+
+    @property
     def scheduled(self) -> bool:
-        """Whether it has become the current speech."""
-        return self._scheduled
+        """Whether it is in the queue of what is to be heard, or was. A handle that you hold is."""
+        return True
 
     @property
     def interrupted(self) -> bool:
@@ -96,12 +110,28 @@ class SpeechHandle:
                 f"{self._id} does not allow interruptions; pass force=True to cut it off all the same"
             )
         self._session._interrupt_speech(self._id, force=force)
-        self._interrupted = True
+        self._was_interrupted()
         return self
 
     async def wait_for_playout(self) -> None:
-        """Wait until it is over. Errors of the speech are not raised: see :meth:`exception`."""
-        await asyncio.shield(self._done)
+        """Wait until it is over, its tools and their replies included.
+
+        Errors of the speech are not raised: see :meth:`exception`.
+
+        Raises:
+            SessionStateError: one of its own tools waits for it (or for a speech that waits for it): that never ends.
+        """
+        if self._done.done():
+            return
+        with self._session._waits.waiting_for(self._id):
+            await asyncio.shield(self._done)
+
+    async def wait_if_not_interrupted(self, futures: Sequence[asyncio.Future[object]]) -> None:
+        """Wait until all ``futures`` are done, or until it is cut off. The futures are neither cancelled nor read."""
+        if self._interrupted or not futures:
+            return
+        waiting = asyncio.gather(*(asyncio.shield(future) for future in futures), return_exceptions=True)
+        await asyncio.wait((waiting, self._cut), return_when=asyncio.FIRST_COMPLETED)
 
     def __await__(self) -> Generator[object, None, SpeechHandle]:
         async def wait() -> SpeechHandle:
@@ -122,7 +152,7 @@ class SpeechHandle:
         self._callbacks = [other for other in self._callbacks if other != callback]
 
     def __repr__(self) -> str:
-        state = "done" if self.done() else ("current" if self._scheduled else "waiting")
+        state = "done" if self.done() else ("current" if self._session.current_speech is self else "waiting")
         return f"<SpeechHandle {self._id} {state}{' interrupted' if self._interrupted else ''}>"
 
     # -- for the session ---------------------------------------------------------------------------------------------
@@ -131,10 +161,15 @@ class SpeechHandle:
         self._created = True
 
     def _became_current(self) -> None:
-        self._scheduled = True
+        self._was_current = True
+
+    def _began_step(self, step: int) -> None:
+        self._num_steps = step
 
     def _was_interrupted(self) -> None:
         self._interrupted = True
+        if not self._cut.done():
+            self._cut.set_result(None)
 
     def _add_item(self, item: ChatMessage | FunctionCall | FunctionCallOutput) -> None:
         self._items.append(item)
@@ -142,7 +177,8 @@ class SpeechHandle:
     def _finish(self, *, interrupted: bool, error: BaseException | None) -> None:
         if self._done.done():
             return
-        self._interrupted = self._interrupted or interrupted
+        if interrupted:
+            self._was_interrupted()
         self._error = error
         self._done.set_result(None)
         for callback in self._callbacks:

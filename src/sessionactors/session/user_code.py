@@ -16,6 +16,7 @@ from sessionactors.model.tools import ToolDefinition
 
 from .function_tool import FunctionTool, StopResponse, ToolError
 from .run_context import RunContext
+from .waits import CURRENT_TOOL, RunningTool
 
 if TYPE_CHECKING:
     from sessionactors.runtime.threads import Threads
@@ -105,6 +106,7 @@ class SessionUserAgent(UserAgent):
             self._session._handle_of(speech_id),
             FunctionCall(call.call_id, call.name, call.arguments),
         )
+        inside = CURRENT_TOOL.set(RunningTool(call.call_id, call.name, speech_id))
         try:
             value = tool.invoke(arguments, context) if tool.is_async else None
             if tool.is_async:
@@ -119,6 +121,9 @@ class SessionUserAgent(UserAgent):
         except Exception as error:
             log.exception("tool_failed", tool=call.name, call_id=call.call_id, error=repr(error))
             return ToolResult(INTERNAL_ERROR, is_error=True)
+        finally:
+            CURRENT_TOOL.reset(inside)
+            self._session._waits.tool_ended(call.call_id)
         return _result_of(tool, value)
 
 
