@@ -66,7 +66,7 @@ def test_without_a_model_turns_are_kept_and_say_works() -> None:
 
 
 def test_without_anything_say_is_shown() -> None:
-    scenario = Scenario(keeper(), without=("llm", "stt", "vad", "tts"))
+    scenario = Scenario(keeper(), without=("llm", "stt", "vad", "tts"), audio=False)
     scenario.call(0.5, lambda session: session.say("Hello."))
     run = played(scenario)
     assert run.said() == ["Hello."]
