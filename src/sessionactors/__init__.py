@@ -51,10 +51,12 @@ if TYPE_CHECKING:
         APIStatusError,
         APITimeoutError,
         AudioFormatError,
+        DuplicateToolError,
         OptionError,
         SessionActorsError,
         SessionStateError,
         ToolDefinitionError,
+        ToolTimeoutError,
     )
     from .model.events import (
         AgentStateChangedEvent,
@@ -72,6 +74,7 @@ if TYPE_CHECKING:
     from .model.options import APIConnectOptions, SessionConnectOptions, SessionOptions
     from .model.sentinel import FLUSH, NOT_GIVEN, FlushSentinel, NotGiven
     from .model.speech import SPEECH_PRIORITY_HIGH, SPEECH_PRIORITY_LOW, SPEECH_PRIORITY_NORMAL
+    from .model.tools import ToolFlag
     from .runtime import NS, ActorSystem, CloseReport, Delivery, EffectPort, Outbox, Tap, TreeSnapshot, message
     from .service.errors import AdmissionRefused, RoomExists
     from .service.room_handle import RoomHandle
@@ -80,7 +83,14 @@ if TYPE_CHECKING:
     from .session.agent import Agent
     from .session.agent_session import AgentSession
     from .session.drop_in import AnyDropIn, DropIn
-    from .session.function_tool import FunctionTool, StopResponse, ToolError, function_tool
+    from .session.function_tool import (
+        FunctionTool,
+        FunctionToolInfo,
+        RawFunctionTool,
+        StopResponse,
+        ToolError,
+        function_tool,
+    )
     from .session.job import JobContext, WorkerOptions
     from .session.room_options import RoomInputOptions, RoomOutputOptions
     from .session.run_context import RunContext
@@ -88,6 +98,7 @@ if TYPE_CHECKING:
     from .session.run_result import RunResult, UnexpectedModelBehavior
     from .session.running import RunOutputOptions
     from .session.speech_handle import SpeechHandle
+    from .session.tool import AsyncToolset, ProviderTool, Tool, Toolset
     from .session.turn_handling import (
         EndpointingOptions,
         InterruptionOptions,
@@ -123,6 +134,7 @@ __all__ = [
     "AgentSession",
     "AgentStateChangedEvent",
     "AnyDropIn",
+    "AsyncToolset",
     "AudioContent",
     "AudioFormatError",
     "AudioFrame",
@@ -139,6 +151,7 @@ __all__ = [
     "ConversationItemAddedEvent",
     "Delivery",
     "DropIn",
+    "DuplicateToolError",
     "EffectPort",
     "EndpointingOptions",
     "ErrorEvent",
@@ -149,6 +162,7 @@ __all__ = [
     "FunctionCallOutputEvent",
     "FunctionTool",
     "FunctionToolCall",
+    "FunctionToolInfo",
     "FunctionToolsExecutedEvent",
     "ImageContent",
     "Instructions",
@@ -163,6 +177,8 @@ __all__ = [
     "PlaybackProgressed",
     "PlaybackStarted",
     "PreemptiveGenerationOptions",
+    "ProviderTool",
+    "RawFunctionTool",
     "RecognitionUsage",
     "RecognizedWord",
     "RoomExists",
@@ -188,8 +204,12 @@ __all__ = [
     "StreamingTurnDetector",
     "SynthesizedAudio",
     "Tap",
+    "Tool",
     "ToolDefinitionError",
     "ToolError",
+    "ToolFlag",
+    "ToolTimeoutError",
+    "Toolset",
     "TranscriptSegment",
     "Transport",
     "TransportEvents",
@@ -272,10 +292,12 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "APIStatusError",
         "APITimeoutError",
         "AudioFormatError",
+        "DuplicateToolError",
         "OptionError",
         "SessionActorsError",
         "SessionStateError",
         "ToolDefinitionError",
+        "ToolTimeoutError",
     ),
     "model.events": (
         "AgentStateChangedEvent",
@@ -306,6 +328,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "SPEECH_PRIORITY_LOW",
         "SPEECH_PRIORITY_NORMAL",
     ),
+    "model.tools": ("ToolFlag",),
     "runtime": (
         "ActorSystem",
         "CloseReport",
@@ -332,6 +355,8 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "session.function_tool": (
         "FunctionTool",
+        "FunctionToolInfo",
+        "RawFunctionTool",
         "StopResponse",
         "ToolError",
         "function_tool",
@@ -355,6 +380,12 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "PreemptiveGenerationOptions",
         "TurnHandlingOptions",
         "UserTurnLimitOptions",
+    ),
+    "session.tool": (
+        "AsyncToolset",
+        "ProviderTool",
+        "Tool",
+        "Toolset",
     ),
 }
 _HOME_OF: Final = {name: module for module, names in _HOMES.items() for name in names}

@@ -39,7 +39,7 @@ from sessionactors.model.speech import SpeechSource
 from sessionactors.model.tools import ToolDefinition
 from sessionactors.runtime import Actor, EffectPort, Outbox, Ref, Scope
 
-from .speech_state import CallRecord, SpeechState
+from .speech_state import SpeechState, record_of
 from .wiring import Wiring
 
 SpeechMessage: TypeAlias = (
@@ -278,10 +278,7 @@ class Speech(Actor[SpeechState, SpeechMessage]):
         if state.step > self._wiring.options.max_tool_steps:
             out.log("tool_calls_ignored", level="warning", speech=self._spec.id, reason="tool step limit reached")
             return state
-        made = tuple(
-            CallRecord(FunctionCall(call.call_id, call.name, call.arguments, out.new_id("item"), out.wall()))
-            for call in calls
-        )
+        made = tuple(record_of(call, out.new_id("item"), out.wall()) for call in calls)
         state = self._want_floor(replace(state, calls=state.calls + made), out)
         return self._start_tools(state, out)
 

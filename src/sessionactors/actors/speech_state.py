@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sessionactors.interfaces.llm import FunctionToolCall
 from sessionactors.messages.tools import ToolFinished
 from sessionactors.model.chat import (
     FunctionCall,
 )
+from sessionactors.model.tool_arguments import canonical_arguments
 from sessionactors.runtime import Scope
 
 
@@ -46,3 +48,8 @@ class SpeechState:
     settled: bool = False
     """The floor has been told that the speech is over."""
     error: BaseException | None = None
+
+
+def record_of(call: FunctionToolCall, item_id: str, at: float) -> CallRecord:
+    """What the model asked for, as it will be kept: with arguments that any provider can read again."""
+    return CallRecord(FunctionCall(call.call_id, call.name, canonical_arguments(call.arguments), item_id, at))

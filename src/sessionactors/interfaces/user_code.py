@@ -102,6 +102,12 @@ class UserAgent(ABC):
     async def run_tool(self, call: FunctionToolCall, *, speech_id: str, room: str) -> ToolResult:
         """Run one tool. Errors of the tool come back as results; it raises only when it is cancelled."""
 
+    async def set_up(self) -> None:
+        """Before its tools are offered to a model. What it raises means that the agent cannot be used."""
+
+    async def release(self) -> None:
+        """After it has left: let go of what :meth:`set_up` holds."""
+
     @abstractmethod
     async def on_enter(self) -> None:
         """It becomes the session's agent."""

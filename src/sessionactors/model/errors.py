@@ -10,7 +10,9 @@
     ├── OptionError                 an option is unknown, out of range or contradicts another
     ├── SessionStateError           the call does not fit the state of the session
     ├── AudioFormatError            audio that cannot be read
-    └── ToolDefinitionError         a function cannot become a tool
+    ├── ToolDefinitionError         a function cannot become a tool
+    │   └── DuplicateToolError      two tools have one name
+    └── ToolTimeoutError            a tool ran longer than it may
 """
 
 from __future__ import annotations
@@ -80,3 +82,11 @@ class AudioFormatError(SessionActorsError, ValueError):
 
 class ToolDefinitionError(SessionActorsError, TypeError):
     """Raised when a function cannot become a tool: unsupported parameter kinds or types."""
+
+
+class DuplicateToolError(ToolDefinitionError, ValueError):
+    """Raised when two tools that a model would be offered together have one name."""
+
+
+class ToolTimeoutError(SessionActorsError, TimeoutError):
+    """Reported when a tool ran longer than its ``timeout``, or nobody approved its call in time."""

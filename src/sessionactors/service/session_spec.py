@@ -17,6 +17,7 @@ from sessionactors.runtime import ActorSystem
 from sessionactors.session.agent import Agent
 from sessionactors.session.agent_session import AgentSession
 from sessionactors.session.drop_in import AnyDropIn
+from sessionactors.session.tool import AnyTool
 from sessionactors.session.turn_handling import PreemptiveGenerationOptions, TurnHandlingOptions
 
 
@@ -60,6 +61,8 @@ class SessionSpec:
     """Seconds a closing session waits for the last transcript."""
     userdata: NotGivenOr[object] = NOT_GIVEN
     """Read it back as ``session.userdata``."""
+    tools: tuple[AnyTool, ...] = ()
+    """Tools and tool sets that every agent of the session has; sets belong to one session."""
     conn_options: SessionConnectOptions | APIConnectOptions | None = None
     """Retries and timeouts of the providers."""
     actors: tuple[AnyDropIn, ...] = ()

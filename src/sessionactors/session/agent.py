@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sessionactors.model.chat import ChatContext, ChatMessage
-from sessionactors.model.errors import SessionStateError, ToolDefinitionError
+from sessionactors.model.errors import SessionStateError
 
-from .function_tool import FunctionTool, StopResponse
+from .function_tool import StopResponse
+from .tool import AnyTool, check_tools, decorated
 
 if TYPE_CHECKING:
     from sessionactors.interfaces.user_code import UserAgent
@@ -23,11 +24,12 @@ class Agent:
     Args:
         instructions: the system prompt.
         chat_ctx: conversation it starts with; copied.
-        tools: tools besides the methods decorated with ``@function_tool``.
+        tools: tools and tool sets, besides the methods decorated with ``@function_tool``.
         id: names it in handoffs; the class name in snake case if not given.
 
     Raises:
-        ToolDefinitionError: two tools of one name.
+        ToolDefinitionError: something is no tool.
+        DuplicateToolError: two tools of one name.
     """
 
     def __init__(
@@ -35,27 +37,17 @@ class Agent:
         *,
         instructions: str,
         chat_ctx: ChatContext | None = None,
-        tools: Sequence[FunctionTool[..., object]] = (),
+        tools: Sequence[AnyTool] = (),
         id: str | None = None,
     ) -> None:
         self._instructions = instructions
         self._chat_ctx = chat_ctx.copy() if chat_ctx is not None else ChatContext.empty()
-        self._tools = (*tools, *self._decorated_tools())
+        self._tools = (*tools, *decorated(self))
         self._id = id or ("default_agent" if type(self) is Agent else _snake_case(type(self).__name__))
         self._session: AgentSession[object] | None = None
         self._bound: UserAgent | None = None
         """Itself as the session's actors see it, while it runs."""
-        seen: set[str] = set()
-        for tool in self._tools:
-            if not isinstance(tool, FunctionTool):
-                raise ToolDefinitionError(f"{tool!r} is not a tool: decorate it with @function_tool")
-            if tool.name in seen:
-                raise ToolDefinitionError(f"agent {self._id!r} has two tools named {tool.name!r}")
-            seen.add(tool.name)
-
-    def _decorated_tools(self) -> tuple[FunctionTool[..., object], ...]:
-        kind = type(self)
-        return tuple(getattr(self, name) for name in dir(kind) if isinstance(getattr(kind, name, None), FunctionTool))
+        check_tools(self._tools, f"agent {self._id!r}")
 
     @property
     def id(self) -> str:
@@ -68,8 +60,8 @@ class Agent:
         return self._instructions
 
     @property
-    def tools(self) -> list[FunctionTool[..., object]]:
-        """Its tools."""
+    def tools(self) -> list[AnyTool]:
+        """Its tools and tool sets."""
         return list(self._tools)
 
     @property

@@ -39,6 +39,7 @@ class AgentSession(Running[Userdata_T], Insight[Userdata_T], SessionLife[Userdat
         use_tts_aligned_transcript: take the transcript from the voice's word timings, where it has them.
         tts_text_transforms: what is left out of the text that the voice is given; None: nothing.
         min_consecutive_speech_delay: seconds between two speeches.
+        tools: tools and tool sets of the session: every agent has them, before its own.
         userdata: anything; read it back as ``session.userdata``.
         aec_warmup_duration: seconds of the first speech in which voice does not interrupt, while the echo canceller
             adapts; 3.0 if there is audio out, None for none.

@@ -42,6 +42,7 @@ from .lifecycle import SessionLifecycle
 from .mirror import Mirror
 from .room_options import RoomInputOptions, RoomOutputOptions
 from .session_link import TRACED, SessionLink, Userdata_T
+from .tool import check_tools
 from .user_code import SessionUserAgent
 
 if TYPE_CHECKING:
@@ -88,6 +89,8 @@ class SessionLife(SessionLink[Userdata_T]):
             SessionStateError: it runs with another agent, the agent runs elsewhere, or the session is closing.
             OptionError: a component is given twice.
             APIConnectionError: the room could not be linked; nothing is left behind.
+            DuplicateToolError: the agent has a tool of the name of one of the session.
+            Exception: what ``setup()`` of a tool set raised; nothing is left behind.
         """
         async with self._starting:
             if self._root is not None:
@@ -119,6 +122,7 @@ class SessionLife(SessionLink[Userdata_T]):
         room_input: RoomInputOptions,
         room_output: RoomOutputOptions,
     ) -> None:
+        check_tools((*self._tools, *agent.tools), f"agent {agent.id!r}, with the tools of its session,")
         self._user_loop = loop = asyncio.get_running_loop()
         if self._given_loop is not None and self._given_loop is not loop:
             raise SessionStateError(
@@ -167,6 +171,7 @@ class SessionLife(SessionLink[Userdata_T]):
         self._wiring, self._lifecycle = wiring, lifecycle
         self._trace = system.tap(self._room_name, diagram.trace_types(), TRACED)
         try:
+            await bound.set_up()
             root = await awaited.spawn(
                 system,
                 self._room_name,
@@ -176,8 +181,7 @@ class SessionLife(SessionLink[Userdata_T]):
             )
         except BaseException as error:
             closed, self._closed = self._closed, None
-            if (shared := self._let_go()) is not None:
-                await shared_system.release(shared)
+            await self._end(self._let_go())
             closed.set_result(CloseEvent(CloseReason.ERROR, system.clock.wall(), error))  # for who closes it meanwhile
             raise
         lifecycle.watch(root.cell)

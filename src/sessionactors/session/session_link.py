@@ -61,7 +61,9 @@ from .event_emitter import EventEmitter
 from .io import AgentInput, AgentOutput
 from .lifecycle import SessionLifecycle
 from .mirror import Mirror
+from .open_toolsets import OpenToolsets
 from .speech_handle import SpeechHandle
+from .tool import AnyTool, check_tools
 from .turn_handling import PreemptiveGenerationOptions, TurnHandlingOptions
 from .waits import Waits
 
@@ -91,6 +93,7 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
         use_tts_aligned_transcript: NotGivenOr[bool] = NOT_GIVEN,
         tts_text_transforms: NotGivenOr[Sequence[TextTransform] | None] = NOT_GIVEN,
         min_consecutive_speech_delay: NotGivenOr[float] = NOT_GIVEN,
+        tools: Sequence[AnyTool] = (),
         userdata: NotGivenOr[Userdata_T] = NOT_GIVEN,
         aec_warmup_duration: NotGivenOr[float | None] = NOT_GIVEN,
         user_away_timeout: NotGivenOr[float | None] = NOT_GIVEN,
@@ -142,6 +145,9 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
             conn_options=conn_options,
         )
         self._given_loop = loop
+        self._tools = tuple(tools)
+        check_tools(self._tools, "the session")
+        self._toolsets = OpenToolsets()
         self._userdata = userdata
         self._drop_ins = tuple(as_actor(drop_in) for drop_in in actors)
         self._given_system = system
@@ -319,10 +325,17 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
         self._root = None
         self._mirror.close()
         self._raise_event(event)
-        if (shared := self._let_go()) is None:
+        shared = self._let_go()
+        if shared is None and not self._toolsets:
             _settle(closed, event)
             return
-        self._run("close", shared_system.release(shared), lambda: _settle(closed, event))
+        self._run("close", self._end(shared), lambda: _settle(closed, event))
+
+    async def _end(self, shared: ActorSystem | None) -> None:
+        """Close what the actors do not own."""
+        await self._toolsets.close_all()
+        if shared is not None:
+            await shared_system.release(shared)
 
     def _let_go(self) -> ActorSystem | None:
         """Let go of agent, actors and system. Gives the system if it is the shared one: it is to be released."""

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, cast
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import pydantic
 import structlog
 
 from sessionactors.interfaces.llm import FunctionToolCall
 from sessionactors.interfaces.user_code import AgentComponents, ToolResult, TurnVerdict, UserAgent
-from sessionactors.model.chat import ChatContext, ChatItem, ChatMessage, FunctionCall
+from sessionactors.model.chat import ChatContext, ChatItem, ChatMessage
 from sessionactors.model.tools import ToolDefinition
 
-from .function_tool import FunctionTool, StopResponse, ToolError
-from .run_context import RunContext
-from .waits import CURRENT_TOOL, RunningTool
+from .function_tool import StopResponse
+from .tool_call import ToolCaller
+from .tool_table import ToolTable
 
 if TYPE_CHECKING:
     from sessionactors.runtime.threads import Threads
@@ -25,9 +23,6 @@ if TYPE_CHECKING:
     from .agent_session import AgentSession
 
 log = structlog.get_logger("sessionactors.session")
-
-INTERNAL_ERROR = "An internal error occurred"
-"""What the model is told when a tool raised something else than ToolError: details are for the log, not for callers."""
 
 
 class SessionUserAgent(UserAgent):
@@ -45,8 +40,8 @@ class SessionUserAgent(UserAgent):
         self._components = components
         self._instructions = agent.instructions
         self._session = session
-        self._threads = threads
-        self._by_name = {tool.name: tool for tool in agent.tools}
+        self._table = ToolTable(session._tools, agent)
+        self._caller = ToolCaller(self._table, session, threads)
 
     @property
     def id(self) -> str:
@@ -60,8 +55,8 @@ class SessionUserAgent(UserAgent):
 
     @property
     def tools(self) -> tuple[ToolDefinition, ...]:
-        """Definitions of the agent's tools."""
-        return tuple(tool.definition for tool in self._by_name.values())
+        """Definitions of the session's tools and the agent's."""
+        return self._table.definitions
 
     @property
     def initial_items(self) -> tuple[ChatItem, ...]:
@@ -72,6 +67,19 @@ class SessionUserAgent(UserAgent):
     def components(self) -> AgentComponents:
         """The agent's providers."""
         return self._components
+
+    async def set_up(self) -> None:
+        """Set up the tool sets of session and agent, and follow their changes."""
+        await self._session._toolsets.open(self._table.toolsets)
+        self._table.refresh()
+        self._table.listen(self._tools_unusable)
+
+    async def release(self) -> None:
+        """Close the agent's own tool sets."""
+        await self._session._toolsets.close(self._table.own_toolsets)
+
+    def _tools_unusable(self, error: Exception) -> None:
+        log.error("tools_unchanged", agent=self.id, error=repr(error))
 
     async def on_enter(self) -> None:
         """The agent's hook."""
@@ -93,60 +101,4 @@ class SessionUserAgent(UserAgent):
 
     async def run_tool(self, call: FunctionToolCall, *, speech_id: str, room: str) -> ToolResult:
         """Run one tool call."""
-        tool = self._by_name.get(call.name)
-        if tool is None:
-            known = ", ".join(self._by_name) or "none"
-            return ToolResult(f"Unknown tool {call.name!r}. Available tools: {known}", is_error=True)
-        try:
-            arguments = tool.parse(call.arguments)
-        except pydantic.ValidationError as error:
-            return ToolResult(f"Wrong arguments for tool {call.name!r}: {_explain(error)}", is_error=True)
-        context: RunContext[object] = RunContext(
-            self._session,
-            self._session._handle_of(speech_id),
-            FunctionCall(call.call_id, call.name, call.arguments),
-        )
-        inside = CURRENT_TOOL.set(RunningTool(call.call_id, call.name, speech_id))
-        try:
-            value = tool.invoke(arguments, context) if tool.is_async else None
-            if tool.is_async:
-                value = await cast("Awaitable[object]", value)
-            else:
-                name = f"{room}/tools/{call.name}"
-                value = await self._threads().run(name, lambda: tool.invoke(arguments, context))
-        except ToolError as error:
-            return ToolResult(error.message, is_error=True)
-        except StopResponse:
-            return ToolResult("", reply_required=False)
-        except Exception as error:
-            log.exception("tool_failed", tool=call.name, call_id=call.call_id, error=repr(error))
-            return ToolResult(INTERNAL_ERROR, is_error=True)
-        finally:
-            CURRENT_TOOL.reset(inside)
-            self._session._waits.tool_ended(call.call_id)
-        return _result_of(tool, value)
-
-
-def _explain(error: pydantic.ValidationError) -> str:
-    return "; ".join(
-        f"{'.'.join(str(part) for part in problem['loc']) or 'arguments'}: {problem['msg']}"
-        for problem in error.errors(include_url=False)
-    )
-
-
-def _result_of(tool: FunctionTool[..., object], value: object) -> ToolResult:
-    """A returned value as text; None needs no reply."""
-    if value is None:
-        return ToolResult("", reply_required=False)
-    if isinstance(value, str):
-        return ToolResult(value)
-    if isinstance(value, pydantic.BaseModel):
-        return ToolResult(value.model_dump_json())
-    try:
-        return ToolResult(json.dumps(value, ensure_ascii=False))
-    except TypeError:
-        log.exception("tool_returned_invalid", tool=tool.name, type=type(value).__name__)
-        return ToolResult(
-            f"The tool returned an invalid output ({type(value).__name__}): return text, numbers, lists or dicts",
-            is_error=True,
-        )
+        return await self._caller.run(call, speech_id=speech_id, room=room)

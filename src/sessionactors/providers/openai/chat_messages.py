@@ -23,9 +23,11 @@ def to_messages(items: Iterable[ChatItem], *, developer_role: bool = True) -> li
 
 
 def to_tools(tools: Iterable[ToolDefinition]) -> list[ChatCompletionFunctionToolParam]:
-    """The tools that a request offers."""
+    """The tools that a request offers; those that the server runs are sent as their definition says."""
     return [
-        {
+        cast("ChatCompletionFunctionToolParam", dict(tool.server_side))
+        if tool.server_side
+        else {
             "type": "function",
             "function": {"name": tool.name, "description": tool.description, "parameters": dict(tool.parameters)},
         }

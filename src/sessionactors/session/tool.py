@@ -1,0 +1,153 @@
+"""What may be given as a tool, besides functions: tools that the provider runs, and sets of tools."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeAlias
+
+from sessionactors.model.errors import DuplicateToolError, ToolDefinitionError
+from sessionactors.model.tools import JsonValue, ToolDefinition
+
+
+class Tool(ABC):
+    """Something a model may use."""
+
+    @property
+    @abstractmethod
+    def id(self) -> str:
+        """Its name."""
+
+    @property
+    @abstractmethod
+    def definition(self) -> ToolDefinition:
+        """What the model is told of it, and how its calls are treated."""
+
+
+class ProviderTool(Tool):
+    """A tool that the model's provider runs on its side (web search, code interpreter ...).
+
+    Args:
+        id: names it here; ids are unique among an agent's tools.
+        definition: what the provider is sent, in its own format.
+    """
+
+    def __init__(self, *, id: str, definition: Mapping[str, JsonValue] | None = None) -> None:
+        self._definition = ToolDefinition(id, "", {}, server_side=dict(definition or {"type": id}))
+
+    @property
+    def id(self) -> str:
+        """Its name."""
+        return self._definition.name
+
+    @property
+    def definition(self) -> ToolDefinition:
+        """What the provider is sent."""
+        return self._definition
+
+
+class Toolset:
+    """Tools that are set up and closed together. Subclass it for tools that need a connection.
+
+    Args:
+        id: names the set.
+        tools: what is in it; methods of a subclass that are decorated with ``@function_tool`` are added.
+    """
+
+    outlives_agent: bool = False
+    """Whether calls of its tools go on when another agent takes over."""
+
+    def __init__(self, *, id: str, tools: Sequence[Tool | Toolset] = ()) -> None:
+        self._id = id
+        self._tools: list[Tool | Toolset] = [*tools, *decorated(self)]
+        self._changed: Callable[[], None] = _nobody_listens
+
+    @property
+    def id(self) -> str:
+        """Names the set."""
+        return self._id
+
+    @property
+    def tools(self) -> Sequence[Tool | Toolset]:
+        """What is in it now."""
+        return self._tools
+
+    async def setup(self) -> None:
+        """Called before its tools are offered to a model. What it raises, ``session.start()`` raises."""
+        await asyncio.gather(*(inner.setup() for inner in self._tools if isinstance(inner, Toolset)))
+
+    async def aclose(self) -> None:
+        """Called when its agent has left or the session has closed."""
+        await asyncio.gather(*(inner.aclose() for inner in self._tools if isinstance(inner, Toolset)))
+
+    def replace_tools(self, tools: Sequence[Tool | Toolset]) -> None:
+        """For subclasses: from now on, these are its tools. Requests that are under way keep the old ones."""
+        self._tools = list(tools)
+        self._changed()
+
+    def when_changed(self, call: Callable[[], None]) -> None:
+        """For the session: call back, on the user's loop, when its tools are others."""
+        self._changed = call
+        for inner in self._tools:
+            if isinstance(inner, Toolset):
+                inner.when_changed(call)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._id}: {len(self._tools)} tools>"
+
+
+class AsyncToolset(Toolset):
+    """Tools whose calls belong to the session: they go on when another agent takes over, which then tells the user."""
+
+    outlives_agent = True
+
+
+AnyTool: TypeAlias = Tool | Toolset
+
+
+def decorated(owner: object) -> tuple[Tool, ...]:
+    """The methods of an agent or a set that are tools, bound to it."""
+    kind = type(owner)
+    return tuple(getattr(owner, name) for name in dir(kind) if isinstance(getattr(kind, name, None), Tool))
+
+
+def toolsets(tools: Iterable[AnyTool]) -> tuple[Toolset, ...]:
+    """The sets among the tools; a set inside of another is the other's affair."""
+    return tuple(tool for tool in tools if isinstance(tool, Toolset))
+
+
+def flattened(tools: Iterable[AnyTool], *, outlives_agent: bool = False) -> Iterator[tuple[Tool, bool]]:
+    """Each tool, those in sets too, and whether its calls outlive the agent."""
+    for tool in tools:
+        if isinstance(tool, Toolset):
+            yield from flattened(tool.tools, outlives_agent=outlives_agent or tool.outlives_agent)
+        else:
+            yield tool, outlives_agent
+
+
+def check_tools(tools: Iterable[AnyTool], whose: str) -> None:
+    """Raise if something is no tool, or two have one name.
+
+    Raises:
+        ToolDefinitionError: something is no tool.
+        DuplicateToolError: two tools, or two sets, have one name.
+    """
+    given = list(tools)
+    for tool in given:
+        if not isinstance(tool, Tool | Toolset):
+            raise ToolDefinitionError(f"{tool!r} of {whose} is not a tool: decorate it with @function_tool")
+    _all_different([toolset.id for toolset in toolsets(given)], "tool sets", whose)
+    _all_different([tool.id for tool, _ in flattened(given)], "tools", whose)
+
+
+def _all_different(names: Sequence[str], what: str, whose: str) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise DuplicateToolError(f"{whose} has two {what} named {name!r}: give one another name")
+        seen.add(name)
+
+
+def _nobody_listens() -> None:
+    """The set belongs to no running session."""

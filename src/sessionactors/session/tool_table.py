@@ -1,0 +1,94 @@
+"""The tools an agent has in a session, by name: the session's first, then its own, those of sets too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeAlias
+
+from sessionactors.model.tools import ToolDefinition
+
+from .function_tool import CallableTool
+from .tool import AnyTool, Tool, Toolset, check_tools, flattened, toolsets
+
+if TYPE_CHECKING:
+    from .agent import Agent
+
+AnyCallable: TypeAlias = CallableTool[..., object]
+
+
+class ToolTable:
+    """What an agent's model is offered. Read by the actors; what it holds is replaced as a whole, never edited.
+
+    Args:
+        session_tools: tools of the session; they come first and survive handoffs.
+        agent: whose tools follow.
+
+    Raises:
+        DuplicateToolError: a tool of the agent has the name of one of the session.
+    """
+
+    def __init__(self, session_tools: Iterable[AnyTool], agent: Agent) -> None:
+        self._session_tools = tuple(session_tools)
+        self._agent = agent
+        self._tools: Mapping[str, Tool] = {}
+        self._definitions: tuple[ToolDefinition, ...] = ()
+        self.refresh()
+
+    def refresh(self) -> None:
+        """On the user's loop: look at the tools anew, since a set has changed.
+
+        Raises:
+            DuplicateToolError: there are two of one name now; what was before stays.
+        """
+        given = (*self._session_tools, *self._agent.tools)
+        check_tools(given, f"agent {self._agent.id!r}, with the tools of its session,")
+        found = [
+            *flattened(self._session_tools, outlives_agent=True),
+            *flattened(self._agent.tools),
+        ]
+        self._tools = {tool.id: tool for tool, _ in found}
+        self._definitions = tuple(_as_offered(tool.definition, outlives_agent=outlives) for tool, outlives in found)
+
+    @property
+    def definitions(self) -> tuple[ToolDefinition, ...]:
+        """What the model is told."""
+        return self._definitions
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the tools that can be called here."""
+        return tuple(name for name, tool in self._tools.items() if isinstance(tool, CallableTool))
+
+    def callable(self, name: str) -> AnyCallable | None:
+        """The tool of this name, if there is one that is called here."""
+        tool = self._tools.get(name)
+        return tool if isinstance(tool, CallableTool) else None
+
+    @property
+    def toolsets(self) -> tuple[Toolset, ...]:
+        """All sets."""
+        return toolsets((*self._session_tools, *self._agent.tools))
+
+    @property
+    def own_toolsets(self) -> tuple[Toolset, ...]:
+        """The agent's sets; those of the session are the session's to set up and close."""
+        return toolsets(self._agent.tools)
+
+    def listen(self, failed: Callable[[Exception], None]) -> None:
+        """Follow the changes of all sets; ``failed`` is told why a change cannot be followed."""
+
+        def changed() -> None:
+            try:
+                self.refresh()
+            except Exception as error:  # noqa: BLE001  # it comes from a connection: nobody above can handle it
+                failed(error)
+
+        for toolset in self.toolsets:
+            toolset.when_changed(changed)
+
+
+def _as_offered(definition: ToolDefinition, *, outlives_agent: bool) -> ToolDefinition:
+    if not outlives_agent or definition.rules.outlives_agent:
+        return definition
+    return replace(definition, rules=replace(definition.rules, outlives_agent=True))
