@@ -23,6 +23,7 @@ from sessionactors.model.metrics import EOUMetrics
 from sessionactors.model.speech import SpeechSource
 from sessionactors.runtime import NS, Actor, Outbox
 
+from .item_metrics import user_metrics
 from .wiring import Wiring
 
 AgentMessage: TypeAlias = (
@@ -140,7 +141,7 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
         if not state.turns or state.turns[0].turn != context.request or state.message is not None:
             return state
         turn = state.turns[0]
-        message = self._user_message(turn, out)
+        message = self._user_message(state, turn, out)
         agent = state.agent
 
         async def run_hook(_port: object) -> TurnVerdict:
@@ -156,19 +157,14 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
         return replace(state, message=message, hook_began=out.now)
 
     @staticmethod
-    def _user_message(turn: UserTurnEnded, out: Outbox[AgentMessage]) -> ChatMessage:
-        metrics: dict[str, float] = {}
-        if turn.started_speaking_at is not None:
-            metrics["started_speaking_at"] = out.wall(turn.started_speaking_at)
-        if turn.stopped_speaking_at is not None:
-            metrics["stopped_speaking_at"] = out.wall(turn.stopped_speaking_at)
+    def _user_message(state: AgentActorState, turn: UserTurnEnded, out: Outbox[AgentMessage]) -> ChatMessage:
         return ChatMessage(
             "user",
             [turn.transcript],
             id=out.new_id("item"),
             created_at=out.wall(),
             transcript_confidence=turn.confidence,
-            metrics=metrics,
+            metrics=user_metrics(turn, state.decided_at or out.now, out.wall),
         )
 
     def _on_hook_returned(
@@ -180,22 +176,31 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
         if not verdict.reply:
             out.log("turn_discarded", turn=name, reason="the user's hook asked for no reply")
             return self._turn_over(replace(state, turns_discarded=state.turns_discarded + 1), out)
-        out.tell(self._wiring.history, AppendItems((verdict.message,)))
+        message = self._with_hook_delay(state, verdict.message, out)
+        out.tell(self._wiring.history, AppendItems((message,)))
         if self._wiring.components.llm is None or state.leaving:
             return self._turn_over(replace(state, turns_stored=state.turns_stored + 1), out)
         spec = SpeechSpec(
             id=out.new_id("speech"),
             source=SpeechSource.GENERATE_REPLY,
             agent=state.agent,
-            chat_items=None if verdict.chat_items is None else (*verdict.chat_items, verdict.message),
+            chat_items=None if verdict.chat_items is None else (*verdict.chat_items, message),
             allow_interruptions=self._wiring.options.allow_interruptions,
             turn=name,
             automatic=True,
             input_modality="text" if turn.typed else "audio",
+            user_stopped_at=turn.stopped_speaking_at,
         )
         out.tell(self._wiring.floor, ScheduleSpeech(spec))
         self._publish_end_of_turn(state, turn, spec.id, out)
         return self._turn_over(replace(state, turns_replied=state.turns_replied + 1), out)
+
+    @staticmethod
+    def _with_hook_delay(state: AgentActorState, message: ChatMessage, out: Outbox[AgentMessage]) -> ChatMessage:
+        if "stopped_speaking_at" not in message.metrics:
+            return message
+        delay = (out.now - state.hook_began) / NS
+        return replace(message, metrics={**message.metrics, "on_user_turn_completed_delay": delay})
 
     def _publish_end_of_turn(
         self, state: AgentActorState, turn: UserTurnEnded, speech: str, out: Outbox[AgentMessage]
@@ -209,6 +214,7 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
             transcription_delay=max(0, last_final - stopped) / NS,
             on_user_turn_completed_delay=(out.now - state.hook_began) / NS,
             speech_id=speech,
+            timestamp=out.wall(),
         )
         out.tell(self._wiring.supervisor, Publish(MetricsCollectedEvent(metrics, out.wall())))
 
@@ -226,7 +232,7 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
     def _store_without_reply(self, state: AgentActorState, out: Outbox[AgentMessage]) -> AgentActorState:
         if not state.turns:
             return state
-        message = state.message or self._user_message(state.turns[0], out)
+        message = state.message or self._user_message(state, state.turns[0], out)
         out.tell(self._wiring.history, AppendItems((message,)))
         return self._turn_over(replace(state, turns_stored=state.turns_stored + 1), out)
 

@@ -22,23 +22,29 @@ from sessionactors.messages.llm import (
     TextDelta,
     ToolCallsRequested,
 )
-from sessionactors.messages.output import PlayoutFinished, PlayoutStarted, PlaySegment, SegmentText, SegmentTextEnded
+from sessionactors.messages.output import (
+    GenerationMarks,
+    PlayoutFinished,
+    PlayoutStarted,
+    PlaySegment,
+    SegmentText,
+    SegmentTextEnded,
+)
 from sessionactors.messages.session import Publish, SpeechAudible
 from sessionactors.messages.speech import AccountsOverdue, SourceText, SourceTextEnded
 from sessionactors.messages.tools import RunTool, ToolFinished
 from sessionactors.messages.tts import CancelSynthesis, EndOfText, SpeakText
 from sessionactors.model.chat import (
-    INSTRUCTIONS_ITEM_ID,
-    ChatItem,
     ChatMessage,
     FunctionCall,
     FunctionCallOutput,
 )
 from sessionactors.model.events import FunctionToolsExecutedEvent, SpeechItemNote, SpeechStepNote
 from sessionactors.model.speech import SpeechSource
-from sessionactors.model.tools import ToolDefinition
 from sessionactors.runtime import Actor, EffectPort, Outbox, Ref, Scope
 
+from .component_metadata import metadata_of
+from .request_context import context_of, tools_of
 from .speech_state import SpeechState, record_of
 from .wiring import Wiring
 
@@ -101,8 +107,8 @@ class Speech(Actor[SpeechState, SpeechMessage]):
                 return self._add_text(state, text, out) if request == self._request(state) else state
             case ToolCallsRequested(request, calls):
                 return self._on_calls(state, calls, out) if request == self._request(state) else state
-            case GenerationDone(request):
-                return self._end_text(state, out) if request == self._request(state) else state
+            case GenerationDone():
+                return self._on_generated(state, message, out)
             case GenerationFailed(request, error):
                 return self._on_failed(state, error, out) if request == self._request(state) else state
             case ContextSnapshot():
@@ -143,44 +149,27 @@ class Speech(Actor[SpeechState, SpeechMessage]):
     def _on_context(self, state: SpeechState, context: ContextSnapshot, out: Outbox[SpeechMessage]) -> SpeechState:
         if state.interrupted or context.request != self._request(state):
             return state
-        agent = self._spec.agent
-        items: list[ChatItem] = []
-        if agent.instructions:
-            items.append(ChatMessage("system", [agent.instructions], id=INSTRUCTIONS_ITEM_ID, created_at=out.wall()))
-        items.extend(self._conversation(state, context))
-        if self._spec.instructions:
-            items.append(
-                ChatMessage(
-                    "system", [self._spec.instructions], id=f"{self._spec.id}.instructions", created_at=out.wall()
-                )
-            )
+        items = context_of(self._spec, context.items, state.step, state.own, out.wall())
         last = state.step > self._wiring.options.max_tool_steps
         out.tell(
             self._wiring.llm,
             GenerateText(
                 request=self._request(state),
-                chat_items=tuple(items),
-                tools=self._tools(),
+                chat_items=items,
+                tools=tools_of(self._spec),
                 tool_choice="none" if last else (self._spec.tool_choice if state.step == 1 else "auto"),
                 reply_to=out.myself,
                 speech=self._spec.id,
                 scope=self._step_scope(state),
             ),
         )
-        return state
+        model = metadata_of(self._wiring.components.llm)
+        return replace(state, marks=GenerationMarks(self._spec.user_stopped_at, out.now, model=model))
 
-    def _conversation(self, state: SpeechState, context: ContextSnapshot) -> tuple[ChatItem, ...]:
-        if self._spec.chat_items is None:
-            return context.items
-        if state.step == 1:
-            return self._spec.chat_items
-        # The context given for this reply, and what this reply has added to the history since.
-        return (*self._spec.chat_items, *(item for item in context.items if item.id in state.own))
-
-    def _tools(self) -> tuple[ToolDefinition, ...]:
-        wanted = self._spec.tools
-        tools = self._spec.agent.tools
-        return tools if wanted is None else tuple(tool for tool in tools if tool.name in wanted)
+    def _on_generated(self, state: SpeechState, done: GenerationDone, out: Outbox[SpeechMessage]) -> SpeechState:
+        if done.request != self._request(state):
+            return state
+        return self._end_text(replace(state, marks=state.marks.generated(done)), out)
 
     # -- text --------------------------------------------------------------------------------------------------------
 
@@ -192,7 +181,8 @@ class Speech(Actor[SpeechState, SpeechMessage]):
             out.tell(self._wiring.tts, SpeakText(segment, self._spec.id, text, scope))
         if state.opened:
             out.tell(self._wiring.output, SegmentText(segment, text, scope))
-        return self._want_floor(replace(state, text=state.text + text), out)
+        state = replace(state, text=state.text + text, marks=state.marks.with_text(out.now))
+        return self._want_floor(state, out)
 
     def _end_text(self, state: SpeechState, out: Outbox[SpeechMessage]) -> SpeechState:
         if state.text_ended or state.interrupted:
@@ -203,7 +193,7 @@ class Speech(Actor[SpeechState, SpeechMessage]):
             if self._with_audio():
                 out.tell(self._wiring.tts, EndOfText(segment, scope))
             if state.opened:
-                out.tell(self._wiring.output, SegmentTextEnded(segment, scope))
+                out.tell(self._wiring.output, SegmentTextEnded(segment, scope, state.marks))
         return self._step_over(state, out)
 
     def _on_failed(self, state: SpeechState, error: BaseException, out: Outbox[SpeechMessage]) -> SpeechState:
@@ -247,11 +237,12 @@ class Speech(Actor[SpeechState, SpeechMessage]):
                 *(segment, spec.id, self._with_audio(), out.myself, scope),
                 granted_at=state.granted_at,
                 add_to_context=spec.add_to_chat_ctx,
+                marks=state.marks,
             ),
         )
         out.tell(output, SegmentText(segment, state.text, scope))
         if state.text_ended:
-            out.tell(output, SegmentTextEnded(segment, scope))
+            out.tell(output, SegmentTextEnded(segment, scope, state.marks))
         return replace(state, opened=True)
 
     def _on_playout_finished(self, state: SpeechState, end: PlayoutFinished, out: Outbox[SpeechMessage]) -> SpeechState:

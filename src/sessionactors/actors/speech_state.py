@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sessionactors.interfaces.llm import FunctionToolCall
+from sessionactors.messages.output import GENERATION_UNMARKED, GenerationMarks
 from sessionactors.messages.tools import ToolFinished
 from sessionactors.model.chat import (
     FunctionCall,
@@ -47,6 +48,8 @@ class SpeechState:
     released: bool = False
     settled: bool = False
     """The floor has been told that the speech is over."""
+    marks: GenerationMarks = GENERATION_UNMARKED
+    """When the step's text came about."""
     error: BaseException | None = None
 
 

@@ -14,6 +14,7 @@ from sessionactors.model.events import (
     CloseReason,
     UserState,
 )
+from sessionactors.model.usage import AgentSessionUsage
 from sessionactors.runtime import (
     Ref,
 )
@@ -62,6 +63,8 @@ class SupervisorState:
     user_state: UserState = "listening"
     speaking: frozenset[str] = frozenset()
     ears: Mapping[str, Ref[EarMessage]] = field(default_factory=dict)
+    usage: AgentSessionUsage = field(default_factory=AgentSessionUsage)
+    """What was used of each model."""
     failures: Mapping[str, int] = field(default_factory=dict)
     listeners: Mapping[str, Listener] = field(default_factory=dict)
     """Drop-ins that are told of public events, by path."""

@@ -37,6 +37,7 @@ from sessionactors.model.chat import ChatContext, ChatMessage
 from sessionactors.runtime import NS, Actor, EffectPort, Outbox
 
 from .barge_in import word_count, worth_telling
+from .component_metadata import metadata_of
 from .ear_refs import EarRefs
 from .endpointing import Wait, seconds_left, silence_needed, waits_for
 from .turn_state import Phase, TurnState
@@ -303,6 +304,7 @@ class TurnActor(Actor[TurnState, TurnMessage]):
             started_speaking_at=state.started_at,
             stopped_speaking_at=state.ended_at,
             last_final_at=state.last_final_at,
+            recogniser=metadata_of(self._refs.wiring.components.stt),
         )
         out.tell(self._refs.wiring.agent, ended)
         out.log("turn_committed", level="debug", turn=turn, transcripts=list(state.ledger.open))

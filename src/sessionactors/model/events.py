@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 from .chat import AgentHandoff, ChatItem, ChatMessage, FunctionCall, FunctionCallOutput
 from .metrics import SessionMetrics
 from .speech import InputModality
+from .usage import AgentSessionUsage
 
 AgentState: TypeAlias = Literal["initializing", "idle", "listening", "thinking", "speaking"]
 UserState: TypeAlias = Literal["speaking", "listening", "away"]
@@ -112,6 +113,15 @@ class MetricsCollectedEvent:
     metrics: SessionMetrics
     created_at: float
     type: Literal["metrics_collected"] = "metrics_collected"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionUsageUpdatedEvent:
+    """The session has used more of a model; ``usage`` is all so far."""
+
+    usage: AgentSessionUsage
+    created_at: float
+    type: Literal["session_usage_updated"] = "session_usage_updated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +229,7 @@ PublicEvent: TypeAlias = (
     | FunctionToolsExecutedEvent
     | SpeechCreatedEvent
     | MetricsCollectedEvent
+    | SessionUsageUpdatedEvent
     | ErrorEvent
     | CloseEvent
 )

@@ -14,6 +14,7 @@ from sessionactors.model.events import (
 )
 from sessionactors.model.options import SessionOptions
 from sessionactors.model.sentinel import NOT_GIVEN
+from sessionactors.model.usage import AgentSessionUsage
 
 from .insight import Insight
 from .io import AgentInput, AgentOutput
@@ -85,6 +86,11 @@ class AgentSession(Running[Userdata_T], Insight[Userdata_T], SessionLife[Userdat
     def history(self) -> ChatContext:
         """A copy of the conversation so far."""
         return ChatContext(self._mirror.items)
+
+    @property
+    def usage(self) -> AgentSessionUsage:
+        """What the session has used of each model so far; kept after the close, anew with the next start."""
+        return self._mirror.usage
 
     @property
     def options(self) -> SessionOptions:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Awaitable, Callable
 from typing import Literal, TypeAlias, TypeVar, get_args, overload
 
@@ -18,10 +19,16 @@ EventTypes: TypeAlias = Literal[
     "function_tools_executed",
     "speech_created",
     "metrics_collected",
+    "session_usage_updated",
     "error",
     "close",
 ]
 EVENT_TYPES: tuple[str, ...] = get_args(EventTypes)
+
+DEPRECATED_METRICS = (
+    "metrics_collected is deprecated: listen to session_usage_updated for what was used, and read the metrics of each "
+    "message (conversation_item_added) for how long things took"
+)
 
 Callback: TypeAlias = Callable[..., object]
 CallbackT = TypeVar("CallbackT", bound=Callback)
@@ -33,6 +40,7 @@ class EventEmitter:
     def __init__(self) -> None:
         self._callbacks: dict[str, list[Callback]] = {}
         self._user_callbacks = Callbacks()
+        self._warned = False
 
     @overload
     def on(self, event: EventTypes) -> Callable[[CallbackT], CallbackT]: ...
@@ -41,13 +49,29 @@ class EventEmitter:
     def on(self, event: EventTypes, callback: CallbackT | None = None) -> CallbackT | Callable[[CallbackT], CallbackT]:
         """Call ``callback(event)`` at each event of this name; also usable as a decorator. It may be ``async``.
 
+        ``metrics_collected`` is deprecated and warns once: sums come with ``session_usage_updated``, delays with the
+        ``metrics`` of each message.
+
         Raises:
             OptionError: there is no such event.
         """
+        if event == "metrics_collected" and not self._warned:
+            self._warned = True
+            warnings.warn(DEPRECATED_METRICS, DeprecationWarning, stacklevel=2)
+        return self._listen(event, callback)
+
+    @overload
+    def _listen(self, event: EventTypes, callback: None = None) -> Callable[[CallbackT], CallbackT]: ...
+    @overload
+    def _listen(self, event: EventTypes, callback: CallbackT) -> CallbackT: ...
+    def _listen(
+        self, event: EventTypes, callback: CallbackT | None = None
+    ) -> CallbackT | Callable[[CallbackT], CallbackT]:
+        """As :meth:`on`, for what observes all events: without a word about deprecated ones."""
         if event not in EVENT_TYPES:
             raise OptionError(f"no event named {event!r}; there are: {', '.join(EVENT_TYPES)}")
         if callback is None:
-            return lambda given: self.on(event, given)
+            return lambda given: self._listen(event, given)
         self._callbacks.setdefault(event, []).append(callback)
         return callback
 

@@ -33,6 +33,7 @@ from sessionactors.model.events import (
     SessionEvent,
     SessionNote,
     SessionReady,
+    SessionUsageUpdatedEvent,
     SpeechCreatedEvent,
     SpeechFinishedNote,
     SpeechInterruptedNote,
@@ -275,11 +276,8 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
     def _deliver(self, event: SessionEvent) -> None:
         """On the user's loop: bring the mirror up to date, then call back."""
         match event:
-            case AgentStateChangedEvent(_, new_state):
-                self._mirror.agent_state = new_state
-                self._raise_event(event)
-            case UserStateChangedEvent(_, new_state):
-                self._mirror.user_state = new_state
+            case AgentStateChangedEvent() | UserStateChangedEvent() | SessionUsageUpdatedEvent():
+                self._mirror.reflect(event)
                 self._raise_event(event)
             case SpeechCreatedEvent(speech_id, source, user_initiated, created_at):
                 handle = self._handle_of(speech_id)

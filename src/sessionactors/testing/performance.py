@@ -65,7 +65,7 @@ class Performance:
         self._settled = False
         self._close_asked = 0.0
         for name in EVENT_TYPES:
-            session.on(cast("EventTypes", name), self._note)
+            session._listen(cast("EventTypes", name), self._note)
 
     def _note(self, event: PublicEvent) -> None:
         self._events.append(TimedEvent(self._now, event))

@@ -72,7 +72,7 @@ class LiveView:
         session.on("user_state_changed", self._on_user_state)
         session.on("conversation_item_added", self._on_item)
         session.on("function_tools_executed", self._on_tools)
-        session.on("metrics_collected", self._on_metrics)
+        session._listen("metrics_collected", self._on_metrics)  # noqa: SLF001  the figures of each request
         session.on("error", self._on_error)
         if self._console.is_terminal:
             self._live = Live(console=self._console, transient=True, get_renderable=self._bottom, refresh_per_second=12)
