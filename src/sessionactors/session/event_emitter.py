@@ -40,6 +40,7 @@ class EventEmitter:
     def __init__(self) -> None:
         self._callbacks: dict[str, list[Callback]] = {}
         self._user_callbacks = Callbacks()
+        self._on_any: list[Callable[[PublicEvent], object]] = []
         self._warned = False
 
     @overload
@@ -58,22 +59,16 @@ class EventEmitter:
         if event == "metrics_collected" and not self._warned:
             self._warned = True
             warnings.warn(DEPRECATED_METRICS, DeprecationWarning, stacklevel=2)
-        return self._listen(event, callback)
-
-    @overload
-    def _listen(self, event: EventTypes, callback: None = None) -> Callable[[CallbackT], CallbackT]: ...
-    @overload
-    def _listen(self, event: EventTypes, callback: CallbackT) -> CallbackT: ...
-    def _listen(
-        self, event: EventTypes, callback: CallbackT | None = None
-    ) -> CallbackT | Callable[[CallbackT], CallbackT]:
-        """As :meth:`on`, for what observes all events: without a word about deprecated ones."""
         if event not in EVENT_TYPES:
             raise OptionError(f"no event named {event!r}; there are: {', '.join(EVENT_TYPES)}")
         if callback is None:
-            return lambda given: self._listen(event, given)
+            return lambda given: self.on(event, given)
         self._callbacks.setdefault(event, []).append(callback)
         return callback
+
+    def on_any(self, callback: Callable[[PublicEvent], object]) -> None:
+        """Call ``callback(event)`` at each public event, of whatever name, in their order. It may be ``async``."""
+        self._on_any.append(callback)
 
     def once(self, event: EventTypes, callback: Callback) -> None:
         """Call ``callback`` at the next event of this name only."""
@@ -88,9 +83,15 @@ class EventEmitter:
         """Forget a callback."""
         self._callbacks[event] = [other for other in self._callbacks.get(event, ()) if other != callback]
 
+    def off_any(self, callback: Callable[[PublicEvent], object]) -> None:
+        """Forget a callback of :meth:`on_any`."""
+        self._on_any = [other for other in self._on_any if other != callback]
+
     def _raise_event(self, event: PublicEvent) -> None:
         for callback in tuple(self._callbacks.get(event.type, ())):
             self._user_callbacks.call(event.type, callback, event)
+        for observer in tuple(self._on_any):
+            self._user_callbacks.call(event.type, observer, event)
 
     def _run(self, name: str, awaitable: Awaitable[object], then: Callable[[], object] | None = None) -> None:
         self._user_callbacks.run(name, awaitable, then)
