@@ -243,7 +243,7 @@ def test_the_agent_in_charge_and_the_options_can_be_read() -> None:
     def look(session: Session) -> None:
         assert session.current_agent is agent
         assert session.room_name == "scenario"
-        assert session.options.min_endpointing_delay == 0.5
+        assert session.options.endpointing["min_delay"] == 0.5
         assert agent.session is session
 
     scenario = one_turn(agent)

@@ -15,11 +15,12 @@ from sessionactors.interfaces.user_code import TurnVerdict, UserAgent
 from sessionactors.messages.agent import AgentEnters, HookDone, HookFailed, HookReturned
 from sessionactors.messages.floor import ScheduleSpeech, TurnClaim, TurnClaimed
 from sessionactors.messages.history import AppendItems, ContextSnapshot, ContextWanted
-from sessionactors.messages.session import LeaveAgent, Publish, SettleTurns, SpeakRequested
+from sessionactors.messages.session import LeaveAgent, OptionsChanged, Publish, SettleTurns, SpeakRequested
 from sessionactors.messages.turn import UserTurnEnded
 from sessionactors.model.chat import AgentHandoff, ChatContext, ChatMessage
 from sessionactors.model.events import ErrorEvent, MetricsCollectedEvent
 from sessionactors.model.metrics import EOUMetrics
+from sessionactors.model.options import SessionOptions
 from sessionactors.model.speech import SpeechSource
 from sessionactors.runtime import NS, Actor, Outbox
 
@@ -35,6 +36,7 @@ AgentMessage: TypeAlias = (
     | HookDone
     | SpeakRequested
     | AgentEnters
+    | OptionsChanged
     | LeaveAgent
     | SettleTurns
 )
@@ -56,6 +58,8 @@ class AgentActorState:
 
     agent: UserAgent
     """The one in charge."""
+    options: SessionOptions
+    """The session's; an agent may have its own."""
     turns: tuple[UserTurnEnded, ...] = ()
     """The first one is being handled."""
     message: ChatMessage | None = None
@@ -80,7 +84,7 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
 
     def initial(self) -> AgentActorState:
         """No turn is open."""
-        return AgentActorState(self._wiring.components.agent)
+        return AgentActorState(self._wiring.components.agent, self._wiring.options)
 
     def receive(self, state: AgentActorState, message: AgentMessage, out: Outbox[AgentMessage]) -> AgentActorState:
         """One message."""
@@ -103,6 +107,8 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
                 return self._on_speak_requested(state, message, out)
             case AgentEnters():
                 return self._on_enters(state, out)
+            case OptionsChanged(session=options):
+                return replace(state, options=options)
             case LeaveAgent():
                 return self._on_leave(state, out)
             case SettleTurns():
@@ -185,7 +191,7 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
             source=SpeechSource.GENERATE_REPLY,
             agent=state.agent,
             chat_items=None if verdict.chat_items is None else (*verdict.chat_items, message),
-            allow_interruptions=self._wiring.options.allow_interruptions,
+            allow_interruptions=state.agent.options(state.options).allow_interruptions,
             turn=name,
             automatic=True,
             input_modality="text" if turn.typed else "audio",

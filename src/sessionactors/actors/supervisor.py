@@ -22,6 +22,8 @@ from sessionactors.messages.room import (
 )
 from sessionactors.messages.session import (
     ActorEnded,
+    AgentInCharge,
+    ChangeOptions,
     CloseSession,
     ComponentFailed,
     DropInEnded,
@@ -60,6 +62,7 @@ from .ear import Ear
 from .floor import Floor
 from .history import History
 from .llm import LLMActor
+from .options_in_force import OptionsInForce
 from .output import Output
 from .public_face import PublicFace
 from .room import Room
@@ -84,6 +87,8 @@ SupervisorMessage: TypeAlias = (
     | ParticipantLeft
     | AttachSource
     | SetInputEnabled
+    | ChangeOptions
+    | AgentInCharge
     | ComponentFailed
     | Recovered
     | CloseSession
@@ -123,7 +128,8 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
 
     def initial(self) -> SupervisorState:
         """Nothing runs."""
-        return SupervisorState()
+        components = self._wiring.components
+        return SupervisorState(OptionsInForce(components.options, components.agent))
 
     # -- start -------------------------------------------------------------------------------------------------------
 
@@ -187,6 +193,10 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
                 return self._on_participant_left(state, identity, out)
             case AttachSource():
                 return self._attach(state, DEFAULT_PARTICIPANT, message, out)
+            case ChangeOptions(changes):
+                return self._options_changed(state, state.options.changed(changes), out)
+            case AgentInCharge(agent):
+                return self._options_changed(state, state.options.taken_over(agent), out)
             case SetInputEnabled():
                 for ear in state.ears.values():
                     out.tell(ear, message)
@@ -244,7 +254,18 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
         wiring = self._wiring
         ear = out.spawn(ear_name(identity), lambda: Ear(identity, wiring, attach.source), EAR)
         out.watch(ear, _ended)
+        out.tell(ear, state.options.news())
         return replace(state, ears={**state.ears, identity: ear})
+
+    def _options_changed(
+        self, state: SupervisorState, options: OptionsInForce, out: Outbox[SupervisorMessage]
+    ) -> SupervisorState:
+        news = options.news()
+        out.tell(self._wiring.agent, news)
+        out.tell(self._wiring.floor, news)
+        for ear in state.ears.values():
+            out.tell(ear, news)
+        return replace(state, options=options)
 
     def _on_participant_left(
         self, state: SupervisorState, identity: str, out: Outbox[SupervisorMessage]

@@ -20,6 +20,7 @@ from sessionactors.runtime import (
 )
 
 from .ear import EarMessage
+from .options_in_force import OptionsInForce
 from .states import AgentFacts
 
 
@@ -58,6 +59,7 @@ class Listener:
 class SupervisorState:
     """Lifecycle, public states, and failures in a row."""
 
+    options: OptionsInForce
     facts: AgentFacts = field(default_factory=AgentFacts)
     agent_state: AgentState = "initializing"
     user_state: UserState = "listening"

@@ -10,6 +10,7 @@ import structlog
 from sessionactors.interfaces.llm import FunctionToolCall
 from sessionactors.interfaces.user_code import AgentComponents, ToolResult, TurnVerdict, UserAgent
 from sessionactors.model.chat import ChatContext, ChatItem, ChatMessage
+from sessionactors.model.options import SessionOptions
 from sessionactors.model.tools import ToolDefinition
 
 from .function_tool import StopResponse
@@ -39,6 +40,7 @@ class SessionUserAgent(UserAgent):
         self._agent = agent
         self._components = components
         self._instructions = agent.instructions
+        self._overrides = agent._overrides
         self._session = session
         self._table = ToolTable(session._tools, agent)
         self._caller = ToolCaller(self._table, session, threads)
@@ -80,6 +82,10 @@ class SessionUserAgent(UserAgent):
 
     def _tools_unusable(self, error: Exception) -> None:
         log.error("tools_unchanged", agent=self.id, error=repr(error))
+
+    def options(self, session: SessionOptions) -> SessionOptions:
+        """The session's options, with the agent's own in their place."""
+        return session.overridden(self._overrides) if self._overrides else session
 
     async def on_enter(self) -> None:
         """The agent's hook."""
