@@ -110,6 +110,7 @@ if TYPE_CHECKING:
         function_tool,
     )
     from .session.job import JobContext, WorkerOptions
+    from .session.mock_tools import mock_tools
     from .session.room_options import RoomInputOptions, RoomOutputOptions
     from .session.run_context import RunContext
     from .session.run_events import AgentHandoffEvent, ChatMessageEvent, FunctionCallEvent, FunctionCallOutputEvent
@@ -266,6 +267,7 @@ __all__ = [
     "WorkerOptions",
     "function_tool",
     "message",
+    "mock_tools",
 ]
 
 _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -427,6 +429,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "JobContext",
         "WorkerOptions",
     ),
+    "session.mock_tools": ("mock_tools",),
     "session.room_options": (
         "RoomInputOptions",
         "RoomOutputOptions",

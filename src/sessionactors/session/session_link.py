@@ -7,7 +7,7 @@ check it and apply to it at once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Generic, TypeVar, assert_never, cast
 
 import structlog
@@ -62,6 +62,7 @@ from .event_emitter import EventEmitter
 from .io import AgentInput, AgentOutput
 from .lifecycle import SessionLifecycle
 from .mirror import Mirror
+from .mock_tools import Mock
 from .open_toolsets import OpenToolsets
 from .speech_handle import SpeechHandle
 from .tool import AnyTool, check_tools
@@ -154,6 +155,7 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
         self._given_system = system
         self._system: ActorSystem | None = None
         self._mirror = Mirror()
+        self._tool_mocks: dict[type[Agent], Mapping[str, Mock]] = {}
         self._waits = Waits()
         self._input = AgentInput(self._attach_source, self._enable_input)
         self._output = AgentOutput(self._attach_sink, self._enable_output)

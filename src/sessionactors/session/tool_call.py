@@ -15,6 +15,7 @@ from sessionactors.model.chat import FunctionCall
 from sessionactors.model.tool_arguments import ArgumentsUnreadable, read_arguments
 
 from .function_tool import StopResponse, ToolError
+from .mock_tools import call_mock, mock_of
 from .run_context import RunContext
 from .tool_signature import ToolArguments
 from .tool_table import AnyCallable, ToolTable
@@ -23,6 +24,7 @@ from .waits import CURRENT_TOOL, RunningTool
 if TYPE_CHECKING:
     from sessionactors.runtime.threads import Threads
 
+    from .agent import Agent
     from .agent_session import AgentSession
 
 log = structlog.get_logger("sessionactors.session")
@@ -34,7 +36,10 @@ INTERNAL_ERROR = "An internal error occurred"
 class ToolCaller:
     """Runs the calls of one agent's tools."""
 
-    def __init__(self, table: ToolTable, session: AgentSession[object], threads: Callable[[], Threads]) -> None:
+    def __init__(
+        self, agent: Agent, table: ToolTable, session: AgentSession[object], threads: Callable[[], Threads]
+    ) -> None:
+        self._agent = agent
         self._table = table
         self._session = session
         self._threads = threads
@@ -75,6 +80,9 @@ class ToolCaller:
     async def _value(
         self, tool: AnyCallable, arguments: ToolArguments, context: RunContext[object], room: str
     ) -> object:
+        mock = mock_of(self._agent, self._session, tool.name)
+        if mock is not None:
+            return await call_mock(mock, arguments, context)
         if tool.is_async:
             return await cast("Awaitable[object]", tool.invoke(arguments, context))
         return await self._threads().run(f"{room}/tools/{tool.name}", lambda: tool.invoke(arguments, context))

@@ -43,7 +43,7 @@ class SessionUserAgent(UserAgent):
         self._overrides = agent._overrides
         self._session = session
         self._table = ToolTable(session._tools, agent)
-        self._caller = ToolCaller(self._table, session, threads)
+        self._caller = ToolCaller(agent, self._table, session, threads)
 
     @property
     def id(self) -> str:
