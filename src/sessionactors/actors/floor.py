@@ -27,14 +27,7 @@ from sessionactors.messages.floor import (
     TurnClaim,
     TurnClaimed,
 )
-from sessionactors.messages.session import (
-    FloorIdle,
-    OptionsChanged,
-    Publish,
-    ReplyScheduled,
-    SpeechAudible,
-    SpeechQuiet,
-)
+from sessionactors.messages.session import FloorIdle, Publish, ReplyScheduled, SpeechAudible, SpeechQuiet
 from sessionactors.messages.turn import InterruptionWanted, UserActivity
 from sessionactors.model.events import (
     SpeechCreatedEvent,
@@ -78,7 +71,6 @@ FloorMessage: TypeAlias = (
     | SetAllowInterruptions
     | UserActivity
     | InterruptionWanted
-    | OptionsChanged
     | HoldFloor
     | GapElapsed
 )
@@ -99,8 +91,7 @@ class Floor(Actor[FloorState, FloorMessage]):
 
     def initial(self) -> FloorState:
         """Nobody speaks."""
-        options = self._wiring.options
-        return FloorState({}, OptionsChanged(options, options))
+        return FloorState({})
 
     def receive(self, state: FloorState, message: FloorMessage, out: Outbox[FloorMessage]) -> FloorState:
         """One message."""
@@ -134,8 +125,6 @@ class Floor(Actor[FloorState, FloorMessage]):
             case SpeechSilenced():
                 self._release_guard(message.speech, out)
                 return state
-            case OptionsChanged():
-                return self._next(replace(state, options=message), out)
             case HoldFloor():
                 return self._on_hold(state, out)
             case GapElapsed():
@@ -206,13 +195,13 @@ class Floor(Actor[FloorState, FloorMessage]):
         ]
         if not waiting:
             return state
-        chosen = min(waiting, key=lambda entry: (-entry.spec.priority, entry.order))
-        gap = chosen.spec.agent.options(state.options.session).min_consecutive_speech_delay
+        gap = self._wiring.options.min_consecutive_speech_delay
         if gap and state.last_end is not None:
             left = gap - (out.now - state.last_end) / NS
             if left > 0:
                 out.timer("gap", left, GapElapsed())
                 return state
+        chosen = min(waiting, key=lambda entry: (-entry.spec.priority, entry.order))
         name = chosen.spec.id
         out.oblige(name, f"the first sound of {name}", FIRST_SOUND_WITHIN)
         out.tell(self._wiring.supervisor, Publish(SpeechScheduledNote(name, current=True)))
@@ -295,8 +284,7 @@ class Floor(Actor[FloorState, FloorMessage]):
         entry = state.entries.get(state.current or "")
         if entry is None or entry.interrupted:
             return state
-        options = entry.spec.agent.options(state.options.session)
-        if not interrupts(wish, allowed=entry.allow_interruptions, audible=entry.audible, options=options):
+        if not interrupts(wish, allowed=entry.allow_interruptions, audible=entry.audible, options=self._wiring.options):
             return state
         return self._cut(state, entry, wish.at, out)
 

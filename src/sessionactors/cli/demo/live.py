@@ -24,6 +24,7 @@ from sessionactors.model.events import (
 )
 from sessionactors.model.metrics import EOUMetrics, InterruptionMetrics
 from sessionactors.session.agent_session import AgentSession
+from sessionactors.session.event_emitter import EVENT_TYPES
 
 STYLES = {"caller": "bold green", "agent": "bold cyan", "tool": "bold magenta", "barge-in": "bold red"}
 
@@ -36,7 +37,8 @@ class JsonView:
 
     def watch(self, session: AgentSession[None]) -> None:
         """Show its events from now on."""
-        session.on_any(self.show)
+        for name in EVENT_TYPES:
+            session.on(name, self.show)  # type: ignore[call-overload]
 
     def on_transcript(self, segment: TranscriptSegment) -> None:
         """Nothing: the events tell it."""
@@ -70,7 +72,7 @@ class LiveView:
         session.on("user_state_changed", self._on_user_state)
         session.on("conversation_item_added", self._on_item)
         session.on("function_tools_executed", self._on_tools)
-        session.on_any(self._on_metrics)
+        session.on("metrics_collected", self._on_metrics)
         session.on("error", self._on_error)
         if self._console.is_terminal:
             self._live = Live(console=self._console, transient=True, get_renderable=self._bottom, refresh_per_second=12)
@@ -135,9 +137,7 @@ class LiveView:
         for call, output in event.zipped():
             self._line(event.created_at, "tool", f"{call.name}({call.arguments}) -> {output.output}")
 
-    def _on_metrics(self, event: PublicEvent) -> None:
-        if not isinstance(event, MetricsCollectedEvent):
-            return
+    def _on_metrics(self, event: MetricsCollectedEvent) -> None:
         match event.metrics:
             case InterruptionMetrics(heard=0.0):
                 self._line(event.created_at, "barge-in", "agent cut off by what the caller typed")

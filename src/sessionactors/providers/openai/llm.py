@@ -64,7 +64,6 @@ class LLM(port.LLM):
     """
 
     label = "openai.LLM"
-    provider = "openai"
 
     def __init__(
         self,
