@@ -13,13 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from .interfaces.audio_io import (
-        AudioSink,
-        AudioSource,
-        PlaybackFinished,
-        PlaybackProgressed,
-        PlaybackStarted,
-    )
+    from .interfaces.audio_io import AudioSink, AudioSource, PlaybackFinished, PlaybackProgressed, PlaybackStarted
     from .interfaces.llm import LLM, ChatChunk, CompletionUsage, FunctionToolCall, LLMStream
     from .interfaces.stt import (
         STT,
@@ -66,15 +60,39 @@ if TYPE_CHECKING:
         ErrorEvent,
         FunctionToolsExecutedEvent,
         MetricsCollectedEvent,
+        SessionUsageUpdatedEvent,
         SpeechCreatedEvent,
         UserInputTranscribedEvent,
         UserStateChangedEvent,
     )
     from .model.instructions import Instructions
+    from .model.metrics import (
+        AgentMetrics,
+        EOTInferenceMetrics,
+        EOUMetrics,
+        InterruptionMetrics,
+        LLMMetrics,
+        Metadata,
+        MetricsReport,
+        RealtimeModelMetrics,
+        STTMetrics,
+        TTSMetrics,
+        VADMetrics,
+    )
     from .model.options import APIConnectOptions, SessionConnectOptions, SessionOptions
     from .model.sentinel import FLUSH, NOT_GIVEN, FlushSentinel, NotGiven
     from .model.speech import SPEECH_PRIORITY_HIGH, SPEECH_PRIORITY_LOW, SPEECH_PRIORITY_NORMAL
     from .model.tools import ToolFlag
+    from .model.usage import (
+        AgentSessionUsage,
+        EOTModelUsage,
+        InterruptionModelUsage,
+        LLMModelUsage,
+        ModelUsage,
+        ModelUsageCollector,
+        STTModelUsage,
+        TTSModelUsage,
+    )
     from .runtime import NS, ActorSystem, CloseReport, Delivery, EffectPort, Outbox, Tap, TreeSnapshot, message
     from .service.errors import AdmissionRefused, RoomExists
     from .service.room_handle import RoomHandle
@@ -132,7 +150,9 @@ __all__ = [
     "AgentConfigUpdate",
     "AgentHandoff",
     "AgentHandoffEvent",
+    "AgentMetrics",
     "AgentSession",
+    "AgentSessionUsage",
     "AgentStateChangedEvent",
     "AnyDropIn",
     "AsyncToolset",
@@ -153,6 +173,9 @@ __all__ = [
     "Delivery",
     "DropIn",
     "DuplicateToolError",
+    "EOTInferenceMetrics",
+    "EOTModelUsage",
+    "EOUMetrics",
     "EffectPort",
     "EndpointingOptions",
     "ErrorEvent",
@@ -167,10 +190,18 @@ __all__ = [
     "FunctionToolsExecutedEvent",
     "ImageContent",
     "Instructions",
+    "InterruptionMetrics",
+    "InterruptionModelUsage",
     "InterruptionOptions",
     "JobContext",
+    "LLMMetrics",
+    "LLMModelUsage",
     "LLMStream",
+    "Metadata",
     "MetricsCollectedEvent",
+    "MetricsReport",
+    "ModelUsage",
+    "ModelUsageCollector",
     "NotGiven",
     "OptionError",
     "Outbox",
@@ -180,6 +211,7 @@ __all__ = [
     "PreemptiveGenerationOptions",
     "ProviderTool",
     "RawFunctionTool",
+    "RealtimeModelMetrics",
     "RecognitionUsage",
     "RecognizedWord",
     "RoomExists",
@@ -191,11 +223,14 @@ __all__ = [
     "RunOutputOptions",
     "RunResult",
     "STTCapabilities",
+    "STTMetrics",
+    "STTModelUsage",
     "SessionActorsError",
     "SessionConnectOptions",
     "SessionOptions",
     "SessionSpec",
     "SessionStateError",
+    "SessionUsageUpdatedEvent",
     "SpeechCreatedEvent",
     "SpeechData",
     "SpeechEvent",
@@ -204,6 +239,8 @@ __all__ = [
     "StopResponse",
     "StreamingTurnDetector",
     "SynthesizedAudio",
+    "TTSMetrics",
+    "TTSModelUsage",
     "Tap",
     "Tool",
     "ToolDefinitionError",
@@ -225,6 +262,7 @@ __all__ = [
     "VADCapabilities",
     "VADEvent",
     "VADEventType",
+    "VADMetrics",
     "WordTiming",
     "WorkerOptions",
     "function_tool",
@@ -309,11 +347,25 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "ErrorEvent",
         "FunctionToolsExecutedEvent",
         "MetricsCollectedEvent",
+        "SessionUsageUpdatedEvent",
         "SpeechCreatedEvent",
         "UserInputTranscribedEvent",
         "UserStateChangedEvent",
     ),
     "model.instructions": ("Instructions",),
+    "model.metrics": (
+        "AgentMetrics",
+        "EOTInferenceMetrics",
+        "EOUMetrics",
+        "InterruptionMetrics",
+        "LLMMetrics",
+        "Metadata",
+        "MetricsReport",
+        "RealtimeModelMetrics",
+        "STTMetrics",
+        "TTSMetrics",
+        "VADMetrics",
+    ),
     "model.options": (
         "APIConnectOptions",
         "SessionConnectOptions",
@@ -331,6 +383,16 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "SPEECH_PRIORITY_NORMAL",
     ),
     "model.tools": ("ToolFlag",),
+    "model.usage": (
+        "AgentSessionUsage",
+        "EOTModelUsage",
+        "InterruptionModelUsage",
+        "LLMModelUsage",
+        "ModelUsage",
+        "ModelUsageCollector",
+        "STTModelUsage",
+        "TTSModelUsage",
+    ),
     "runtime": (
         "ActorSystem",
         "CloseReport",
@@ -373,22 +435,30 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "RoomOutputOptions",
     ),
     "session.run_context": ("RunContext",),
-    "session.run_events": ("AgentHandoffEvent", "ChatMessageEvent", "FunctionCallEvent", "FunctionCallOutputEvent"),
-    "session.run_result": ("RunResult", "UnexpectedModelBehavior"),
+    "session.run_events": (
+        "AgentHandoffEvent",
+        "ChatMessageEvent",
+        "FunctionCallEvent",
+        "FunctionCallOutputEvent",
+    ),
+    "session.run_result": (
+        "RunResult",
+        "UnexpectedModelBehavior",
+    ),
     "session.running": ("RunOutputOptions",),
     "session.speech_handle": ("SpeechHandle",),
+    "session.tool": (
+        "AsyncToolset",
+        "ProviderTool",
+        "Tool",
+        "Toolset",
+    ),
     "session.turn_handling": (
         "EndpointingOptions",
         "InterruptionOptions",
         "PreemptiveGenerationOptions",
         "TurnHandlingOptions",
         "UserTurnLimitOptions",
-    ),
-    "session.tool": (
-        "AsyncToolset",
-        "ProviderTool",
-        "Tool",
-        "Toolset",
     ),
 }
 _HOME_OF: Final = {name: module for module, names in _HOMES.items() for name in names}

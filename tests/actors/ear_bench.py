@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar, cast
 
 import pytest
@@ -156,7 +156,10 @@ class Bench:
 
     @property
     def components(self) -> Components:
-        return Components(self.options, NoAgent(), _emit, vad=self.vad, stt=self.stt, turn_detector=self.detector)
+        options = self.options
+        if self.detector is not None:
+            options = replace(options, turn_detection=self.detector)
+        return Components(options, NoAgent(), _emit, vad=self.vad, stt=self.stt, turn_detector=self.detector)
 
     def call(self, seconds: float, *events: tuple[float, Callable[[], object]]) -> Bench:
         """Let the caller be heard for so long; ``events`` are done at their seconds."""

@@ -29,7 +29,7 @@ from sessionactors.model.errors import (
     APITimeoutError,
     SessionStateError,
 )
-from sessionactors.model.metrics import LLMMetrics
+from sessionactors.model.metrics import LLMMetrics, Metadata
 from sessionactors.runtime import Scope
 from sessionactors.testing.scripted_llm import ScriptedLLM, ScriptedReply
 
@@ -69,7 +69,7 @@ def test_reply_comes_as_deltas_and_ends_once() -> None:
         await asyncio.sleep(10)
         assert text_of(stage.speech.of(TextDelta)) == "Hello there, how are you?"
         (done,) = ends(stage)
-        assert done == GenerationDone("speech-1/step-1", CompletionUsage(5, 1), done.ttft, done.duration)
+        assert done == GenerationDone("speech-1/step-1", CompletionUsage(5, 1), done.ttft, done.duration, "scripted-1")
         assert done.ttft == pytest.approx(0.1, abs=0.003)
         assert done.duration == pytest.approx(0.4, abs=0.003)
         assert stage.speech.messages[-1] is done
@@ -95,6 +95,8 @@ def test_metrics_name_the_speech_and_the_providers_request() -> None:
             metrics.duration,
             completion_tokens=1,
             prompt_tokens=1,
+            timestamp=metrics.timestamp,
+            metadata=Metadata("scripted"),
         )
         assert metrics.ttft == pytest.approx(0.1, abs=0.003)
 

@@ -37,14 +37,17 @@ def test_the_events_of_a_turn_in_their_order() -> None:
         "user_state_changed",  # speaking
         "user_input_transcribed",
         "STTMetrics",
+        "session_usage_updated",
         "user_state_changed",  # listening
         "EOUMetrics",
         "conversation_item_added",  # what the user said
         "speech_created",
         "agent_state_changed",  # thinking
         "LLMMetrics",
+        "session_usage_updated",
         "agent_state_changed",  # speaking
         "TTSMetrics",
+        "session_usage_updated",
         "conversation_item_added",  # what the agent said
         "agent_state_changed",  # listening
         "close",
@@ -240,7 +243,7 @@ def test_the_agent_in_charge_and_the_options_can_be_read() -> None:
     def look(session: Session) -> None:
         assert session.current_agent is agent
         assert session.room_name == "scenario"
-        assert session.options.min_endpointing_delay == 0.5
+        assert session.options.endpointing["min_delay"] == 0.5
         assert agent.session is session
 
     scenario = one_turn(agent)

@@ -78,7 +78,7 @@ def test_deprecated_flat_options_each_warn_once_and_mean_what_turn_handling_mean
 def test_the_older_name_of_the_false_interruption_timeout_wins_over_the_newer_one() -> None:
     with pytest.warns(DeprecationWarning, match="false_interruption_timeout"):
         session: Session = AgentSession(false_interruption_timeout=1.0, agent_false_interruption_timeout=3.0)
-    assert session.options.false_interruption_timeout == 3.0
+    assert session.options.interruption["false_interruption_timeout"] == 3.0
 
 
 def test_preemptive_generation_may_be_given_as_a_dict_too() -> None:
@@ -134,12 +134,12 @@ def test_delays_that_were_not_given_are_shorter_beside_a_streaming_detector(
 
 def test_a_minimum_above_the_default_maximum_lifts_it() -> None:
     session: Session = AgentSession(turn_handling={"endpointing": {"min_delay": 9.0}})
-    assert session.options.max_endpointing_delay == 9.0
+    assert session.options.endpointing["max_delay"] == 9.0
 
 
 def test_one_number_is_both_backchannel_boundaries() -> None:
     session: Session = AgentSession(turn_handling={"interruption": {"backchannel_boundary": 0.5}})
-    assert session.options.backchannel_boundary == (0.5, 0.5)
+    assert session.options.interruption["backchannel_boundary"] == (0.5, 0.5)
 
 
 @pytest.mark.parametrize("given, with_audio, without", [({}, 3.0, None), ({"aec_warmup_duration": 1.0}, 1.0, 1.0)])

@@ -12,24 +12,19 @@ from typing import TypeAlias, assert_never
 
 from sessionactors.interfaces.speech_spec import SpeechSpec
 from sessionactors.interfaces.user_code import TurnVerdict, UserAgent
-from sessionactors.messages.agent import AgentEnters, HookDone, HookFailed, HookReturned, ReviseAgent, RewriteContext
+from sessionactors.messages.agent import AgentEnters, HookDone, HookFailed, HookReturned
 from sessionactors.messages.floor import ScheduleSpeech, TurnClaim, TurnClaimed
-from sessionactors.messages.history import (
-    AgentRevised,
-    AgentTakesOver,
-    AppendItems,
-    ContextSnapshot,
-    ContextWanted,
-    ReplaceContext,
-)
-from sessionactors.messages.session import LeaveAgent, Publish, SettleTurns, SpeakRequested
+from sessionactors.messages.history import AppendItems, ContextSnapshot, ContextWanted
+from sessionactors.messages.session import LeaveAgent, OptionsChanged, Publish, SettleTurns, SpeakRequested
 from sessionactors.messages.turn import UserTurnEnded
 from sessionactors.model.chat import AgentHandoff, ChatContext, ChatMessage
 from sessionactors.model.events import ErrorEvent, MetricsCollectedEvent
 from sessionactors.model.metrics import EOUMetrics
+from sessionactors.model.options import SessionOptions
 from sessionactors.model.speech import SpeechSource
 from sessionactors.runtime import NS, Actor, Outbox
 
+from .item_metrics import user_metrics
 from .wiring import Wiring
 
 AgentMessage: TypeAlias = (
@@ -41,8 +36,7 @@ AgentMessage: TypeAlias = (
     | HookDone
     | SpeakRequested
     | AgentEnters
-    | ReviseAgent
-    | RewriteContext
+    | OptionsChanged
     | LeaveAgent
     | SettleTurns
 )
@@ -64,6 +58,8 @@ class AgentActorState:
 
     agent: UserAgent
     """The one in charge."""
+    options: SessionOptions
+    """The session's; an agent may have its own."""
     turns: tuple[UserTurnEnded, ...] = ()
     """The first one is being handled."""
     message: ChatMessage | None = None
@@ -88,7 +84,7 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
 
     def initial(self) -> AgentActorState:
         """No turn is open."""
-        return AgentActorState(self._wiring.components.agent)
+        return AgentActorState(self._wiring.components.agent, self._wiring.options)
 
     def receive(self, state: AgentActorState, message: AgentMessage, out: Outbox[AgentMessage]) -> AgentActorState:
         """One message."""
@@ -97,7 +93,7 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
                 return self._on_turn_ended(state, message, out)
             case TurnClaimed(turn):
                 if state.turns and state.turns[0].turn == turn:
-                    out.tell(self._wiring.history, ContextWanted(turn, out.myself, state.agent.key))
+                    out.tell(self._wiring.history, ContextWanted(turn, out.myself))
                 return state
             case ContextSnapshot():
                 return self._on_context(state, message, out)
@@ -109,15 +105,10 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
                 return self._left(state, out) if hook == EXIT_HOOK else state
             case SpeakRequested():
                 return self._on_speak_requested(state, message, out)
-            case ReviseAgent(agent, change, ticket):
-                change = replace(change, id=out.new_id("item"), created_at=out.wall())
-                out.tell(self._wiring.history, AgentRevised(agent, (change,), ticket))
-                return replace(state, agent=agent) if agent.key == state.agent.key else state
-            case RewriteContext(agent_key, items, ticket):
-                out.tell(self._wiring.history, ReplaceContext(agent_key, items, ticket))
-                return state
             case AgentEnters():
                 return self._on_enters(state, out)
+            case OptionsChanged(session=options):
+                return replace(state, options=options)
             case LeaveAgent():
                 return self._on_leave(state, out)
             case SettleTurns():
@@ -156,7 +147,7 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
         if not state.turns or state.turns[0].turn != context.request or state.message is not None:
             return state
         turn = state.turns[0]
-        message = self._user_message(turn, out)
+        message = self._user_message(state, turn, out)
         agent = state.agent
 
         async def run_hook(_port: object) -> TurnVerdict:
@@ -172,19 +163,14 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
         return replace(state, message=message, hook_began=out.now)
 
     @staticmethod
-    def _user_message(turn: UserTurnEnded, out: Outbox[AgentMessage]) -> ChatMessage:
-        metrics: dict[str, float] = {}
-        if turn.started_speaking_at is not None:
-            metrics["started_speaking_at"] = out.wall(turn.started_speaking_at)
-        if turn.stopped_speaking_at is not None:
-            metrics["stopped_speaking_at"] = out.wall(turn.stopped_speaking_at)
+    def _user_message(state: AgentActorState, turn: UserTurnEnded, out: Outbox[AgentMessage]) -> ChatMessage:
         return ChatMessage(
             "user",
             [turn.transcript],
             id=out.new_id("item"),
             created_at=out.wall(),
             transcript_confidence=turn.confidence,
-            metrics=metrics,
+            metrics=user_metrics(turn, state.decided_at or out.now, out.wall),
         )
 
     def _on_hook_returned(
@@ -196,22 +182,31 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
         if not verdict.reply:
             out.log("turn_discarded", turn=name, reason="the user's hook asked for no reply")
             return self._turn_over(replace(state, turns_discarded=state.turns_discarded + 1), out)
-        out.tell(self._wiring.history, AppendItems((verdict.message,)))
+        message = self._with_hook_delay(state, verdict.message, out)
+        out.tell(self._wiring.history, AppendItems((message,)))
         if self._wiring.components.llm is None or state.leaving:
             return self._turn_over(replace(state, turns_stored=state.turns_stored + 1), out)
         spec = SpeechSpec(
             id=out.new_id("speech"),
             source=SpeechSource.GENERATE_REPLY,
             agent=state.agent,
-            chat_items=None if verdict.chat_items is None else (*verdict.chat_items, verdict.message),
-            allow_interruptions=self._wiring.options.allow_interruptions,
+            chat_items=None if verdict.chat_items is None else (*verdict.chat_items, message),
+            allow_interruptions=state.agent.options(state.options).allow_interruptions,
             turn=name,
             automatic=True,
             input_modality="text" if turn.typed else "audio",
+            user_stopped_at=turn.stopped_speaking_at,
         )
         out.tell(self._wiring.floor, ScheduleSpeech(spec))
         self._publish_end_of_turn(state, turn, spec.id, out)
         return self._turn_over(replace(state, turns_replied=state.turns_replied + 1), out)
+
+    @staticmethod
+    def _with_hook_delay(state: AgentActorState, message: ChatMessage, out: Outbox[AgentMessage]) -> ChatMessage:
+        if "stopped_speaking_at" not in message.metrics:
+            return message
+        delay = (out.now - state.hook_began) / NS
+        return replace(message, metrics={**message.metrics, "on_user_turn_completed_delay": delay})
 
     def _publish_end_of_turn(
         self, state: AgentActorState, turn: UserTurnEnded, speech: str, out: Outbox[AgentMessage]
@@ -225,6 +220,7 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
             transcription_delay=max(0, last_final - stopped) / NS,
             on_user_turn_completed_delay=(out.now - state.hook_began) / NS,
             speech_id=speech,
+            timestamp=out.wall(),
         )
         out.tell(self._wiring.supervisor, Publish(MetricsCollectedEvent(metrics, out.wall())))
 
@@ -242,7 +238,7 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
     def _store_without_reply(self, state: AgentActorState, out: Outbox[AgentMessage]) -> AgentActorState:
         if not state.turns:
             return state
-        message = state.message or self._user_message(state.turns[0], out)
+        message = state.message or self._user_message(state, state.turns[0], out)
         out.tell(self._wiring.history, AppendItems((message,)))
         return self._turn_over(replace(state, turns_stored=state.turns_stored + 1), out)
 
@@ -266,7 +262,7 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
     def _on_enters(self, state: AgentActorState, out: Outbox[AgentMessage]) -> AgentActorState:
         agent = state.agent
         handoff = AgentHandoff(agent.id, None, id=out.new_id("item"), created_at=out.wall())
-        out.tell(self._wiring.history, AgentTakesOver(agent, handoff))
+        out.tell(self._wiring.history, AppendItems((handoff,)))
         self._run_hook(state.agent, ENTER_HOOK, out)
         return state
 

@@ -12,6 +12,7 @@ from typing import TypeAlias, assert_never
 
 from sessionactors.interfaces.audio_io import AudioSource
 from sessionactors.messages.ear import AttachSource, FlushTurn, SetInputEnabled, SourceEnded
+from sessionactors.messages.session import OptionsChanged
 from sessionactors.runtime import Actor, Backoff, ChildSpec, Outbox, Strategy, Supervision
 
 from .ear_refs import EarRefs
@@ -21,7 +22,7 @@ from .turn import TurnActor
 from .vad import VADActor
 from .wiring import Wiring
 
-EarMessage: TypeAlias = AttachSource | SetInputEnabled | SourceEnded | FlushTurn
+EarMessage: TypeAlias = AttachSource | SetInputEnabled | SourceEnded | FlushTurn | OptionsChanged
 
 RESTARTED_FREELY = ChildSpec(keep_state=True)
 """As often as the window allows. The state is kept for its facts (source, what is settled, what is open); each actor
@@ -71,7 +72,7 @@ class Ear(Actor[EarState, EarMessage]):
         match message:
             case AttachSource() | SetInputEnabled() | SourceEnded():
                 out.tell(self._refs.input, message)
-            case FlushTurn():
+            case FlushTurn() | OptionsChanged():
                 out.tell(self._refs.turn, message)
             case _:
                 assert_never(message)

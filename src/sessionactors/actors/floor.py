@@ -27,7 +27,14 @@ from sessionactors.messages.floor import (
     TurnClaim,
     TurnClaimed,
 )
-from sessionactors.messages.session import FloorIdle, Publish, ReplyScheduled, SpeechAudible, SpeechQuiet
+from sessionactors.messages.session import (
+    FloorIdle,
+    OptionsChanged,
+    Publish,
+    ReplyScheduled,
+    SpeechAudible,
+    SpeechQuiet,
+)
 from sessionactors.messages.turn import InterruptionWanted, UserActivity
 from sessionactors.model.events import (
     SpeechCreatedEvent,
@@ -71,6 +78,7 @@ FloorMessage: TypeAlias = (
     | SetAllowInterruptions
     | UserActivity
     | InterruptionWanted
+    | OptionsChanged
     | HoldFloor
     | GapElapsed
 )
@@ -91,7 +99,8 @@ class Floor(Actor[FloorState, FloorMessage]):
 
     def initial(self) -> FloorState:
         """Nobody speaks."""
-        return FloorState({})
+        options = self._wiring.options
+        return FloorState({}, OptionsChanged(options, options))
 
     def receive(self, state: FloorState, message: FloorMessage, out: Outbox[FloorMessage]) -> FloorState:
         """One message."""
@@ -125,6 +134,8 @@ class Floor(Actor[FloorState, FloorMessage]):
             case SpeechSilenced():
                 self._release_guard(message.speech, out)
                 return state
+            case OptionsChanged():
+                return self._next(replace(state, options=message), out)
             case HoldFloor():
                 return self._on_hold(state, out)
             case GapElapsed():
@@ -195,13 +206,13 @@ class Floor(Actor[FloorState, FloorMessage]):
         ]
         if not waiting:
             return state
-        gap = self._wiring.options.min_consecutive_speech_delay
+        chosen = min(waiting, key=lambda entry: (-entry.spec.priority, entry.order))
+        gap = chosen.spec.agent.options(state.options.session).min_consecutive_speech_delay
         if gap and state.last_end is not None:
             left = gap - (out.now - state.last_end) / NS
             if left > 0:
                 out.timer("gap", left, GapElapsed())
                 return state
-        chosen = min(waiting, key=lambda entry: (-entry.spec.priority, entry.order))
         name = chosen.spec.id
         out.oblige(name, f"the first sound of {name}", FIRST_SOUND_WITHIN)
         out.tell(self._wiring.supervisor, Publish(SpeechScheduledNote(name, current=True)))
@@ -284,7 +295,8 @@ class Floor(Actor[FloorState, FloorMessage]):
         entry = state.entries.get(state.current or "")
         if entry is None or entry.interrupted:
             return state
-        if not interrupts(wish, allowed=entry.allow_interruptions, audible=entry.audible, options=self._wiring.options):
+        options = entry.spec.agent.options(state.options.session)
+        if not interrupts(wish, allowed=entry.allow_interruptions, audible=entry.audible, options=options):
             return state
         return self._cut(state, entry, wish.at, out)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from sessionactors.interfaces.speech_spec import SpeechSpec
+from sessionactors.messages.session import OptionsChanged
 from sessionactors.runtime import (
     Ref,
     Scope,
@@ -49,6 +50,8 @@ class FloorState:
     """Who speaks, who waits, and whether the user does."""
 
     entries: Mapping[str, Entry]
+    options: OptionsChanged
+    """What holds now."""
     current: str | None = None
     speaking: frozenset[str] = frozenset()
     """Participants who are speaking now."""

@@ -31,6 +31,7 @@ from sessionactors.model.events import MetricsCollectedEvent
 from sessionactors.model.metrics import LLMMetrics
 from sessionactors.runtime import NS, Actor, EffectPort, Outbox
 
+from .component_metadata import metadata_of
 from .retry_policy import reportable, retry_delay
 from .wiring import Wiring
 
@@ -250,7 +251,7 @@ class LLMActor(Actor[LLMState, LLMMessage]):
         order = request.order
         self._stop(request, out)
         ttft, duration = (first_at - request.since) / NS, (out.now - request.since) / NS
-        out.tell(order.reply_to, GenerationDone(order.request, request.usage, ttft, duration))
+        out.tell(order.reply_to, GenerationDone(order.request, request.usage, ttft, duration, request.provider_id))
         self._publish_metrics(request, out)
         if state.failing:
             out.tell(self._wiring.supervisor, Recovered("llm"))
@@ -272,12 +273,14 @@ class LLMActor(Actor[LLMState, LLMMessage]):
             label=self._label,
             request_id=request.provider_id or request.order.request,
             speech_id=request.order.speech,
-            ttft=0.0 if request.first_at is None else (request.first_at - request.since) / NS,
+            ttft=-1.0 if request.first_at is None else (request.first_at - request.since) / NS,
             duration=(out.now - request.since) / NS,
             completion_tokens=usage.completion_tokens,
             prompt_tokens=usage.prompt_tokens,
             prompt_cached_tokens=usage.prompt_cached_tokens,
             cancelled=cancelled,
+            timestamp=out.wall(),
+            metadata=metadata_of(self._llm),
         )
         out.tell(self._wiring.supervisor, Publish(MetricsCollectedEvent(metrics, out.wall())))
 

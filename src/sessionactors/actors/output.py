@@ -39,11 +39,13 @@ from sessionactors.model.chat import ChatMessage
 from sessionactors.model.errors import SessionActorsError
 from sessionactors.model.events import ErrorEvent, MetricsCollectedEvent
 from sessionactors.model.metrics import InterruptionMetrics
-from sessionactors.runtime import NS, Actor, Outbox, Ref
+from sessionactors.runtime import NS, Actor, Outbox
 
 from .heard import heard_length
+from .item_metrics import assistant_metrics
 from .playout_segment import OutputState, Segment, find, update
 from .resampling import MonoResampler
+from .sink_reporter import SinkReporter
 from .wiring import Wiring
 
 OutputMessage: TypeAlias = (
@@ -97,8 +99,8 @@ class Output(Actor[OutputState, OutputMessage]):
                 return self._on_sink_event(state, sink, event, out)
             case SegmentText():
                 return self._on_text(state, message, out)
-            case SegmentTextEnded(segment):
-                return self._advance(update(state, segment, text_ended=True), out)
+            case SegmentTextEnded():
+                return self._on_text_ended(state, message, out)
             case SegmentAudioEnded(segment):
                 return self._on_audio_ended(state, segment, out)
             case SynthesisFailed(segment, error):
@@ -119,7 +121,7 @@ class Output(Actor[OutputState, OutputMessage]):
     def restarted(self, state: OutputState, error: BaseException, out: Outbox[OutputMessage]) -> OutputState:
         """What was not played counts as discarded; every open segment is answered for."""
         if state.sink is not None:
-            out.port(state.sink.attach, self._reporter(state.sink, out.myself))
+            out.port(state.sink.attach, SinkReporter(state.sink, out.myself))
         for segment in state.segments:
             state = self._cut(state, replace(segment, error=error), out)
         return state
@@ -132,10 +134,6 @@ class Output(Actor[OutputState, OutputMessage]):
 
     # -- sink --------------------------------------------------------------------------------------------------------
 
-    @staticmethod
-    def _reporter(sink: AudioSink, myself: Ref[OutputMessage]) -> _Reporter:
-        return _Reporter(sink, myself)
-
     def _on_attach(self, state: OutputState, sink: AudioSink | None, out: Outbox[OutputMessage]) -> OutputState:
         """Another sink, or none: what plays on the old one is cut and answered for."""
         old = state.sink
@@ -144,7 +142,7 @@ class Output(Actor[OutputState, OutputMessage]):
                 if segment.sink is old and not segment.cut:
                     state = self._cut(state, segment, out)
         if sink is not None:
-            out.port(sink.attach, self._reporter(sink, out.myself))
+            out.port(sink.attach, SinkReporter(sink, out.myself))
         return self._advance(replace(state, sink=sink), out)
 
     # -- segments ----------------------------------------------------------------------------------------------------
@@ -154,7 +152,7 @@ class Output(Actor[OutputState, OutputMessage]):
             *(play.segment, play.speech, play.with_audio, play.reply_to, play.scope),
             granted_at=play.granted_at,
             add_to_context=play.add_to_context,
-            agent=play.agent,
+            text_marks=play.marks,
         )
         if play.scope.closed:
             return self._settle(state, segment, 0.0, True, out)
@@ -188,13 +186,19 @@ class Output(Actor[OutputState, OutputMessage]):
         if not segment.started:
             out.tell(segment.reply_to, PlayoutStarted(segment.id, out.now))
         self._show(state, segment, len(segment.text), False, out)
-        return update(state, segment.id, started=True, shown=len(segment.text))
+        started_at = out.now if segment.started_at is None else segment.started_at
+        return update(state, segment.id, started=True, started_at=started_at, shown=len(segment.text))
 
     def _on_text(self, state: OutputState, more: SegmentText, out: Outbox[OutputMessage]) -> OutputState:
         segment = find(state, more.segment)
         if segment is None:
             return state
         return self._advance(update(state, segment.id, text=segment.text + more.text), out)
+
+    def _on_text_ended(self, state: OutputState, end: SegmentTextEnded, out: Outbox[OutputMessage]) -> OutputState:
+        if end.marks is not None:
+            state = update(state, end.segment, text_marks=end.marks)
+        return self._advance(update(state, end.segment, text_ended=True), out)
 
     def _on_audio(self, state: OutputState, audio: SegmentAudio, out: Outbox[OutputMessage]) -> OutputState:
         segment = find(state, audio.segment)
@@ -206,6 +210,10 @@ class Output(Actor[OutputState, OutputMessage]):
         frame = audio.frame if resampler is None else resampler.feed(audio.frame)
         if frame is not None:
             out.port(segment.sink.write, segment.id, frame)
+            if segment.forwarded_at is None:
+                state = update(state, segment.id, forwarded_at=out.now)
+        if audio.marks is not None:
+            state = update(state, segment.id, audio_marks=audio.marks)
         self._expect_report(segment.id, segment.written + seconds - segment.position, out)
         return update(state, segment.id, written=segment.written + seconds, anchors=segment.anchors + audio.timings)
 
@@ -253,7 +261,7 @@ class Output(Actor[OutputState, OutputMessage]):
                 if segment.started or segment.cut:
                     return state
                 out.tell(segment.reply_to, PlayoutStarted(segment.id, out.now))
-                return update(state, segment.id, started=True)
+                return update(state, segment.id, started=True, started_at=out.now)
             case PlaybackProgressed(_, position):
                 return self._on_progress(state, segment, position, out)
             case PlaybackFinished(_, position, interrupted):
@@ -304,8 +312,15 @@ class Output(Actor[OutputState, OutputMessage]):
     def _store(self, segment: Segment, heard: str, out: Outbox[OutputMessage], *, interrupted: bool) -> ChatMessage:
         """What was heard enters the history from here, in the order of playout, whatever becomes of the speech."""
         created_at = out.wall(segment.granted_at)
-        item = ChatMessage("assistant", [heard], out.new_id("item"), created_at, interrupted)
-        out.tell(self._wiring.history, AppendItems((item,), segment.add_to_context, segment.agent))
+        item = ChatMessage(
+            "assistant",
+            [heard],
+            out.new_id("item"),
+            created_at,
+            interrupted,
+            metrics=assistant_metrics(segment, out.now, out.wall),
+        )
+        out.tell(self._wiring.history, AppendItems((item,), segment.add_to_context))
         return item
 
     def _on_overdue(self, state: OutputState, name: str, out: Outbox[OutputMessage]) -> OutputState:
@@ -354,6 +369,8 @@ class Output(Actor[OutputState, OutputMessage]):
             detection_delay=(silence.decided_at - silence.wanted_at) / NS,
             silence_delay=(out.now - silence.decided_at) / NS,
             heard=position,
+            num_interruptions=1,
+            timestamp=out.wall(),
         )
         out.tell(self._wiring.supervisor, Publish(MetricsCollectedEvent(metrics, out.wall())))
 
@@ -379,15 +396,3 @@ class Output(Actor[OutputState, OutputMessage]):
             "played": round(state.played, 3),
             "discarded": round(state.discarded, 3),
         }
-
-
-class _Reporter:
-    """What a sink calls: turns its events into messages, from any thread."""
-
-    def __init__(self, sink: AudioSink, output: Ref[OutputMessage]) -> None:
-        self._sink = sink
-        self._output = output
-
-    def __call__(self, event: SinkEvent) -> None:
-        if self._output.is_alive():
-            self._output.tell(SinkReported(self._sink, event))

@@ -10,8 +10,11 @@ from sessionactors.interfaces.audio_io import (
 from sessionactors.interfaces.tts import WordTiming
 from sessionactors.messages.floor import SilenceSpeech
 from sessionactors.messages.output import (
+    GENERATION_UNMARKED,
+    GenerationMarks,
     PlayoutReport,
 )
+from sessionactors.messages.tts import SynthesisMarks
 from sessionactors.runtime import Ref, Scope
 
 
@@ -26,7 +29,6 @@ class Segment:
     scope: Scope
     granted_at: int = 0
     add_to_context: bool = True
-    agent: str = ""
     text: str = ""
     text_ended: bool = False
     anchors: tuple[WordTiming, ...] = ()
@@ -45,6 +47,12 @@ class Segment:
     silence: SilenceSpeech | None = None
     """The order by which it was cut, if it was an order."""
     error: BaseException | None = None
+    text_marks: GenerationMarks = GENERATION_UNMARKED
+    audio_marks: SynthesisMarks | None = None
+    forwarded_at: int | None = None
+    """When the sink was given the first frame."""
+    started_at: int | None = None
+    """When the first of it was heard, or shown."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
-from sessionactors.interfaces.stt import SpeechEvent, SpeechEventType
+from sessionactors.interfaces.stt import STT, SpeechEvent, SpeechEventType
 from sessionactors.messages.ear import (
     AudioSettled,
     FinalTranscript,
@@ -24,6 +24,7 @@ from sessionactors.model.events import MetricsCollectedEvent, UserInputTranscrib
 from sessionactors.model.metrics import STTMetrics
 from sessionactors.runtime import Outbox
 
+from .component_metadata import metadata_of
 from .ear_refs import EarRefs
 from .recognition_progress import RecognitionProgress
 from .stt_state import STTState
@@ -39,12 +40,12 @@ class Recognized:
 
     Args:
         refs: the ear's actors.
-        label: the recogniser's, for metrics.
+        stt: the recogniser, for metrics.
     """
 
-    def __init__(self, refs: EarRefs, label: str) -> None:
+    def __init__(self, refs: EarRefs, stt: STT) -> None:
         self._refs = refs
-        self._label = label
+        self._stt = stt
 
     def on_event(self, state: STTState, event: SpeechEvent, out: Outbox[STTMessage]) -> STTState:
         """One report."""
@@ -138,7 +139,7 @@ class Recognized:
         return replace(state, reports_usage=True)
 
     def _publish_metrics(self, audio_duration: float, out: Outbox[STTMessage]) -> None:
-        metrics = STTMetrics(self._label, audio_duration)
+        metrics = STTMetrics(self._stt.label, audio_duration, timestamp=out.wall(), metadata=metadata_of(self._stt))
         out.tell(self._refs.wiring.supervisor, Publish(MetricsCollectedEvent(metrics, out.wall())))
 
     def _publish(self, event: SpeechEvent, text: str, out: Outbox[STTMessage]) -> None:

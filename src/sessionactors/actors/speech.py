@@ -12,7 +12,6 @@ from typing import TypeAlias, assert_never
 
 from sessionactors.interfaces.llm import FunctionToolCall
 from sessionactors.interfaces.speech_spec import SpeechSpec
-from sessionactors.interfaces.user_code import UserAgent
 from sessionactors.messages.floor import FloorGranted, FloorReleased, FloorWanted, SpeechFinished, SpeechInterrupted
 from sessionactors.messages.history import AppendItems, ContextSnapshot, ContextWanted
 from sessionactors.messages.llm import (
@@ -23,24 +22,29 @@ from sessionactors.messages.llm import (
     TextDelta,
     ToolCallsRequested,
 )
-from sessionactors.messages.output import PlayoutFinished, PlayoutStarted, PlaySegment, SegmentText, SegmentTextEnded
+from sessionactors.messages.output import (
+    GenerationMarks,
+    PlayoutFinished,
+    PlayoutStarted,
+    PlaySegment,
+    SegmentText,
+    SegmentTextEnded,
+)
 from sessionactors.messages.session import Publish, SpeechAudible
 from sessionactors.messages.speech import AccountsOverdue, SourceText, SourceTextEnded
 from sessionactors.messages.tools import RunTool, ToolFinished
 from sessionactors.messages.tts import CancelSynthesis, EndOfText, SpeakText
 from sessionactors.model.chat import (
-    ChatItem,
     ChatMessage,
     FunctionCall,
     FunctionCallOutput,
 )
 from sessionactors.model.events import FunctionToolsExecutedEvent, SpeechItemNote, SpeechStepNote
-from sessionactors.model.instructed import instructed
-from sessionactors.model.instructions import rendered
 from sessionactors.model.speech import SpeechSource
-from sessionactors.model.tools import ToolDefinition
 from sessionactors.runtime import Actor, EffectPort, Outbox, Ref, Scope
 
+from .component_metadata import metadata_of
+from .request_context import context_of, tools_of
 from .speech_state import SpeechState, record_of
 from .wiring import Wiring
 
@@ -81,7 +85,7 @@ class Speech(Actor[SpeechState, SpeechMessage]):
         """Begin to work at once; being heard is the floor's to grant."""
         state = replace(state, scope=out.open_scope("step-1", self._scope))
         if self._spec.source is SpeechSource.GENERATE_REPLY:
-            out.tell(self._wiring.history, ContextWanted(self._request(state), out.myself, self._spec.agent.key))
+            out.tell(self._wiring.history, ContextWanted(self._request(state), out.myself))
             return state
         text = self._spec.text
         if text is None or isinstance(text, str):
@@ -103,8 +107,8 @@ class Speech(Actor[SpeechState, SpeechMessage]):
                 return self._add_text(state, text, out) if request == self._request(state) else state
             case ToolCallsRequested(request, calls):
                 return self._on_calls(state, calls, out) if request == self._request(state) else state
-            case GenerationDone(request):
-                return self._end_text(state, out) if request == self._request(state) else state
+            case GenerationDone():
+                return self._on_generated(state, message, out)
             case GenerationFailed(request, error):
                 return self._on_failed(state, error, out) if request == self._request(state) else state
             case ContextSnapshot():
@@ -145,38 +149,27 @@ class Speech(Actor[SpeechState, SpeechMessage]):
     def _on_context(self, state: SpeechState, context: ContextSnapshot, out: Outbox[SpeechMessage]) -> SpeechState:
         if state.interrupted or context.request != self._request(state):
             return state
-        state = replace(state, agent=context.agent)
-        text = rendered(context.agent.instructions, self._spec.input_modality)
-        items = instructed(self._conversation(state, context), text, out.wall())
-        if self._spec.instructions:
-            extra = f"{self._spec.id}.instructions"
-            items = (*items, ChatMessage("system", [self._spec.instructions], id=extra, created_at=out.wall()))
+        items = context_of(self._spec, context.items, state.step, state.own, out.wall())
         last = state.step > self._wiring.options.max_tool_steps
         out.tell(
             self._wiring.llm,
             GenerateText(
                 request=self._request(state),
                 chat_items=items,
-                tools=self._tools(context.agent),
+                tools=tools_of(self._spec),
                 tool_choice="none" if last else (self._spec.tool_choice if state.step == 1 else "auto"),
                 reply_to=out.myself,
                 speech=self._spec.id,
                 scope=self._step_scope(state),
             ),
         )
-        return state
+        model = metadata_of(self._wiring.components.llm)
+        return replace(state, marks=GenerationMarks(self._spec.user_stopped_at, out.now, model=model))
 
-    def _conversation(self, state: SpeechState, context: ContextSnapshot) -> tuple[ChatItem, ...]:
-        if self._spec.chat_items is None:
-            return context.items
-        if state.step == 1:
-            return self._spec.chat_items
-        # The context given for this reply, and what this reply has added to the history since.
-        return (*self._spec.chat_items, *(item for item in context.items if item.id in state.own))
-
-    def _tools(self, agent: UserAgent) -> tuple[ToolDefinition, ...]:
-        wanted, tools = self._spec.tools, agent.tools
-        return tools if wanted is None else tuple(tool for tool in tools if tool.name in wanted)
+    def _on_generated(self, state: SpeechState, done: GenerationDone, out: Outbox[SpeechMessage]) -> SpeechState:
+        if done.request != self._request(state):
+            return state
+        return self._end_text(replace(state, marks=state.marks.generated(done)), out)
 
     # -- text --------------------------------------------------------------------------------------------------------
 
@@ -188,7 +181,8 @@ class Speech(Actor[SpeechState, SpeechMessage]):
             out.tell(self._wiring.tts, SpeakText(segment, self._spec.id, text, scope))
         if state.opened:
             out.tell(self._wiring.output, SegmentText(segment, text, scope))
-        return self._want_floor(replace(state, text=state.text + text), out)
+        state = replace(state, text=state.text + text, marks=state.marks.with_text(out.now))
+        return self._want_floor(state, out)
 
     def _end_text(self, state: SpeechState, out: Outbox[SpeechMessage]) -> SpeechState:
         if state.text_ended or state.interrupted:
@@ -199,7 +193,7 @@ class Speech(Actor[SpeechState, SpeechMessage]):
             if self._with_audio():
                 out.tell(self._wiring.tts, EndOfText(segment, scope))
             if state.opened:
-                out.tell(self._wiring.output, SegmentTextEnded(segment, scope))
+                out.tell(self._wiring.output, SegmentTextEnded(segment, scope, state.marks))
         return self._step_over(state, out)
 
     def _on_failed(self, state: SpeechState, error: BaseException, out: Outbox[SpeechMessage]) -> SpeechState:
@@ -243,12 +237,12 @@ class Speech(Actor[SpeechState, SpeechMessage]):
                 *(segment, spec.id, self._with_audio(), out.myself, scope),
                 granted_at=state.granted_at,
                 add_to_context=spec.add_to_chat_ctx,
-                agent=spec.agent.key,
+                marks=state.marks,
             ),
         )
         out.tell(output, SegmentText(segment, state.text, scope))
         if state.text_ended:
-            out.tell(output, SegmentTextEnded(segment, scope))
+            out.tell(output, SegmentTextEnded(segment, scope, state.marks))
         return replace(state, opened=True)
 
     def _on_playout_finished(self, state: SpeechState, end: PlayoutFinished, out: Outbox[SpeechMessage]) -> SpeechState:
@@ -286,9 +280,7 @@ class Speech(Actor[SpeechState, SpeechMessage]):
         for record in state.calls:
             if not record.told:
                 call = FunctionToolCall(record.call.call_id, record.call.name, record.call.arguments)
-                order = RunTool(
-                    call, self._spec.id, out.myself, self._step_scope(state), state.agent or self._spec.agent
-                )
+                order = RunTool(call, self._spec.id, out.myself, self._step_scope(state), self._spec.agent)
                 out.tell(self._wiring.tools, order)
         return replace(state, calls=tuple(replace(record, told=True) for record in state.calls))
 
@@ -337,9 +329,7 @@ class Speech(Actor[SpeechState, SpeechMessage]):
             return state, ()
         calls = tuple(call for call, _ in ran)
         outputs = tuple(output for _, output in ran)
-        out.tell(
-            self._wiring.history, AppendItems((*calls, *outputs), self._spec.add_to_chat_ctx, self._spec.agent.key)
-        )
+        out.tell(self._wiring.history, AppendItems((*calls, *outputs), self._spec.add_to_chat_ctx))
         for call in calls:
             state = self._added(state, call, out)
         for output in outputs:
@@ -354,7 +344,7 @@ class Speech(Actor[SpeechState, SpeechMessage]):
         scope = out.open_scope(f"step-{step}", self._scope)
         out.tell(self._wiring.supervisor, Publish(SpeechStepNote(self._spec.id, step)))
         state = SpeechState(step=step, scope=scope, released=True, own=state.own)
-        out.tell(self._wiring.history, ContextWanted(self._request(state), out.myself, self._spec.agent.key))
+        out.tell(self._wiring.history, ContextWanted(self._request(state), out.myself))
         return state
 
     # -- the end -----------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sessionactors.interfaces.llm import FunctionToolCall
-from sessionactors.interfaces.user_code import UserAgent
+from sessionactors.messages.output import GENERATION_UNMARKED, GenerationMarks
 from sessionactors.messages.tools import ToolFinished
 from sessionactors.model.chat import (
     FunctionCall,
@@ -28,8 +28,6 @@ class SpeechState:
     """Where the speech is."""
 
     step: int = 1
-    agent: UserAgent | None = None
-    """As it is for this step's request."""
     scope: Scope | None = None
     """The step's."""
     text: str = ""
@@ -50,6 +48,8 @@ class SpeechState:
     released: bool = False
     settled: bool = False
     """The floor has been told that the speech is over."""
+    marks: GenerationMarks = GENERATION_UNMARKED
+    """When the step's text came about."""
     error: BaseException | None = None
 
 

@@ -81,7 +81,7 @@ class STTActor(Actor[STTState, STTMessage]):
     def __init__(self, refs: EarRefs, stt: STT) -> None:
         self._refs = refs
         self._stt = stt
-        self._recognized = Recognized(refs, stt.label)
+        self._recognized = Recognized(refs, stt)
 
     def initial(self) -> STTState:
         """No stream yet."""

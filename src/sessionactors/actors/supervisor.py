@@ -11,7 +11,7 @@ from typing import TypeAlias, assert_never
 
 from sessionactors.messages.agent import AgentEnters
 from sessionactors.messages.ear import AttachSource, SetInputEnabled, TurnFlushed
-from sessionactors.messages.history import ContextChanged, ContextSnapshot, HistoryChanged
+from sessionactors.messages.history import ContextSnapshot, HistoryChanged
 from sessionactors.messages.room import (
     ParticipantJoined,
     ParticipantLeft,
@@ -22,10 +22,11 @@ from sessionactors.messages.room import (
 )
 from sessionactors.messages.session import (
     ActorEnded,
+    AgentInCharge,
+    ChangeOptions,
     CloseSession,
     ComponentFailed,
     DropInEnded,
-    EventRaised,
     FinishClose,
     FloorIdle,
     Publish,
@@ -35,26 +36,17 @@ from sessionactors.messages.session import (
     SpeechQuiet,
 )
 from sessionactors.messages.turn import UserSpeechFact
-from sessionactors.model.chat import AgentHandoff, ChatMessage
 from sessionactors.model.errors import APIError
 from sessionactors.model.events import (
-    AgentStateChangedEvent,
     CloseReason,
-    ContextNote,
-    ConversationItemAddedEvent,
     ErrorEvent,
-    HistoryNote,
-    PublicEvent,
-    SessionEvent,
     SessionReady,
-    UserStateChangedEvent,
 )
 from sessionactors.runtime import (
     Actor,
     Backoff,
     ChildSpec,
     Delivery,
-    InternalError,
     ObligationExpired,
     Outbox,
     Restart,
@@ -70,7 +62,9 @@ from .ear import Ear
 from .floor import Floor
 from .history import History
 from .llm import LLMActor
+from .options_in_force import OptionsInForce
 from .output import Output
+from .public_face import PublicFace
 from .room import Room
 from .states import AgentFacts
 from .supervisor_state import Listener, SessionBroken, SupervisorState
@@ -81,7 +75,6 @@ from .wiring import Wiring
 SupervisorMessage: TypeAlias = (
     Publish
     | HistoryChanged
-    | ContextChanged
     | ReplyScheduled
     | SpeechAudible
     | SpeechQuiet
@@ -94,6 +87,8 @@ SupervisorMessage: TypeAlias = (
     | ParticipantLeft
     | AttachSource
     | SetInputEnabled
+    | ChangeOptions
+    | AgentInCharge
     | ComponentFailed
     | Recovered
     | CloseSession
@@ -128,11 +123,13 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
 
     def __init__(self, wiring: Wiring, finish: FinishSession) -> None:
         self._wiring = wiring
+        self._face = PublicFace(wiring)
         self._closing = CloseProtocol(wiring, finish)
 
     def initial(self) -> SupervisorState:
         """Nothing runs."""
-        return SupervisorState()
+        components = self._wiring.components
+        return SupervisorState(OptionsInForce(components.options, components.agent))
 
     # -- start -------------------------------------------------------------------------------------------------------
 
@@ -170,23 +167,19 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
         """One message."""
         match message:
             case Publish(event):
-                self._emit(state, event, out)
-                return state
+                return self._face.publish(state, event, out)
             case HistoryChanged():
-                self._on_history_changed(state, message, out)
-                return state
-            case ContextChanged(agent, items, replaced, ticket):
-                self._emit(state, ContextNote(agent, items, replaced, ticket), out)
+                self._face.history_changed(state, message, out)
                 return state
             case ReplyScheduled(speech):
-                return self._facts_changed(state, states.scheduled(state.facts, speech), out.now, out)
+                return self._face.facts_changed(state, states.scheduled(state.facts, speech), out.now, out)
             case SpeechAudible(speech, at):
                 state = self._recovered(state, ("llm", "tts"))
-                return self._facts_changed(state, states.audible(state.facts, speech), at, out)
+                return self._face.facts_changed(state, states.audible(state.facts, speech), at, out)
             case SpeechQuiet(speech, at, working):
-                return self._facts_changed(state, states.quiet(state.facts, speech, working=working), at, out)
+                return self._face.facts_changed(state, states.quiet(state.facts, speech, working=working), at, out)
             case UserSpeechFact():
-                return self._on_user_speech(state, message, out)
+                return self._face.user_spoke(state, message, out)
             case RoomConnected():
                 return self._ready(state, out)
             case RoomConnectFailed(error):
@@ -200,6 +193,10 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
                 return self._on_participant_left(state, identity, out)
             case AttachSource():
                 return self._attach(state, DEFAULT_PARTICIPANT, message, out)
+            case ChangeOptions(changes):
+                return self._options_changed(state, state.options.changed(changes), out)
+            case AgentInCharge(agent):
+                return self._options_changed(state, state.options.taken_over(agent), out)
             case SetInputEnabled():
                 for ear in state.ears.values():
                     out.tell(ear, message)
@@ -235,54 +232,12 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
     def _ready(self, state: SupervisorState, out: Outbox[SupervisorMessage]) -> SupervisorState:
         if state.facts.ready or state.closing is not None:
             return state
-        self._emit(state, SessionReady(), out)  # first: who hears that it listens may use it
+        self._face.emit(state, SessionReady(), out)  # first: who hears that it listens may use it
         facts = replace(state.facts, ready=True)
-        state = self._facts_changed(state, AgentFacts(ready=True), out.now, out)
-        state = self._facts_changed(state, facts, out.now, out)  # what was typed while the room was linked
+        state = self._face.facts_changed(state, AgentFacts(ready=True), out.now, out)
+        state = self._face.facts_changed(state, facts, out.now, out)  # what was typed while the room was linked
         out.tell(self._wiring.agent, AgentEnters())
         return state
-
-    # -- public states -----------------------------------------------------------------------------------------------
-
-    def _facts_changed(
-        self, state: SupervisorState, facts: AgentFacts, at: int, out: Outbox[SupervisorMessage]
-    ) -> SupervisorState:
-        new = states.agent_state(facts)
-        old = state.agent_state
-        state = replace(state, facts=facts)
-        if new == old:
-            return state
-        if new not in states.AGENT_TRANSITIONS[old]:
-            bug = InternalError(f"agent state {old} -> {new} is not in the table (message #{out.message_id})")
-            self._emit(state, ErrorEvent(bug, out.path, recoverable=True, created_at=out.wall()), out)
-        self._emit(state, AgentStateChangedEvent(old, new, out.wall(at), out.message_id), out)
-        return replace(state, agent_state=new)
-
-    def _on_user_speech(
-        self, state: SupervisorState, fact: UserSpeechFact, out: Outbox[SupervisorMessage]
-    ) -> SupervisorState:
-        present = state.speaking | {fact.participant} if fact.speaking else state.speaking - {fact.participant}
-        new = states.user_state(present)
-        if new != state.user_state:
-            change = UserStateChangedEvent(state.user_state, new, out.wall(fact.at), out.message_id)
-            self._emit(state, change, out)
-        return replace(state, speaking=present, user_state=new)
-
-    def _on_history_changed(
-        self, state: SupervisorState, change: HistoryChanged, out: Outbox[SupervisorMessage]
-    ) -> None:
-        self._emit(state, HistoryNote(change.version, change.added), out)
-        for item in change.added:
-            if isinstance(item, ChatMessage | AgentHandoff):
-                self._emit(state, ConversationItemAddedEvent(item, out.wall()), out)
-
-    def _emit(self, state: SupervisorState, event: SessionEvent, out: Outbox[SupervisorMessage]) -> None:
-        out.port(self._wiring.components.emit, event)
-        if not isinstance(event, PublicEvent):
-            return
-        for listener in state.listeners.values():
-            if isinstance(event, listener.events):
-                out.tell(listener.ref, EventRaised(event))
 
     # -- participants ------------------------------------------------------------------------------------------------
 
@@ -299,7 +254,18 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
         wiring = self._wiring
         ear = out.spawn(ear_name(identity), lambda: Ear(identity, wiring, attach.source), EAR)
         out.watch(ear, _ended)
+        out.tell(ear, state.options.news())
         return replace(state, ears={**state.ears, identity: ear})
+
+    def _options_changed(
+        self, state: SupervisorState, options: OptionsInForce, out: Outbox[SupervisorMessage]
+    ) -> SupervisorState:
+        news = options.news()
+        out.tell(self._wiring.agent, news)
+        out.tell(self._wiring.floor, news)
+        for ear in state.ears.values():
+            out.tell(ear, news)
+        return replace(state, options=options)
 
     def _on_participant_left(
         self, state: SupervisorState, identity: str, out: Outbox[SupervisorMessage]
@@ -318,7 +284,7 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
     ) -> SupervisorState:
         count = state.failures.get(component, 0) + 1
         fatal = count > self._wiring.options.max_unrecoverable_errors
-        self._emit(state, ErrorEvent(error, component, recoverable=not fatal, created_at=out.wall()), out)
+        self._face.emit(state, ErrorEvent(error, component, recoverable=not fatal, created_at=out.wall()), out)
         state = replace(state, failures={**state.failures, component: count})
         if not fatal:
             return state
@@ -339,7 +305,7 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
         overdue = APIError(
             f"{expired.owner} has waited {expired.age:.1f} s for {expired.waits_for}: inspect() shows what it is doing"
         )
-        self._emit(state, ErrorEvent(overdue, expired.owner, recoverable=True, created_at=out.wall()), out)
+        self._face.emit(state, ErrorEvent(overdue, expired.owner, recoverable=True, created_at=out.wall()), out)
         out.log("obligation_expired", level="error", owner=expired.owner, waits_for=expired.waits_for)
 
     def _on_actor_ended(
@@ -349,7 +315,7 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
             return state
         broken = SessionBroken(f"{path} failed for good: {error}")
         broken.__cause__ = error
-        self._emit(state, ErrorEvent(broken, path, recoverable=False, created_at=out.wall()), out)
+        self._face.emit(state, ErrorEvent(broken, path, recoverable=False, created_at=out.wall()), out)
         if state.closing is not None:
             return self._closing.part_ended(state, path.rsplit("/", 1)[-1], out)
         return self._closing.begin(state, CloseReason.ERROR, 2.0, broken, out)
@@ -361,7 +327,7 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
         state = replace(state, listeners=left)
         if end.error is not None:
             event = ErrorEvent(end.error, end.path, recoverable=True, created_at=out.wall())
-            self._emit(state, event, out)
+            self._face.emit(state, event, out)
         return self._closing.last_call_handled(state, end.path, out)
 
     def summary(self, state: SupervisorState) -> Mapping[str, object]:

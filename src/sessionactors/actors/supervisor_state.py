@@ -14,11 +14,13 @@ from sessionactors.model.events import (
     CloseReason,
     UserState,
 )
+from sessionactors.model.usage import AgentSessionUsage
 from sessionactors.runtime import (
     Ref,
 )
 
 from .ear import EarMessage
+from .options_in_force import OptionsInForce
 from .states import AgentFacts
 
 
@@ -57,11 +59,14 @@ class Listener:
 class SupervisorState:
     """Lifecycle, public states, and failures in a row."""
 
+    options: OptionsInForce
     facts: AgentFacts = field(default_factory=AgentFacts)
     agent_state: AgentState = "initializing"
     user_state: UserState = "listening"
     speaking: frozenset[str] = frozenset()
     ears: Mapping[str, Ref[EarMessage]] = field(default_factory=dict)
+    usage: AgentSessionUsage = field(default_factory=AgentSessionUsage)
+    """What was used of each model."""
     failures: Mapping[str, int] = field(default_factory=dict)
     listeners: Mapping[str, Listener] = field(default_factory=dict)
     """Drop-ins that are told of public events, by path."""

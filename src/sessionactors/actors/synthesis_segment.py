@@ -37,6 +37,8 @@ class SpokenSegment:
     """Where in the spoken text the next attempt begins."""
     doubt: Exception | None = None
     """Why nobody knows whether the text before ``resume_at`` has been said."""
+    handed_at: int | None = None
+    """When the voice got the first text."""
     first_audio_at: int | None = None
 
     @property

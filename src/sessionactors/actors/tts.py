@@ -27,6 +27,7 @@ from sessionactors.messages.tts import (
     SynthesisDue,
     SynthesisEnded,
     SynthesisFailed,
+    SynthesisMarks,
     SynthesisStalled,
     TextWanted,
 )
@@ -35,6 +36,7 @@ from sessionactors.model.events import MetricsCollectedEvent
 from sessionactors.model.metrics import TTSMetrics
 from sessionactors.runtime import NS, Actor, EffectPort, Outbox, Overflow, Scope
 
+from .component_metadata import metadata_of
 from .retry_policy import reportable, retry_delay
 from .segment_text import SegmentText
 from .synthesis import MayReceive, MoreText, NoMoreText, SynthesisOrder, speak
@@ -210,6 +212,7 @@ class TTSActor(Actor[TTSState, TTSMessage]):
         if text:
             out.feed(segment.name, MoreText(text))
             attempt = replace(attempt, wanting=False, fed=attempt.fed + len(text))
+            segment = segment if segment.handed_at is not None else replace(segment, handed_at=out.now)
         elif segment.text.ended:
             out.feed(segment.name, NoMoreText())
             attempt = replace(attempt, wanting=False, text_ended=True)
@@ -247,8 +250,12 @@ class TTSActor(Actor[TTSState, TTSMessage]):
 
     def _hand_over(self, segment: SpokenSegment, out: Outbox[TTSMessage]) -> SpokenSegment:
         audio, ready = segment.audio.hand_over()
+        marks = None
+        if ready and not segment.audio.handed:  # with the first of the segment
+            marks = SynthesisMarks(segment.handed_at, segment.first_audio_at, metadata_of(self._voice))
         for part in ready:
-            out.tell(self._wiring.output, SegmentAudio(segment.name, part.frame, part.timings, segment.scope))
+            out.tell(self._wiring.output, SegmentAudio(segment.name, part.frame, part.timings, segment.scope, marks))
+            marks = None
         return replace(segment, audio=audio)
 
     def _on_credit(self, state: TTSState, name: str, seconds: float, out: Outbox[TTSMessage]) -> TTSState:
@@ -334,15 +341,19 @@ class TTSActor(Actor[TTSState, TTSMessage]):
     def _publish_metrics(self, segment: SpokenSegment, out: Outbox[TTSMessage], *, cancelled: bool = False) -> None:
         if not segment.attempts:
             return  # no voice was asked
-        first = segment.first_audio_at
+        began, first = segment.handed_at, segment.first_audio_at
         metrics = TTSMetrics(
             label=self._label,
             segment_id=segment.name,
             speech_id=segment.speech,
-            ttfb=0.0 if first is None else (first - segment.since) / NS,
+            ttfb=-1.0 if first is None or began is None else (first - began) / NS,
             audio_duration=segment.audio.received / segment.audio.rate,
             characters_count=segment.text.spoken_length,
             cancelled=cancelled,
+            duration=0.0 if began is None else (out.now - began) / NS,
+            request_id=segment.name,
+            timestamp=out.wall(),
+            metadata=metadata_of(self._voice),
         )
         out.tell(self._wiring.supervisor, Publish(MetricsCollectedEvent(metrics, out.wall())))
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TypeAlias, assert_never
 
 from sessionactors.interfaces.home import Home
+from sessionactors.interfaces.turn_detector import TurnDetector
 from sessionactors.messages.ear import (
     EndOfTurnPredicted,
     EndpointingElapsed,
@@ -32,11 +33,14 @@ from sessionactors.messages.ear import (
     TurnFlushed,
     UtteranceEnded,
 )
+from sessionactors.messages.session import OptionsChanged
 from sessionactors.messages.turn import InterruptionWanted, UserActivity, UserSpeechFact, UserTurnEnded
 from sessionactors.model.chat import ChatContext, ChatMessage
+from sessionactors.model.options import SessionOptions
 from sessionactors.runtime import NS, Actor, EffectPort, Outbox
 
 from .barge_in import word_count, worth_telling
+from .component_metadata import metadata_of
 from .ear_refs import EarRefs
 from .endpointing import Wait, seconds_left, silence_needed, waits_for
 from .turn_state import Phase, TurnState
@@ -55,6 +59,7 @@ TurnMessage: TypeAlias = (
     | EndpointingElapsed
     | EndOfTurnPredicted
     | FlushTurn
+    | OptionsChanged
     | FlushOverdue
 )
 
@@ -77,7 +82,7 @@ class TurnActor(Actor[TurnState, TurnMessage]):
 
     def initial(self) -> TurnState:
         """Silence."""
-        return TurnState()
+        return TurnState(options=self._refs.wiring.options)
 
     def restarted(self, state: TurnState, error: BaseException, out: Outbox[TurnMessage]) -> TurnState:
         """Take up what was waited for: timers and the question to the detector ended with the failure."""
@@ -115,6 +120,8 @@ class TurnActor(Actor[TurnState, TurnMessage]):
                 return self._on_endpointing_elapsed(state, out)
             case EndOfTurnPredicted():
                 return self._on_predicted(state, message, out)
+            case OptionsChanged(options):
+                return self._on_options_changed(replace(state, options=options), out)
             case FlushTurn():
                 return self._on_flush(state, message, out)
             case FlushOverdue():
@@ -171,7 +178,7 @@ class TurnActor(Actor[TurnState, TurnMessage]):
     def _wish(self, state: TurnState, duration: float, out: Outbox[TurnMessage]) -> TurnState:
         """Let the floor know, when it may decide otherwise than before."""
         refs = self._refs
-        least = refs.wiring.options.min_interruption_duration
+        least = state.options.min_interruption_duration
         if refs.vad is None:
             duration = max(duration, least)  # nobody measures the voice: recognised words stand for speech long enough
         words = None
@@ -227,7 +234,7 @@ class TurnActor(Actor[TurnState, TurnMessage]):
 
     def _decide(self, state: TurnState, out: Outbox[TurnMessage]) -> TurnState:
         """The user is silent: wait for what is missing, or for the end."""
-        detector = self._refs.wiring.components.turn_detector
+        detector = _detector(state.options)
         opinion = state.opinion if state.opinion and state.opinion.transcript == state.transcript else None
         wait = waits_for(
             recognised=self._refs.stt is not None,
@@ -246,13 +253,21 @@ class TurnActor(Actor[TurnState, TurnMessage]):
             case Wait.SILENCE:
                 probability = None if opinion is None else opinion.probability
                 threshold = (None if detector is None else detector.unlikely_threshold()) or 0.0
-                self._wait(state, silence_needed(self._refs.wiring.options, probability, threshold), out)
+                self._wait(state, silence_needed(state.options, probability, threshold), out)
                 return state
             case _:
                 assert_never(wait)
 
+    def _on_options_changed(self, state: TurnState, out: Outbox[TurnMessage]) -> TurnState:
+        """What is being waited for is waited for by the new options."""
+        if state.phase is Phase.DECIDING:
+            return self._decide(state, out)
+        if state.phase is Phase.SPEAKING and self._refs.vad is None:
+            self._limit_wait(state, out)
+        return state
+
     def _limit_wait(self, state: TurnState, out: Outbox[TurnMessage]) -> None:
-        self._wait(state, self._refs.wiring.options.max_endpointing_delay, out)
+        self._wait(state, state.options.max_endpointing_delay, out)
 
     @staticmethod
     def _wait(state: TurnState, delay: float, out: Outbox[TurnMessage]) -> None:
@@ -260,7 +275,7 @@ class TurnActor(Actor[TurnState, TurnMessage]):
         out.timer(ENDPOINTING, seconds_left(anchor, delay, out.now), EndpointingElapsed())
 
     def _ask_detector(self, state: TurnState, out: Outbox[TurnMessage]) -> TurnState:
-        detector = self._refs.wiring.components.turn_detector
+        detector = _detector(state.options)
         transcript = state.transcript
         if detector is None or state.asked == transcript:
             return state
@@ -303,6 +318,7 @@ class TurnActor(Actor[TurnState, TurnMessage]):
             started_speaking_at=state.started_at,
             stopped_speaking_at=state.ended_at,
             last_final_at=state.last_final_at,
+            recogniser=metadata_of(self._refs.wiring.components.stt),
         )
         out.tell(self._refs.wiring.agent, ended)
         out.log("turn_committed", level="debug", turn=turn, transcripts=list(state.ledger.open))
@@ -360,3 +376,7 @@ class TurnActor(Actor[TurnState, TurnMessage]):
             committed = out.turn if state.turns > turns else None
             out.tell(flush.reply_to, TurnFlushed(self._refs.participant, committed))
         return replace(state, flush=None)
+
+
+def _detector(options: SessionOptions) -> TurnDetector | None:
+    return options.turn_detection if isinstance(options.turn_detection, TurnDetector) else None

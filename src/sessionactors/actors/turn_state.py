@@ -7,6 +7,7 @@ from enum import Enum
 
 from sessionactors.messages.ear import EndOfTurnPredicted, FinalTranscript, FlushTurn
 from sessionactors.messages.turn import InterruptionWanted
+from sessionactors.model.options import SessionOptions
 
 from .transcript_ledger import TranscriptLedger
 
@@ -29,6 +30,8 @@ class Phase(Enum):
 class TurnState:
     """The turn so far."""
 
+    options: SessionOptions
+    """As they are for the agent in charge."""
     phase: Phase = Phase.SILENT
     started_at: int | None = None
     """When the first speech of the turn set in, ns."""

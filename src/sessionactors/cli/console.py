@@ -23,7 +23,6 @@ from sessionactors.model.events import (
 )
 from sessionactors.session.agent_session import AgentSession
 from sessionactors.session.drop_in import AnyDropIn
-from sessionactors.session.event_emitter import EVENT_TYPES
 from sessionactors.session.job import JobContext
 from sessionactors.transports.console import ConsoleTransport
 from sessionactors.transports.transcript import AGENT
@@ -125,8 +124,7 @@ async def _answered(session: AgentSession[object]) -> None:
     def something(_: PublicEvent) -> None:
         heard.set()
 
-    for name in EVENT_TYPES:
-        session.on(name, something)  # type: ignore[call-overload]
+    session.on_any(something)
     while True:
         heard.clear()
         try:
@@ -210,8 +208,7 @@ class _JsonLines:
 
     def watch(self, session: AgentSession[object]) -> None:
         """Print all its events from now on."""
-        for name in EVENT_TYPES:
-            session.on(name, self._print)  # type: ignore[call-overload]
+        session.on_any(self._print)
 
     def _print(self, event: PublicEvent) -> None:
         self._out.write(json.dumps(plain(event), ensure_ascii=False) + "\n")

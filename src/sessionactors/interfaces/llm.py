@@ -79,6 +79,9 @@ class LLM(ABC):
     home: ClassVar[Home] = Home.ACTOR
     label: str = "llm"
     model: str = ""
+    """The model's name, for figures and bills."""
+    provider: str = ""
+    """Who serves it."""
 
     @abstractmethod
     def chat(

@@ -39,3 +39,5 @@ class SpeechSpec:
     with_audio: bool = True
     input_modality: InputModality = "audio"
     """How the user said what it answers."""
+    user_stopped_at: int | None = None
+    """When the user whom it answers ceased to speak, kernel clock nanoseconds."""

@@ -152,6 +152,10 @@ class STT(ABC):
     sample_rate: ClassVar[int] = 16000
     """Hertz of the mono audio that :meth:`transcribe` wants; the session resamples."""
     label: str = "stt"
+    model: str = ""
+    """The model's name, for figures and bills."""
+    provider: str = ""
+    """Who serves it."""
 
     @property
     def capabilities(self) -> STTCapabilities:

@@ -35,6 +35,10 @@ class TTS(ABC):
 
     home: ClassVar[Home] = Home.ACTOR
     label: str = "tts"
+    model: str = ""
+    """The model's name, for figures and bills."""
+    provider: str = ""
+    """Who serves it."""
 
     @property
     @abstractmethod

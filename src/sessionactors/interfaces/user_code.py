@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from sessionactors.model.chat import ChatContext, ChatItem, ChatMessage
-from sessionactors.model.instructions import Instructions
 from sessionactors.model.options import SessionOptions
 from sessionactors.model.tools import ToolDefinition
 
@@ -72,7 +71,7 @@ class UserAgent(ABC):
 
     @property
     @abstractmethod
-    def instructions(self) -> Instructions | str:
+    def instructions(self) -> str:
         """The system prompt."""
 
     @property

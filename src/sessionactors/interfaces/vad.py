@@ -69,6 +69,10 @@ class VAD(ABC):
     sample_rate: ClassVar[int] = 16000
     """Hertz of the mono audio that :meth:`detect` wants; the session resamples."""
     label: str = "vad"
+    model: str = ""
+    """The model's name, for figures and bills."""
+    provider: str = ""
+    """Who serves it."""
 
     @property
     def capabilities(self) -> VADCapabilities:

@@ -37,6 +37,8 @@ class GenerationDone:
     ttft: float
     """Seconds from the request to the first delta."""
     duration: float
+    provider_id: str = ""
+    """The provider's name for the request."""
 
 
 @message()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from sessionactors.interfaces.audio_io import AudioSink, SinkEvent
 from sessionactors.model.chat import ChatMessage
+from sessionactors.model.metrics import Metadata
 from sessionactors.runtime import Lane, Overflow, Ref, Scope, message
+
+from .llm import GenerationDone
 
 
 @message()
@@ -37,6 +41,36 @@ class PlayoutFinished:
 PlayoutReport: TypeAlias = PlayoutStarted | PlayoutFinished
 
 
+@dataclass(frozen=True, slots=True)
+class GenerationMarks:
+    """When the text of a segment came about (kernel clock nanoseconds), for the metrics of its item."""
+
+    user_stopped_at: int | None = None
+    """When the user whom it answers ceased to speak."""
+    requested_at: int | None = None
+    """When the model was asked."""
+    first_text_at: int | None = None
+    last_text_at: int | None = None
+    tokens: int = 0
+    """Of the completion; 0 while it is not known."""
+    request_ids: tuple[str, ...] = ()
+    """The provider's names for the requests."""
+    model: Metadata | None = None
+
+    def generated(self, done: GenerationDone) -> GenerationMarks:
+        """The model has said all."""
+        tokens = 0 if done.usage is None else done.usage.completion_tokens
+        return replace(self, tokens=tokens, request_ids=(done.provider_id,) if done.provider_id else ())
+
+    def with_text(self, at: int) -> GenerationMarks:
+        """More text came."""
+        return replace(self, first_text_at=at if self.first_text_at is None else self.first_text_at, last_text_at=at)
+
+
+GENERATION_UNMARKED = GenerationMarks()
+"""Nothing is known (yet)."""
+
+
 @message()
 class PlaySegment:
     """Play a segment when the ones before it are done. It accounts: answered also when its scope is closed."""
@@ -50,8 +84,7 @@ class PlaySegment:
     """When the floor was granted: the time of the item."""
     add_to_context: bool = True
     """Whether the model will see what was heard."""
-    agent: str = ""
-    """Key of the agent that speaks: what was heard enters its context."""
+    marks: GenerationMarks = GENERATION_UNMARKED
 
 
 @message(fenced=True)
@@ -69,6 +102,8 @@ class SegmentTextEnded:
 
     segment: str
     scope: Scope
+    marks: GenerationMarks | None = None
+    """What is known now that was not when the segment was opened."""
 
 
 @message()

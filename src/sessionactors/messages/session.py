@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sessionactors.interfaces.speech_spec import SpeechSpec
+from sessionactors.interfaces.user_code import UserAgent
 from sessionactors.model.chat import ChatMessage
 from sessionactors.model.events import CloseReason, PublicEvent, SessionEvent
 from sessionactors.model.options import SessionOptions
@@ -30,9 +33,27 @@ class CloseSession:
 
 @message(lane=Lane.CONTROL, overflow=Overflow.CONFLATE)
 class OptionsChanged:
-    """The session's options are these from now on. ``supervisor`` to every actor that keeps options."""
+    """These options hold from now on. ``supervisor`` to every actor that keeps options."""
 
     options: SessionOptions
+    """As they are for the agent in charge."""
+    session: SessionOptions
+    """The session's, for whoever works for an agent that is not in charge: ``agent.options(session)``."""
+
+
+@message(lane=Lane.CONTROL)
+class ChangeOptions:
+    """``update_options`` was called. Session to ``supervisor``."""
+
+    changes: Mapping[str, object]
+    """New values by the names of :class:`SessionOptions`; they are checked."""
+
+
+@message()
+class AgentInCharge:
+    """Another agent has taken over: its own options hold. ``agent`` to ``supervisor``."""
+
+    agent: UserAgent
 
 
 @message()

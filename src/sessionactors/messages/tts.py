@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from sessionactors.interfaces.tts import SynthesizedAudio, WordTiming
 from sessionactors.model.audio import AudioFrame
+from sessionactors.model.metrics import Metadata
 from sessionactors.runtime import Lane, Overflow, Scope, message
 
 
@@ -40,6 +43,16 @@ class AudioCredit:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class SynthesisMarks:
+    """When a segment's synthesis got on (kernel clock nanoseconds), for the metrics of its item."""
+
+    handed_at: int | None
+    """When the voice got the first text."""
+    first_audio_at: int | None
+    voice: Metadata | None = None
+
+
 @message(fenced=True)
 class SegmentAudio:
     """Audio of a segment. ``tts`` to ``output``."""
@@ -49,6 +62,8 @@ class SegmentAudio:
     timings: tuple[WordTiming, ...]
     """Of the words that end in the frame: places in the segment's text, seconds of its audio; ascending."""
     scope: Scope
+    marks: SynthesisMarks | None = None
+    """With the first of a segment."""
 
 
 @message(fenced=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sessionactors.model.metrics import Metadata
 from sessionactors.runtime import Lane, Overflow, message
 
 
@@ -18,6 +19,8 @@ class UserTurnEnded:
     stopped_speaking_at: int | None = None
     last_final_at: int | None = None
     """When the last final transcript came."""
+    recogniser: Metadata | None = None
+    """Who understood it."""
 
 
 @message(lane=Lane.CONTROL, overflow=Overflow.CONFLATE, key=lambda activity: activity.participant)

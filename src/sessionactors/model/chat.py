@@ -27,6 +27,7 @@ from .chat_items import (
     payload,
 )
 from .instructions import Instructions
+from .metrics import MetricsReport
 from .read_only import ReadOnlyList
 from .sentinel import NOT_GIVEN, NotGiven, NotGivenOr
 
@@ -110,7 +111,7 @@ class ChatContext:
         id: NotGivenOr[str] = NOT_GIVEN,
         interrupted: NotGivenOr[bool] = NOT_GIVEN,
         created_at: NotGivenOr[float] = NOT_GIVEN,
-        metrics: NotGivenOr[Mapping[str, float]] = NOT_GIVEN,
+        metrics: NotGivenOr[MetricsReport] = NOT_GIVEN,
         extra: NotGivenOr[Mapping[str, object]] = NOT_GIVEN,
     ) -> ChatMessage:
         """Add a message and return it: at the end, or by its time when that is given."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from .audio import AudioFrame
+from .metrics import MetricsReport
 from .read_only import ReadOnlyList
 
 ChatRole: TypeAlias = Literal["developer", "system", "user", "assistant"]
@@ -69,8 +70,8 @@ class ChatMessage:
     """True when ``content`` is only the part of an agent's speech that was heard."""
     transcript_confidence: float | None = None
     """0..1, for user messages that came from speech."""
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    """Seconds (or seconds since the epoch for ``*_at``), by name."""
+    metrics: MetricsReport = field(default_factory=MetricsReport)
+    """What its parts took; see :class:`.MetricsReport`."""
     extra: Mapping[str, object] = field(default_factory=dict)
     """Whatever a provider or the user wants to keep with it."""
     type: Literal["message"] = "message"

@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 from .chat import AgentHandoff, ChatItem, ChatMessage, FunctionCall, FunctionCallOutput
 from .metrics import SessionMetrics
 from .speech import InputModality
+from .usage import AgentSessionUsage
 
 AgentState: TypeAlias = Literal["initializing", "idle", "listening", "thinking", "speaking"]
 UserState: TypeAlias = Literal["speaking", "listening", "away"]
@@ -115,6 +116,15 @@ class MetricsCollectedEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionUsageUpdatedEvent:
+    """The session has used more of a model; ``usage`` is all so far."""
+
+    usage: AgentSessionUsage
+    created_at: float
+    type: Literal["session_usage_updated"] = "session_usage_updated"
+
+
+@dataclass(frozen=True, slots=True)
 class ErrorEvent:
     """A component failed, or the runtime had to step in."""
 
@@ -176,20 +186,6 @@ class SpeechStepNote:
 
 
 @dataclass(frozen=True, slots=True)
-class ContextNote:
-    """An agent remembers more, or something else."""
-
-    agent: str
-    """Its key."""
-    items: tuple[ChatItem, ...]
-    replaced: bool
-    """These are all of them; else they came to the end."""
-    ticket: str = ""
-    """Of the change that was asked for, if one was."""
-    type: Literal["_context"] = "_context"
-
-
-@dataclass(frozen=True, slots=True)
 class SpeechScheduledNote:
     """A speech waits for the floor, or has it."""
 
@@ -233,6 +229,7 @@ PublicEvent: TypeAlias = (
     | FunctionToolsExecutedEvent
     | SpeechCreatedEvent
     | MetricsCollectedEvent
+    | SessionUsageUpdatedEvent
     | ErrorEvent
     | CloseEvent
 )
@@ -241,7 +238,6 @@ SessionNote: TypeAlias = (
     | HistoryNote
     | SpeechOpenedNote
     | SpeechStepNote
-    | ContextNote
     | SpeechScheduledNote
     | SpeechItemNote
     | SpeechInterruptedNote

@@ -195,20 +195,40 @@ class SessionOptions:
     def resolve(cls, given: Mapping[str, object]) -> SessionOptions:
         """The options that amount to what was given; what was not has its default, which depends on the rest.
 
-        Beside a streaming detector the delays are 0.3 and 2.5 s. A minimum above the default maximum lifts it.
+        Beside a streaming detector the delays are 0.3 and 2.5 s. A delay that was given moves the other one's default.
         """
         values = dict(given)
         detector = values.get("turn_detection", NOT_GIVEN)
         if isinstance(detector, TurnDetectorLike) and detector.streaming:
             values = {**STREAMING_DETECTOR_DELAYS, **values}
         least, most = (values.get(name, _DEFAULTS[name]) for name in ("min_endpointing_delay", "max_endpointing_delay"))
-        if "max_endpointing_delay" not in given and isinstance(least, int | float) and isinstance(most, int | float):
-            values["max_endpointing_delay"] = max(most, least)
+        if isinstance(least, int | float) and isinstance(most, int | float) and least > most:
+            if "max_endpointing_delay" not in given:
+                values["max_endpointing_delay"] = least
+            elif "min_endpointing_delay" not in given:
+                values["min_endpointing_delay"] = most
         return cls(**values, given=frozenset(given))  # type: ignore[arg-type]
 
-    def overridden(self, changes: Mapping[str, object]) -> SessionOptions:
-        """These options with some given anew; defaults that depend on them are resolved again."""
+    def changed(self, changes: Mapping[str, object]) -> SessionOptions:
+        """These options with some given anew; defaults that depend on them are resolved again.
+
+        Raises:
+            OptionError: a value is out of range, or contradicts one that was given before.
+        """
         return SessionOptions.resolve({**self.settings(), **changes})
+
+    def overridden(self, overrides: Mapping[str, object]) -> SessionOptions:
+        """These options as they are for an agent with its own. Where one delay contradicts the other, the agent's wins.
+
+        Args:
+            overrides: options that were checked by themselves; a combination of them with these is never an error.
+        """
+        values = {**self.settings(), **overrides}
+        least, most = values.get("min_endpointing_delay"), values.get("max_endpointing_delay")
+        if isinstance(least, int | float) and isinstance(most, int | float) and least > most:
+            yields = "min_endpointing_delay" if "max_endpointing_delay" in overrides else "max_endpointing_delay"
+            del values[yields]
+        return SessionOptions.resolve(values)
 
     def settings(self, names: Collection[str] | None = None) -> dict[str, object]:
         """The options that were given, of these names."""

@@ -12,19 +12,19 @@ from sessionactors.model.events import (
     AgentState,
     UserState,
 )
-from sessionactors.model.options import SessionOptions
 from sessionactors.model.sentinel import NOT_GIVEN
+from sessionactors.model.usage import AgentSessionUsage
 
-from .agents_of_session import AgentsOfSession
 from .insight import Insight
 from .io import AgentInput, AgentOutput
 from .running import Running
 from .session_life import SessionLife
 from .session_link import Userdata_T
+from .settings import Settings
 from .speech_handle import SpeechHandle
 
 
-class AgentSession(Running[Userdata_T], AgentsOfSession[Userdata_T], Insight[Userdata_T], SessionLife[Userdata_T]):
+class AgentSession(Running[Userdata_T], Settings[Userdata_T], Insight[Userdata_T], SessionLife[Userdata_T]):
     """One conversation: connects STT, LLM, TTS and VAD to an agent and conducts audio and text.
 
     Components may be given here or to :meth:`start`. Options follow LiveKit's names; flat ones and ``turn_handling``
@@ -88,9 +88,9 @@ class AgentSession(Running[Userdata_T], AgentsOfSession[Userdata_T], Insight[Use
         return ChatContext(self._mirror.items)
 
     @property
-    def options(self) -> SessionOptions:
-        """The resolved options."""
-        return self._options
+    def usage(self) -> AgentSessionUsage:
+        """What the session has used of each model so far; kept after the close, anew with the next start."""
+        return self._mirror.usage
 
     @property
     def userdata(self) -> Userdata_T:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Awaitable, Callable
 from typing import Literal, TypeAlias, TypeVar, get_args, overload
 
@@ -18,10 +19,16 @@ EventTypes: TypeAlias = Literal[
     "function_tools_executed",
     "speech_created",
     "metrics_collected",
+    "session_usage_updated",
     "error",
     "close",
 ]
 EVENT_TYPES: tuple[str, ...] = get_args(EventTypes)
+
+DEPRECATED_METRICS = (
+    "metrics_collected is deprecated: listen to session_usage_updated for what was used, and read the metrics of each "
+    "message (conversation_item_added) for how long things took"
+)
 
 Callback: TypeAlias = Callable[..., object]
 CallbackT = TypeVar("CallbackT", bound=Callback)
@@ -33,6 +40,8 @@ class EventEmitter:
     def __init__(self) -> None:
         self._callbacks: dict[str, list[Callback]] = {}
         self._user_callbacks = Callbacks()
+        self._on_any: list[Callable[[PublicEvent], object]] = []
+        self._warned = False
 
     @overload
     def on(self, event: EventTypes) -> Callable[[CallbackT], CallbackT]: ...
@@ -41,15 +50,25 @@ class EventEmitter:
     def on(self, event: EventTypes, callback: CallbackT | None = None) -> CallbackT | Callable[[CallbackT], CallbackT]:
         """Call ``callback(event)`` at each event of this name; also usable as a decorator. It may be ``async``.
 
+        ``metrics_collected`` is deprecated and warns once: sums come with ``session_usage_updated``, delays with the
+        ``metrics`` of each message.
+
         Raises:
             OptionError: there is no such event.
         """
+        if event == "metrics_collected" and not self._warned:
+            self._warned = True
+            warnings.warn(DEPRECATED_METRICS, DeprecationWarning, stacklevel=2)
         if event not in EVENT_TYPES:
             raise OptionError(f"no event named {event!r}; there are: {', '.join(EVENT_TYPES)}")
         if callback is None:
             return lambda given: self.on(event, given)
         self._callbacks.setdefault(event, []).append(callback)
         return callback
+
+    def on_any(self, callback: Callable[[PublicEvent], object]) -> None:
+        """Call ``callback(event)`` at each public event, of whatever name, in their order. It may be ``async``."""
+        self._on_any.append(callback)
 
     def once(self, event: EventTypes, callback: Callback) -> None:
         """Call ``callback`` at the next event of this name only."""
@@ -64,9 +83,15 @@ class EventEmitter:
         """Forget a callback."""
         self._callbacks[event] = [other for other in self._callbacks.get(event, ()) if other != callback]
 
+    def off_any(self, callback: Callable[[PublicEvent], object]) -> None:
+        """Forget a callback of :meth:`on_any`."""
+        self._on_any = [other for other in self._on_any if other != callback]
+
     def _raise_event(self, event: PublicEvent) -> None:
         for callback in tuple(self._callbacks.get(event.type, ())):
             self._user_callbacks.call(event.type, callback, event)
+        for observer in tuple(self._on_any):
+            self._user_callbacks.call(event.type, observer, event)
 
     def _run(self, name: str, awaitable: Awaitable[object], then: Callable[[], object] | None = None) -> None:
         self._user_callbacks.run(name, awaitable, then)

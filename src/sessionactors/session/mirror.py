@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import takewhile
+from typing import assert_never
 
 from sessionactors.model.chat import ChatItem, ChatMessage, FunctionCall, FunctionCallOutput
 from sessionactors.model.errors import SessionStateError
-from sessionactors.model.events import AgentState, UserState
+from sessionactors.model.events import (
+    AgentState,
+    AgentStateChangedEvent,
+    SessionUsageUpdatedEvent,
+    UserState,
+    UserStateChangedEvent,
+)
+from sessionactors.model.usage import AgentSessionUsage
 
 from .run_result import RunResult
 from .speech_handle import SpeechHandle
@@ -25,6 +33,7 @@ class Mirror:
     items: list[ChatItem] = field(default_factory=list)
     run: RunResult[object] | None = None
     """What ``session.run`` watches, until it is complete."""
+    usage: AgentSessionUsage = field(default_factory=AgentSessionUsage)
 
     def watch(self, handle: SpeechHandle) -> None:
         """A speech was asked for: a run that is under way includes it."""
@@ -61,6 +70,18 @@ class Mirror:
         handle._finish(interrupted=interrupted, error=error)
         if self.run is not None:
             self.run.speech_over(speech_id, error)
+
+    def reflect(self, event: AgentStateChangedEvent | UserStateChangedEvent | SessionUsageUpdatedEvent) -> None:
+        """A public value has changed."""
+        match event:
+            case AgentStateChangedEvent(_, new_state):
+                self.agent_state = new_state
+            case UserStateChangedEvent(_, new_state):
+                self.user_state = new_state
+            case SessionUsageUpdatedEvent(usage):
+                self.usage = usage
+            case _:
+                assert_never(event)
 
     def close(self) -> None:
         """The session is over: so is every speech. States return to their beginning, without events."""

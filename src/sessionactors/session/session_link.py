@@ -29,11 +29,11 @@ from sessionactors.model.events import (
     AgentStateChangedEvent,
     CloseEvent,
     CloseReason,
-    ContextNote,
     HistoryNote,
     SessionEvent,
     SessionNote,
     SessionReady,
+    SessionUsageUpdatedEvent,
     SpeechCreatedEvent,
     SpeechFinishedNote,
     SpeechInterruptedNote,
@@ -64,7 +64,6 @@ from .lifecycle import SessionLifecycle
 from .mirror import Mirror
 from .mock_tools import Mock
 from .open_toolsets import OpenToolsets
-from .roster import Roster
 from .speech_handle import SpeechHandle
 from .tool import AnyTool, check_tools
 from .turn_handling import PreemptiveGenerationOptions, TurnHandlingOptions
@@ -161,7 +160,6 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
         self._input = AgentInput(self._attach_source, self._enable_input)
         self._output = AgentOutput(self._attach_sink, self._enable_output)
         self._agent: Agent | None = None
-        self._roster = Roster(cast("AgentSession[object]", self))
         self._room_name = ""
         self._root: Ref[SupervisorMessage] | None = None
         self._wiring: Wiring | None = None
@@ -280,11 +278,8 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
     def _deliver(self, event: SessionEvent) -> None:
         """On the user's loop: bring the mirror up to date, then call back."""
         match event:
-            case AgentStateChangedEvent(_, new_state):
-                self._mirror.agent_state = new_state
-                self._raise_event(event)
-            case UserStateChangedEvent(_, new_state):
-                self._mirror.user_state = new_state
+            case AgentStateChangedEvent() | UserStateChangedEvent() | SessionUsageUpdatedEvent():
+                self._mirror.reflect(event)
                 self._raise_event(event)
             case SpeechCreatedEvent(speech_id, source, user_initiated, created_at):
                 handle = self._handle_of(speech_id)
@@ -304,8 +299,6 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
             case SessionReady():
                 if self._ready is not None and not self._ready.done():
                     self._ready.set_result(None)
-            case ContextNote():
-                self._roster.remember(note)
             case HistoryNote(_, items):
                 self._mirror.items.extend(items)
             case SpeechOpenedNote(speech_id, allow_interruptions, priority, modality):
@@ -346,7 +339,8 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
 
     def _let_go(self) -> ActorSystem | None:
         """Let go of agent, actors and system. Gives the system if it is the shared one: it is to be released."""
-        self._roster.release()
+        if self._agent is not None:
+            self._agent._session = self._agent._bound = None
         if self._trace is not None:
             self._trace.close()
         system, self._system = self._system, None

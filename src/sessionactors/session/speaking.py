@@ -54,7 +54,7 @@ class Speaking(SessionLink[Userdata_T]):
                 source=SpeechSource.SAY,
                 agent=agent,
                 text=text,
-                allow_interruptions=given(allow_interruptions, self._options.allow_interruptions),
+                allow_interruptions=given(allow_interruptions, agent.options(self._options).allow_interruptions),
                 add_to_chat_ctx=add_to_chat_ctx,
                 priority=priority,
             )
@@ -107,7 +107,7 @@ class Speaking(SessionLink[Userdata_T]):
                 chat_items=None if context is None else tuple(context.items),
                 tools=_known(given(tools, None), agent),
                 tool_choice=given(tool_choice, "none" if inside_of_a_tool else "auto"),
-                allow_interruptions=given(allow_interruptions, self._options.allow_interruptions),
+                allow_interruptions=given(allow_interruptions, agent.options(self._options).allow_interruptions),
                 priority=priority,
                 input_modality=input_modality,
             ),

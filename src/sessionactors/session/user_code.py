@@ -10,10 +10,9 @@ import structlog
 from sessionactors.interfaces.llm import FunctionToolCall
 from sessionactors.interfaces.user_code import AgentComponents, ToolResult, TurnVerdict, UserAgent
 from sessionactors.model.chat import ChatContext, ChatItem, ChatMessage
-from sessionactors.model.instructions import Instructions
+from sessionactors.model.options import SessionOptions
 from sessionactors.model.tools import ToolDefinition
 
-from .editable_message import EditableMessage
 from .function_tool import StopResponse
 from .tool_call import ToolCaller
 from .tool_table import ToolTable
@@ -36,22 +35,15 @@ class SessionUserAgent(UserAgent):
         session: AgentSession[object],
         threads: Callable[[], Threads],
         *,
-        key: str,
         components: AgentComponents,
     ) -> None:
         self._agent = agent
-        self._key = key
-        self._initial = tuple(agent.chat_ctx.items)
         self._components = components
         self._instructions = agent.instructions
+        self._overrides = agent._overrides
         self._session = session
         self._table = ToolTable(session._tools, agent)
         self._caller = ToolCaller(agent, self._table, session, threads)
-
-    @property
-    def key(self) -> str:
-        """The agent's id, with a number if several of the session have the same."""
-        return self._key
 
     @property
     def id(self) -> str:
@@ -59,7 +51,7 @@ class SessionUserAgent(UserAgent):
         return self._agent.id
 
     @property
-    def instructions(self) -> Instructions | str:
+    def instructions(self) -> str:
         """The agent's instructions."""
         return self._instructions
 
@@ -71,7 +63,7 @@ class SessionUserAgent(UserAgent):
     @property
     def initial_items(self) -> tuple[ChatItem, ...]:
         """The agent's own conversation."""
-        return self._initial
+        return tuple(self._agent.chat_ctx.items)
 
     @property
     def components(self) -> AgentComponents:
@@ -91,6 +83,10 @@ class SessionUserAgent(UserAgent):
     def _tools_unusable(self, error: Exception) -> None:
         log.error("tools_unchanged", agent=self.id, error=repr(error))
 
+    def options(self, session: SessionOptions) -> SessionOptions:
+        """The session's options, with the agent's own in their place."""
+        return session.overridden(self._overrides) if self._overrides else session
+
     async def on_enter(self) -> None:
         """The agent's hook."""
         await self._agent.on_enter()
@@ -102,13 +98,12 @@ class SessionUserAgent(UserAgent):
     async def on_user_turn_completed(self, chat_ctx: ChatContext, message: ChatMessage) -> TurnVerdict:
         """The agent's hook; a changed context is for this reply only."""
         before = list(chat_ctx.items)
-        draft = EditableMessage(message)
         try:
-            await self._agent.on_user_turn_completed(chat_ctx, draft)
+            await self._agent.on_user_turn_completed(chat_ctx, message)
         except StopResponse:
             return TurnVerdict(reply=False, message=message)
         edited = chat_ctx.items != before
-        return TurnVerdict(reply=True, message=draft.as_value(), chat_items=tuple(chat_ctx.items) if edited else None)
+        return TurnVerdict(reply=True, message=message, chat_items=tuple(chat_ctx.items) if edited else None)
 
     async def run_tool(self, call: FunctionToolCall, *, speech_id: str, room: str) -> ToolResult:
         """Run one tool call."""

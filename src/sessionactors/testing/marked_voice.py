@@ -19,10 +19,10 @@ from sessionactors.interfaces.tts import TTS, SynthesizedAudio, WordTiming
 from sessionactors.model.audio import AudioFrame
 from sessionactors.model.errors import OptionError
 
+from .spoken_frames import spoken_frames
+
 SAMPLE_RATE = 24000
 SECONDS_PER_CHARACTER = 0.06
-FRAME = 0.1
-"""Seconds of audio that are yielded at once."""
 PLACES = 128
 """A sample tells the place of its character in the text modulo this."""
 MOST = 255
@@ -131,15 +131,7 @@ class MarkedVoice(TTS):
             for word in _WORD.finditer(piece)
             if self._word_timings
         ]
-        size = round(FRAME * self._sample_rate) * 2
-        frames: list[SynthesizedAudio] = []
-        for offset in range(0, len(pcm), size):
-            frame = AudioFrame(pcm[offset : offset + size], self._sample_rate)
-            until = (start + offset // 2 + frame.samples_per_channel) / self._sample_rate + 1e-9
-            ended = tuple(timing for timing in timings if timing.end_time <= until)
-            timings = timings[len(ended) :]
-            frames.append(SynthesizedAudio(frame, ended))
-        return frames
+        return spoken_frames(pcm, self._sample_rate, start, timings)
 
     def _seconds_per_character(self, piece: str) -> float:
         wanted = piece.strip()

@@ -7,14 +7,13 @@ import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from operator import itemgetter
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 from sessionactors.messages.tts import SegmentAudio
 from sessionactors.model.events import CloseEvent, PublicEvent
 from sessionactors.runtime import ActorSystem, Delivery, TreeSnapshot
 from sessionactors.session.agent import Agent
 from sessionactors.session.agent_session import AgentSession
-from sessionactors.session.event_emitter import EVENT_TYPES, EventTypes
 from sessionactors.session.room_options import RoomInputOptions, RoomOutputOptions
 from sessionactors.transports.memory import MemoryTransport
 
@@ -64,8 +63,7 @@ class Performance:
         self._snapshot: TreeSnapshot | None = None
         self._settled = False
         self._close_asked = 0.0
-        for name in EVENT_TYPES:
-            session.on(cast("EventTypes", name), self._note)
+        session.on_any(self._note)
 
     def _note(self, event: PublicEvent) -> None:
         self._events.append(TimedEvent(self._now, event))
@@ -209,7 +207,7 @@ class Performance:
             settled=self._settled,
             events=tuple(self._events),
             history=tuple(self._session.history.items),
-            initial=0,
+            initial=len(self._agent.chat_ctx),
             audio=self._audio(voice, deliveries) if has_audio else (),
             word_timings=voice.aligned_transcript,
             sink=self._room.sink.statistics if has_audio else None,

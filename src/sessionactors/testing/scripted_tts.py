@@ -13,12 +13,11 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Sequen
 from dataclasses import dataclass, field
 
 from sessionactors.interfaces.tts import TTS, SynthesizedAudio, WordTiming
-from sessionactors.model.audio import AudioFrame
+
+from .spoken_frames import spoken_frames
 
 SAMPLE_RATE = 24000
 SECONDS_PER_CHARACTER = 0.06
-FRAME = 0.1
-"""Seconds of audio that are yielded at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,15 +143,7 @@ class ScriptedTTS(TTS):
         start = before * each
         words = _word_ends(piece) if self._word_timings else []
         timings = [WordTiming(before + end, (before + end) * each / self._sample_rate) for end in words]
-        size = round(FRAME * self._sample_rate)
-        frames: list[SynthesizedAudio] = []
-        for offset in range(0, len(pcm) // 2, size):
-            frame = AudioFrame(pcm[offset * 2 : (offset + size) * 2], self._sample_rate)
-            until = (start + offset + frame.samples_per_channel) / self._sample_rate + 1e-9
-            ended = tuple(timing for timing in timings if timing.end_time <= until)
-            timings = timings[len(ended) :]
-            frames.append(SynthesizedAudio(frame, ended))
-        return frames
+        return spoken_frames(pcm, self._sample_rate, start, timings)
 
 
 def pcm_of(text: str, samples_per_character: int) -> bytes:

@@ -24,7 +24,6 @@ from sessionactors.model.events import (
 )
 from sessionactors.model.metrics import EOUMetrics, InterruptionMetrics
 from sessionactors.session.agent_session import AgentSession
-from sessionactors.session.event_emitter import EVENT_TYPES
 
 STYLES = {"caller": "bold green", "agent": "bold cyan", "tool": "bold magenta", "barge-in": "bold red"}
 
@@ -37,8 +36,7 @@ class JsonView:
 
     def watch(self, session: AgentSession[None]) -> None:
         """Show its events from now on."""
-        for name in EVENT_TYPES:
-            session.on(name, self.show)  # type: ignore[call-overload]
+        session.on_any(self.show)
 
     def on_transcript(self, segment: TranscriptSegment) -> None:
         """Nothing: the events tell it."""
@@ -72,7 +70,7 @@ class LiveView:
         session.on("user_state_changed", self._on_user_state)
         session.on("conversation_item_added", self._on_item)
         session.on("function_tools_executed", self._on_tools)
-        session.on("metrics_collected", self._on_metrics)
+        session.on_any(self._on_metrics)
         session.on("error", self._on_error)
         if self._console.is_terminal:
             self._live = Live(console=self._console, transient=True, get_renderable=self._bottom, refresh_per_second=12)
@@ -137,7 +135,9 @@ class LiveView:
         for call, output in event.zipped():
             self._line(event.created_at, "tool", f"{call.name}({call.arguments}) -> {output.output}")
 
-    def _on_metrics(self, event: MetricsCollectedEvent) -> None:
+    def _on_metrics(self, event: PublicEvent) -> None:
+        if not isinstance(event, MetricsCollectedEvent):
+            return
         match event.metrics:
             case InterruptionMetrics(heard=0.0):
                 self._line(event.created_at, "barge-in", "agent cut off by what the caller typed")

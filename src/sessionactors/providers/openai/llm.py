@@ -64,6 +64,7 @@ class LLM(port.LLM):
     """
 
     label = "openai.LLM"
+    provider = "openai"
 
     def __init__(
         self,

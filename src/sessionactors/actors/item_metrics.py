@@ -1,0 +1,76 @@
+"""The metrics of the conversation's messages, from the instants that the actors noted. Pure; tested as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sessionactors.messages.turn import UserTurnEnded
+from sessionactors.model.metrics import MetricsReport
+from sessionactors.runtime import NS
+
+from .component_metadata import report_of
+from .playout_segment import Segment
+
+Wall = Callable[[int], float]
+"""Seconds since the epoch, of an instant of the kernel clock."""
+
+
+def user_metrics(turn: UserTurnEnded, decided_at: int, wall: Wall) -> MetricsReport:
+    """What is known of a spoken turn when it ends; a typed one has no figures.
+
+    Args:
+        turn: the turn.
+        decided_at: when it was decided that the turn is over, kernel clock nanoseconds.
+        wall: the clock.
+    """
+    report = MetricsReport()
+    if turn.started_speaking_at is not None:
+        report["started_speaking_at"] = wall(turn.started_speaking_at)
+    stopped = turn.stopped_speaking_at
+    if stopped is None:
+        return report
+    report["stopped_speaking_at"] = wall(stopped)
+    report["end_of_turn_delay"] = max(0, decided_at - stopped) / NS
+    if turn.last_final_at is not None:
+        report["transcription_delay"] = max(0, turn.last_final_at - stopped) / NS
+    if (recogniser := report_of(turn.recogniser)) is not None:
+        report["stt_metadata"] = recogniser
+    return report
+
+
+def assistant_metrics(segment: Segment, stopped_at: int, wall: Wall) -> MetricsReport:
+    """What a segment took from the request to its end.
+
+    Args:
+        segment: as it is when it is over.
+        stopped_at: when it ceased to be heard, kernel clock nanoseconds.
+        wall: the clock.
+    """
+    report = MetricsReport()
+    text, audio, started = segment.text_marks, segment.audio_marks, segment.started_at
+    if started is not None:
+        report["started_speaking_at"] = wall(started)
+        report["stopped_speaking_at"] = wall(stopped_at)
+        if text.user_stopped_at is not None:
+            report["e2e_latency"] = (started - text.user_stopped_at) / NS
+        if segment.forwarded_at is not None:
+            report["playback_latency"] = (started - segment.forwarded_at) / NS
+    if text.requested_at is not None and text.first_text_at is not None:
+        report["llm_node_ttft"] = (text.first_text_at - text.requested_at) / NS
+    streamed = 0 if text.first_text_at is None or text.last_text_at is None else text.last_text_at - text.first_text_at
+    if text.tokens and streamed > 0:
+        report["llm_node_tps"] = text.tokens * NS / streamed
+    if text.request_ids:
+        report["provider_request_ids"] = list(text.request_ids)
+    if (model := report_of(text.model)) is not None:
+        report["llm_metadata"] = model
+    if audio is None:
+        return report
+    if (voice := report_of(audio.voice)) is not None:
+        report["tts_metadata"] = voice
+    if audio.handed_at is not None:
+        if text.requested_at is not None:
+            report["llm_node_ttfs"] = (audio.handed_at - text.requested_at) / NS
+        if audio.first_audio_at is not None:
+            report["tts_node_ttfb"] = (audio.first_audio_at - audio.handed_at) / NS
+    return report
