@@ -188,11 +188,13 @@ class SlowDoor(MemoryTransport):
         await super().connect(events)
 
 
-def test_an_agents_own_conversation_is_where_the_history_begins() -> None:
+def test_an_agents_own_conversation_is_shown_to_its_model_and_is_not_in_the_history() -> None:
     context = ChatContext()
     context.add_message(role="user", content="Earlier.")
     run = played(typed(Agent(instructions="Be kind.", chat_ctx=context), "Now."))
-    assert [text for _, text in run.conversation] == ["Earlier.", "Now.", "Answer 1."]
+    assert [text for _, text in run.conversation] == ["Now.", "Answer 1."]
+    asked = [item.text_content for item in run.requests[0].items if isinstance(item, ChatMessage)]
+    assert asked == ["Be kind.", "Earlier.", "Now."]
 
 
 # -- close -----------------------------------------------------------------------------------------------------------

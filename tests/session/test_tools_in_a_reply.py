@@ -9,6 +9,7 @@ import pytest
 
 from sessionactors import (
     Agent,
+    AgentConfigUpdate,
     AgentHandoff,
     ChatContext,
     ChatMessage,
@@ -59,7 +60,8 @@ def asked(agent: Agent, *, audio: bool = True, **options: object) -> Scenario:
 
 
 def kinds(run: Run) -> list[str]:
-    return [str(item.role if isinstance(item, ChatMessage) else item.type) for item in run.history][1:]
+    """What the history has of the talk, behind the handoff and the configuration at its beginning."""
+    return [str(item.role if isinstance(item, ChatMessage) else item.type) for item in run.history][2:]
 
 
 def outputs(run: Run) -> list[tuple[str, bool]]:
@@ -99,7 +101,7 @@ def shown_to_model(request: ScriptedRequest) -> list[str]:
     return [
         item.text_content if isinstance(item, ChatMessage) else f"{item.type} {getattr(item, 'output', '')}".strip()
         for item in request.items
-        if not isinstance(item, AgentHandoff)
+        if not isinstance(item, AgentHandoff | AgentConfigUpdate)
     ]
 
 

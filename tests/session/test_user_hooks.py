@@ -15,7 +15,7 @@ def test_the_hook_gets_the_conversation_before_the_message() -> None:
     agent = Noting()
     played(typed(agent, "One.", "Two."))
     assert agent.heard == ["One.", "Two."]
-    assert agent.contexts == [[], ["One.", "Answer 1."]]
+    assert agent.contexts == [["Be kind."], ["Be kind.", "One.", "Answer 1."]]
 
 
 class Adds(Noting):

@@ -12,9 +12,16 @@ from typing import TypeAlias, assert_never
 
 from sessionactors.interfaces.speech_spec import SpeechSpec
 from sessionactors.interfaces.user_code import TurnVerdict, UserAgent
-from sessionactors.messages.agent import AgentEnters, HookDone, HookFailed, HookReturned
+from sessionactors.messages.agent import AgentEnters, HookDone, HookFailed, HookReturned, ReviseAgent, RewriteContext
 from sessionactors.messages.floor import ScheduleSpeech, TurnClaim, TurnClaimed
-from sessionactors.messages.history import AppendItems, ContextSnapshot, ContextWanted
+from sessionactors.messages.history import (
+    AgentRevised,
+    AgentTakesOver,
+    AppendItems,
+    ContextSnapshot,
+    ContextWanted,
+    ReplaceContext,
+)
 from sessionactors.messages.session import LeaveAgent, OptionsChanged, Publish, SettleTurns, SpeakRequested
 from sessionactors.messages.turn import UserTurnEnded
 from sessionactors.model.chat import AgentHandoff, ChatContext, ChatMessage
@@ -37,6 +44,8 @@ AgentMessage: TypeAlias = (
     | SpeakRequested
     | AgentEnters
     | OptionsChanged
+    | ReviseAgent
+    | RewriteContext
     | LeaveAgent
     | SettleTurns
 )
@@ -93,7 +102,7 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
                 return self._on_turn_ended(state, message, out)
             case TurnClaimed(turn):
                 if state.turns and state.turns[0].turn == turn:
-                    out.tell(self._wiring.history, ContextWanted(turn, out.myself))
+                    out.tell(self._wiring.history, ContextWanted(turn, out.myself, state.agent.key))
                 return state
             case ContextSnapshot():
                 return self._on_context(state, message, out)
@@ -105,6 +114,13 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
                 return self._left(state, out) if hook == EXIT_HOOK else state
             case SpeakRequested():
                 return self._on_speak_requested(state, message, out)
+            case ReviseAgent(agent, change, ticket):
+                change = replace(change, id=out.new_id("item"), created_at=out.wall())
+                out.tell(self._wiring.history, AgentRevised(agent, (change,), ticket))
+                return replace(state, agent=agent) if agent.key == state.agent.key else state
+            case RewriteContext(agent_key, items, ticket):
+                out.tell(self._wiring.history, ReplaceContext(agent_key, items, ticket))
+                return state
             case AgentEnters():
                 return self._on_enters(state, out)
             case OptionsChanged(session=options):
@@ -262,7 +278,7 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
     def _on_enters(self, state: AgentActorState, out: Outbox[AgentMessage]) -> AgentActorState:
         agent = state.agent
         handoff = AgentHandoff(agent.id, None, id=out.new_id("item"), created_at=out.wall())
-        out.tell(self._wiring.history, AppendItems((handoff,)))
+        out.tell(self._wiring.history, AgentTakesOver(agent, handoff))
         self._run_hook(state.agent, ENTER_HOOK, out)
         return state
 

@@ -1,33 +1,58 @@
-"""``history``: the one writer of the conversation. Every change makes a new immutable version.
+"""``history``: the one writer of the conversation, and of what each agent remembers of it. Versions are immutable.
 
-Told by ``agent`` (what the user said) and by the speeches (what was heard, what tools did); asked for a version by
-whoever needs the context for a request. It knows nothing of audio or of who may speak.
+Told by ``agent`` (what the user said, who takes over, how an agent was changed) and by the speeches (what was heard,
+what tools did); asked for a context by whoever needs it for a request. It knows nothing of audio or of who may speak.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias, assert_never
 
-from sessionactors.messages.history import AppendItems, ContextSnapshot, ContextWanted, HistoryChanged
-from sessionactors.model.chat import ChatItem
+from sessionactors.interfaces.user_code import UserAgent
+from sessionactors.messages.history import (
+    AgentRevised,
+    AgentTakesOver,
+    AppendItems,
+    ContextChanged,
+    ContextSnapshot,
+    ContextWanted,
+    HistoryChanged,
+    MergeContext,
+    ReplaceContext,
+)
+from sessionactors.model.chat import AgentConfigUpdate, ChatContext, ChatItem, FunctionCall, FunctionCallOutput
+from sessionactors.model.instructed import instructed
+from sessionactors.model.instructions import rendered
 from sessionactors.runtime import Actor, Outbox
 
 from .wiring import Wiring
 
-HistoryMessage: TypeAlias = AppendItems | ContextWanted
+HistoryMessage: TypeAlias = AppendItems | ContextWanted | AgentTakesOver | AgentRevised | ReplaceContext | MergeContext
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What one agent remembers."""
+
+    agent: UserAgent
+    items: tuple[ChatItem, ...]
+    opened: bool = False
+    """The agent has been in charge."""
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryState:
     """The conversation."""
 
+    in_charge: str
+    """Key of the agent to whom belongs what names none."""
+    memories: Mapping[str, Memory]
+    """By agent; of the one in charge and of those that wait for it."""
     version: int = 0
-    items: tuple[ChatItem, ...] = ()
+    items: tuple[ChatItem, ...] = field(default=())
     """All of it, in order of playout."""
-    context: tuple[ChatItem, ...] = ()
-    """What the model sees."""
 
 
 class History(Actor[HistoryState, HistoryMessage]):
@@ -37,30 +62,121 @@ class History(Actor[HistoryState, HistoryMessage]):
         self._wiring = wiring
 
     def initial(self) -> HistoryState:
-        """Start with the agent's own conversation, if it has one."""
-        items = self._wiring.components.agent.initial_items
-        return HistoryState(0, items, items)
+        """Nothing has been said; the first agent is awaited."""
+        agent = self._wiring.components.agent
+        return HistoryState(agent.key, {agent.key: Memory(agent, agent.initial_items)})
 
     def receive(self, state: HistoryState, message: HistoryMessage, out: Outbox[HistoryMessage]) -> HistoryState:
-        """Append, or answer with the present version."""
+        """Change it, or answer with the present version."""
         match message:
-            case AppendItems():
-                return self._append(state, message, out)
-            case ContextWanted():
-                out.tell(message.reply_to, ContextSnapshot(message.request, state.version, state.context))
+            case AppendItems(items, add_to_context, agent):
+                state = self._added(state, items, out)
+                return self._remember(state, agent, items, out) if add_to_context else state
+            case ContextWanted(request, reply_to, agent):
+                memory = _memory(state, agent) or state.memories[state.in_charge]
+                out.tell(reply_to, ContextSnapshot(request, state.version, memory.items, memory.agent))
                 return state
+            case AgentTakesOver():
+                return self._on_takes_over(state, message, out)
+            case AgentRevised():
+                return self._on_revised(state, message, out)
+            case ReplaceContext():
+                return self._on_replace(state, message, out)
+            case MergeContext():
+                return self._on_merge(state, message, out)
             case _:
                 assert_never(message)
 
-    def _append(self, state: HistoryState, append: AppendItems, out: Outbox[HistoryMessage]) -> HistoryState:
-        out.tell(self._wiring.supervisor, HistoryChanged(state.version + 1, append.items))
-        return replace(
-            state,
-            version=state.version + 1,
-            items=state.items + append.items,
-            context=state.context + append.items if append.add_to_context else state.context,
+    def _added(self, state: HistoryState, items: tuple[ChatItem, ...], out: Outbox[HistoryMessage]) -> HistoryState:
+        if not items:
+            return state
+        out.tell(self._wiring.supervisor, HistoryChanged(state.version + 1, items))
+        return replace(state, version=state.version + 1, items=state.items + items)
+
+    def _remember(
+        self, state: HistoryState, agent: str, items: tuple[ChatItem, ...], out: Outbox[HistoryMessage]
+    ) -> HistoryState:
+        memory = _memory(state, agent)
+        if not items or memory is None:  # it has left: the history has it
+            return state
+        out.tell(self._wiring.supervisor, ContextChanged(memory.agent.key, items, replaced=False))
+        return _with(state, replace(memory, items=memory.items + items))
+
+    def _replace(
+        self, state: HistoryState, memory: Memory, out: Outbox[HistoryMessage], ticket: str = ""
+    ) -> HistoryState:
+        change = ContextChanged(memory.agent.key, memory.items, replaced=True, ticket=ticket)
+        out.tell(self._wiring.supervisor, change)
+        return _with(replace(state, version=state.version + 1), memory)
+
+    def _on_takes_over(self, state: HistoryState, change: AgentTakesOver, out: Outbox[HistoryMessage]) -> HistoryState:
+        agent = change.agent
+        known = state.memories.get(agent.key)
+        left = {key: memory for key, memory in state.memories.items() if key not in change.gone or key == agent.key}
+        state = _with(replace(state, memories=left, in_charge=agent.key), known or Memory(agent, agent.initial_items))
+        state = self._added(state, (change.handoff,), out)
+        if known is not None and known.opened:
+            return state
+        text = rendered(agent.instructions)
+        tools = [tool.name for tool in agent.tools]
+        state = self._replace(state, Memory(agent, instructed(agent.initial_items, text, out.wall()), opened=True), out)
+        if not text and not tools:
+            return state
+        began = AgentConfigUpdate(text or None, tools or None, id=out.new_id("item"), created_at=out.wall())
+        return self._remember(self._added(state, (began,), out), agent.key, (began,), out)
+
+    def _on_revised(self, state: HistoryState, change: AgentRevised, out: Outbox[HistoryMessage]) -> HistoryState:
+        agent = change.agent
+        memory = state.memories.get(agent.key)
+        if memory is None:
+            return self._too_late(state, agent.key, change.ticket, out)
+        state = self._added(state, change.items, out)
+        gone = {
+            name for item in change.items if isinstance(item, AgentConfigUpdate) for name in item.tools_removed or ()
+        }
+        kept = tuple(
+            item
+            for item in memory.items
+            if not (isinstance(item, FunctionCall | FunctionCallOutput) and item.name in gone)
         )
+        kept = (*instructed(kept, rendered(agent.instructions), out.wall()), *change.items)
+        return self._replace(state, replace(memory, agent=agent, items=kept), out, change.ticket)
+
+    def _on_replace(self, state: HistoryState, change: ReplaceContext, out: Outbox[HistoryMessage]) -> HistoryState:
+        memory = state.memories.get(change.agent)
+        if memory is None:
+            return self._too_late(state, change.agent, change.ticket, out)
+        kept = instructed(change.items, rendered(memory.agent.instructions), out.wall())
+        return self._replace(state, replace(memory, items=kept), out, change.ticket)
+
+    def _too_late(self, state: HistoryState, agent: str, ticket: str, out: Outbox[HistoryMessage]) -> HistoryState:
+        """The agent has left: what it remembers is its own affair."""
+        out.tell(self._wiring.supervisor, ContextChanged(agent, (), replaced=False, ticket=ticket))
+        return state
+
+    def _on_merge(self, state: HistoryState, merge: MergeContext, out: Outbox[HistoryMessage]) -> HistoryState:
+        into, source = state.memories.get(merge.agent), state.memories.get(merge.source)
+        if into is None or source is None:
+            return state
+        context = ChatContext(into.items).merge(
+            ChatContext(source.items), exclude_function_call=not merge.with_calls, exclude_instructions=True
+        )
+        return self._replace(state, replace(into, items=tuple(context.items)), out)
 
     def summary(self, state: HistoryState) -> Mapping[str, object]:
-        """Version and length."""
-        return {"version": state.version, "items": len(state.items)}
+        """Size and version."""
+        return {
+            "version": state.version,
+            "items": len(state.items),
+            "in_charge": state.in_charge,
+            "contexts": {key: len(memory.items) for key, memory in state.memories.items()},
+        }
+
+
+def _memory(state: HistoryState, agent: str) -> Memory | None:
+    """The context of that agent; of the one in charge if none is named."""
+    return state.memories.get(agent or state.in_charge)
+
+
+def _with(state: HistoryState, memory: Memory) -> HistoryState:
+    return replace(state, memories={**state.memories, memory.agent.key: memory})

@@ -153,6 +153,7 @@ class Output(Actor[OutputState, OutputMessage]):
             granted_at=play.granted_at,
             add_to_context=play.add_to_context,
             text_marks=play.marks,
+            agent=play.agent,
         )
         if play.scope.closed:
             return self._settle(state, segment, 0.0, True, out)
@@ -320,7 +321,7 @@ class Output(Actor[OutputState, OutputMessage]):
             interrupted,
             metrics=assistant_metrics(segment, out.now, out.wall),
         )
-        out.tell(self._wiring.history, AppendItems((item,), segment.add_to_context))
+        out.tell(self._wiring.history, AppendItems((item,), segment.add_to_context, segment.agent))
         return item
 
     def _on_overdue(self, state: OutputState, name: str, out: Outbox[OutputMessage]) -> OutputState:

@@ -29,6 +29,7 @@ class Segment:
     scope: Scope
     granted_at: int = 0
     add_to_context: bool = True
+    agent: str = ""
     text: str = ""
     text_ended: bool = False
     anchors: tuple[WordTiming, ...] = ()

@@ -85,7 +85,7 @@ class Speech(Actor[SpeechState, SpeechMessage]):
         """Begin to work at once; being heard is the floor's to grant."""
         state = replace(state, scope=out.open_scope("step-1", self._scope))
         if self._spec.source is SpeechSource.GENERATE_REPLY:
-            out.tell(self._wiring.history, ContextWanted(self._request(state), out.myself))
+            out.tell(self._wiring.history, ContextWanted(self._request(state), out.myself, self._spec.agent.key))
             return state
         text = self._spec.text
         if text is None or isinstance(text, str):
@@ -149,14 +149,15 @@ class Speech(Actor[SpeechState, SpeechMessage]):
     def _on_context(self, state: SpeechState, context: ContextSnapshot, out: Outbox[SpeechMessage]) -> SpeechState:
         if state.interrupted or context.request != self._request(state):
             return state
-        items = context_of(self._spec, context.items, state.step, state.own, out.wall())
+        state = replace(state, agent=context.agent)
+        items = context_of(self._spec, context, state.step, state.own, out.wall())
         last = state.step > self._wiring.options.max_tool_steps
         out.tell(
             self._wiring.llm,
             GenerateText(
                 request=self._request(state),
                 chat_items=items,
-                tools=tools_of(self._spec),
+                tools=tools_of(self._spec, context.agent),
                 tool_choice="none" if last else (self._spec.tool_choice if state.step == 1 else "auto"),
                 reply_to=out.myself,
                 speech=self._spec.id,
@@ -238,6 +239,7 @@ class Speech(Actor[SpeechState, SpeechMessage]):
                 granted_at=state.granted_at,
                 add_to_context=spec.add_to_chat_ctx,
                 marks=state.marks,
+                agent=spec.agent.key,
             ),
         )
         out.tell(output, SegmentText(segment, state.text, scope))
@@ -280,7 +282,9 @@ class Speech(Actor[SpeechState, SpeechMessage]):
         for record in state.calls:
             if not record.told:
                 call = FunctionToolCall(record.call.call_id, record.call.name, record.call.arguments)
-                order = RunTool(call, self._spec.id, out.myself, self._step_scope(state), self._spec.agent)
+                order = RunTool(
+                    call, self._spec.id, out.myself, self._step_scope(state), state.agent or self._spec.agent
+                )
                 out.tell(self._wiring.tools, order)
         return replace(state, calls=tuple(replace(record, told=True) for record in state.calls))
 
@@ -329,7 +333,9 @@ class Speech(Actor[SpeechState, SpeechMessage]):
             return state, ()
         calls = tuple(call for call, _ in ran)
         outputs = tuple(output for _, output in ran)
-        out.tell(self._wiring.history, AppendItems((*calls, *outputs), self._spec.add_to_chat_ctx))
+        out.tell(
+            self._wiring.history, AppendItems((*calls, *outputs), self._spec.add_to_chat_ctx, self._spec.agent.key)
+        )
         for call in calls:
             state = self._added(state, call, out)
         for output in outputs:
@@ -344,7 +350,7 @@ class Speech(Actor[SpeechState, SpeechMessage]):
         scope = out.open_scope(f"step-{step}", self._scope)
         out.tell(self._wiring.supervisor, Publish(SpeechStepNote(self._spec.id, step)))
         state = SpeechState(step=step, scope=scope, released=True, own=state.own)
-        out.tell(self._wiring.history, ContextWanted(self._request(state), out.myself))
+        out.tell(self._wiring.history, ContextWanted(self._request(state), out.myself, self._spec.agent.key))
         return state
 
     # -- the end -----------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sessionactors.interfaces.llm import FunctionToolCall
+from sessionactors.interfaces.user_code import UserAgent
 from sessionactors.messages.output import GENERATION_UNMARKED, GenerationMarks
 from sessionactors.messages.tools import ToolFinished
 from sessionactors.model.chat import (
@@ -28,6 +29,8 @@ class SpeechState:
     """Where the speech is."""
 
     step: int = 1
+    agent: UserAgent | None = None
+    """As it is for this step's request."""
     scope: Scope | None = None
     """The step's."""
     text: str = ""

@@ -11,7 +11,7 @@ from typing import TypeAlias, assert_never
 
 from sessionactors.messages.agent import AgentEnters
 from sessionactors.messages.ear import AttachSource, SetInputEnabled, TurnFlushed
-from sessionactors.messages.history import ContextSnapshot, HistoryChanged
+from sessionactors.messages.history import ContextChanged, ContextSnapshot, HistoryChanged
 from sessionactors.messages.room import (
     ParticipantJoined,
     ParticipantLeft,
@@ -39,6 +39,7 @@ from sessionactors.messages.turn import UserSpeechFact
 from sessionactors.model.errors import APIError
 from sessionactors.model.events import (
     CloseReason,
+    ContextNote,
     ErrorEvent,
     SessionReady,
 )
@@ -75,6 +76,7 @@ from .wiring import Wiring
 SupervisorMessage: TypeAlias = (
     Publish
     | HistoryChanged
+    | ContextChanged
     | ReplyScheduled
     | SpeechAudible
     | SpeechQuiet
@@ -170,6 +172,9 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
                 return self._face.publish(state, event, out)
             case HistoryChanged():
                 self._face.history_changed(state, message, out)
+                return state
+            case ContextChanged(agent, items, replaced, ticket):
+                self._face.emit(state, ContextNote(agent, items, replaced, ticket), out)
                 return state
             case ReplyScheduled(speech):
                 return self._face.facts_changed(state, states.scheduled(state.facts, speech), out.now, out)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from sessionactors.model.chat import ChatContext, ChatItem, ChatMessage
+from sessionactors.model.instructions import Instructions
 from sessionactors.model.options import SessionOptions
 from sessionactors.model.tools import ToolDefinition
 
@@ -71,7 +72,7 @@ class UserAgent(ABC):
 
     @property
     @abstractmethod
-    def instructions(self) -> str:
+    def instructions(self) -> Instructions | str:
         """The system prompt."""
 
     @property

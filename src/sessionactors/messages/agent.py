@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
-from sessionactors.interfaces.user_code import TurnVerdict
+from sessionactors.interfaces.user_code import TurnVerdict, UserAgent
+from sessionactors.model.chat import AgentConfigUpdate, ChatItem
 from sessionactors.runtime import message
 
 
 @message()
 class AgentEnters:
     """The session listens: run ``on_enter``. ``supervisor`` to ``agent``."""
+
+
+@message()
+class ReviseAgent:
+    """The user has changed an agent: this is its newest revision. Session to ``agent``."""
+
+    agent: UserAgent
+    change: AgentConfigUpdate
+    """What is new; ``agent`` gives it its id and time."""
+    ticket: str
+
+
+@message()
+class RewriteContext:
+    """The user gives an agent another context. Session to ``agent``."""
+
+    agent: str
+    """Its key."""
+    items: tuple[ChatItem, ...]
+    ticket: str
 
 
 @message()

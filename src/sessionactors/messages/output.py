@@ -85,6 +85,8 @@ class PlaySegment:
     add_to_context: bool = True
     """Whether the model will see what was heard."""
     marks: GenerationMarks = GENERATION_UNMARKED
+    agent: str = ""
+    """Key of the agent that speaks: what was heard enters its context."""
 
 
 @message(fenced=True)

@@ -186,6 +186,20 @@ class SpeechStepNote:
 
 
 @dataclass(frozen=True, slots=True)
+class ContextNote:
+    """An agent remembers more, or something else."""
+
+    agent: str
+    """Its key."""
+    items: tuple[ChatItem, ...]
+    replaced: bool
+    """These are all of them; else they came to the end."""
+    ticket: str = ""
+    """Of the change that was asked for, if one was."""
+    type: Literal["_context"] = "_context"
+
+
+@dataclass(frozen=True, slots=True)
 class SpeechScheduledNote:
     """A speech waits for the floor, or has it."""
 
@@ -238,6 +252,7 @@ SessionNote: TypeAlias = (
     | HistoryNote
     | SpeechOpenedNote
     | SpeechStepNote
+    | ContextNote
     | SpeechScheduledNote
     | SpeechItemNote
     | SpeechInterruptedNote

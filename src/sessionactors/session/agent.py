@@ -6,20 +6,20 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sessionactors.model.chat import ChatContext, ChatMessage
+from sessionactors.model.chat import AgentConfigUpdate, ChatContext, ChatMessage, ReadOnlyChatContext
 from sessionactors.model.errors import SessionStateError
+from sessionactors.model.instructions import Instructions
 from sessionactors.model.options import TurnDetection
 from sessionactors.model.sentinel import NOT_GIVEN, NotGivenOr
 
 from .agent_options import agent_overrides
 from .function_tool import StopResponse
-from .tool import AnyTool, check_tools, decorated
+from .tool import AnyTool, check_tools, decorated, flattened
 from .turn_handling import TurnHandlingOptions
 
 if TYPE_CHECKING:
-    from sessionactors.interfaces.user_code import UserAgent
-
     from .agent_session import AgentSession
+    from .user_code import SessionUserAgent
 
 
 class Agent:
@@ -27,7 +27,7 @@ class Agent:
 
     Args:
         instructions: the system prompt.
-        chat_ctx: conversation it starts with; copied.
+        chat_ctx: conversation it starts with; copied, without calls of tools that it has not.
         tools: tools and tool sets, besides the methods decorated with ``@function_tool``.
         id: names it in handoffs; the class name in snake case if not given.
         turn_handling: options about turns while it is in charge: ``turn_detection``, ``endpointing``,
@@ -49,7 +49,7 @@ class Agent:
     def __init__(
         self,
         *,
-        instructions: str,
+        instructions: Instructions | str,
         chat_ctx: ChatContext | None = None,
         tools: Sequence[AnyTool] = (),
         id: str | None = None,
@@ -62,7 +62,6 @@ class Agent:
         allow_interruptions: NotGivenOr[bool] = NOT_GIVEN,
     ) -> None:
         self._instructions = instructions
-        self._chat_ctx = chat_ctx.copy() if chat_ctx is not None else ChatContext.empty()
         self._tools = (*tools, *decorated(self))
         self._id = id or ("default_agent" if type(self) is Agent else _snake_case(type(self).__name__))
         self._overrides = agent_overrides(
@@ -79,9 +78,10 @@ class Agent:
             },
         )
         self._session: AgentSession[object] | None = None
-        self._bound: UserAgent | None = None
+        self._bound: SessionUserAgent | None = None
         """Itself as the session's actors see it, while it runs."""
         check_tools(self._tools, f"agent {self._id!r}")
+        self._chat_ctx = ChatContext.empty() if chat_ctx is None else chat_ctx.copy(tools=_names(self._tools))
 
     @property
     def id(self) -> str:
@@ -89,7 +89,7 @@ class Agent:
         return self._id
 
     @property
-    def instructions(self) -> str:
+    def instructions(self) -> Instructions | str:
         """The system prompt."""
         return self._instructions
 
@@ -100,8 +100,8 @@ class Agent:
 
     @property
     def chat_ctx(self) -> ChatContext:
-        """A copy of the conversation it started with."""
-        return self._chat_ctx.copy()
+        """What it remembers, as a read-only copy: its instructions, and what was said while it was in charge."""
+        return ReadOnlyChatContext(self._chat_ctx.items)
 
     @property
     def session(self) -> AgentSession[object]:
@@ -113,6 +113,47 @@ class Agent:
         if self._session is None:
             raise SessionStateError(f"agent {self._id!r} is not running in a session: start one with it first")
         return self._session
+
+    # -- changing it -------------------------------------------------------------------------------------------------
+
+    async def update_instructions(self, instructions: Instructions | str) -> None:
+        """Give it other instructions, also while it runs: its next request is made with them.
+
+        Its context and the session's history note the change.
+        """
+        self._instructions = instructions
+        if self._session is not None:
+            await self._session._revise(self, AgentConfigUpdate(instructions=str(instructions)))
+
+    async def update_tools(self, tools: Sequence[AnyTool]) -> None:
+        """Give it these tools instead of those it has, also while it runs: its next request is made with them.
+
+        Its context and the session's history note the change; calls of tools that it has no more leave its context.
+
+        Raises:
+            ToolDefinitionError: something is no tool; then nothing changes.
+            DuplicateToolError: two tools of one name, or one that the session has too; then nothing changes.
+        """
+        session_tools = () if self._session is None else self._session._tools
+        check_tools((*session_tools, *tools), f"agent {self._id!r}")
+        before, after = _names(self._tools), _names(tools)
+        added = [name for name in after if name not in before]
+        removed = [name for name in before if name not in after]
+        self._tools = tuple(tools)
+        if self._session is not None:
+            change = AgentConfigUpdate(tools_added=added or None, tools_removed=removed or None)
+            await self._session._revise(self, change)
+
+    async def update_chat_ctx(self, chat_ctx: ChatContext) -> None:
+        """Let it remember this instead, also while it runs: its next request is made with it. The history stays.
+
+        Calls of tools that it has not are left out; its instructions stay as they are.
+        """
+        session = self._session
+        if session is None:
+            self._chat_ctx = chat_ctx.copy(tools=_names(self._tools))
+        else:
+            await session._rewrite_context(self, chat_ctx.copy(tools=_names((*session._tools, *self._tools))))
 
     # -- hooks, overridden by users ----------------------------------------------------------------------------------
 
@@ -127,6 +168,10 @@ class Agent:
 
         ``turn_ctx`` is a copy: edits change this reply's context only. Raise :class:`StopResponse` for no reply.
         """
+
+
+def _names(tools: Sequence[AnyTool]) -> list[str]:
+    return [tool.id for tool, _ in flattened(tools)]
 
 
 def _snake_case(name: str) -> str:

@@ -15,6 +15,7 @@ from sessionactors.model.events import (
 from sessionactors.model.sentinel import NOT_GIVEN
 from sessionactors.model.usage import AgentSessionUsage
 
+from .agents_of_session import AgentsOfSession
 from .insight import Insight
 from .io import AgentInput, AgentOutput
 from .running import Running
@@ -24,7 +25,13 @@ from .settings import Settings
 from .speech_handle import SpeechHandle
 
 
-class AgentSession(Running[Userdata_T], Settings[Userdata_T], Insight[Userdata_T], SessionLife[Userdata_T]):
+class AgentSession(
+    Running[Userdata_T],
+    AgentsOfSession[Userdata_T],
+    Settings[Userdata_T],
+    Insight[Userdata_T],
+    SessionLife[Userdata_T],
+):
     """One conversation: connects STT, LLM, TTS and VAD to an agent and conducts audio and text.
 
     Components may be given here or to :meth:`start`. Options follow LiveKit's names; flat ones and ``turn_handling``

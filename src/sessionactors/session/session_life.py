@@ -43,7 +43,6 @@ from .mirror import Mirror
 from .room_options import RoomInputOptions, RoomOutputOptions
 from .session_link import TRACED, SessionLink, Userdata_T
 from .tool import check_tools
-from .user_code import SessionUserAgent
 
 if TYPE_CHECKING:
     from .agent_session import AgentSession
@@ -132,19 +131,16 @@ class SessionLife(SessionLink[Userdata_T]):
             await awaited.start(self._given_system)
         self._system = system = self._given_system or await shared_system.acquire(loop)
         self._room_name = room_name or f"session-{next(_names)}"
-        self._mirror = Mirror(items=list(agent.chat_ctx.items))
+        self._mirror = Mirror()
         self._report = None
         self._traced = []
         self._ready, self._closed = loop.create_future(), loop.create_future()
         self._close_wanted = None
         self._agent = agent
-        agent._session = cast("AgentSession[object]", self)
-        agent._bound = bound = SessionUserAgent(
-            agent,
-            cast("AgentSession[object]", self),
-            lambda: system.threads,
-            components=AgentComponents(self._stt, self._vad, self._llm, self._tts, self._turn_detector),
+        self._roster.begin(
+            AgentComponents(self._stt, self._vad, self._llm, self._tts, self._turn_detector), lambda: system.threads
         )
+        bound = self._roster.bind(agent)
         drop_ins = (*self._drop_ins, *map(as_actor, session_starts(transport, cast("AgentSession[object]", self))))
         audio_output = room_output.audio_enabled and self._output.audio_enabled
         components = Components(

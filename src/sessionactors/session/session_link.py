@@ -29,6 +29,7 @@ from sessionactors.model.events import (
     AgentStateChangedEvent,
     CloseEvent,
     CloseReason,
+    ContextNote,
     HistoryNote,
     SessionEvent,
     SessionNote,
@@ -64,6 +65,7 @@ from .lifecycle import SessionLifecycle
 from .mirror import Mirror
 from .mock_tools import Mock
 from .open_toolsets import OpenToolsets
+from .roster import Roster
 from .speech_handle import SpeechHandle
 from .tool import AnyTool, check_tools
 from .turn_handling import PreemptiveGenerationOptions, TurnHandlingOptions
@@ -160,6 +162,7 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
         self._input = AgentInput(self._attach_source, self._enable_input)
         self._output = AgentOutput(self._attach_sink, self._enable_output)
         self._agent: Agent | None = None
+        self._roster = Roster(cast("AgentSession[object]", self))
         self._room_name = ""
         self._root: Ref[SupervisorMessage] | None = None
         self._wiring: Wiring | None = None
@@ -299,6 +302,8 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
             case SessionReady():
                 if self._ready is not None and not self._ready.done():
                     self._ready.set_result(None)
+            case ContextNote():
+                self._roster.remember(note)
             case HistoryNote(_, items):
                 self._mirror.items.extend(items)
             case SpeechOpenedNote(speech_id, allow_interruptions, priority, modality):
@@ -339,8 +344,7 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
 
     def _let_go(self) -> ActorSystem | None:
         """Let go of agent, actors and system. Gives the system if it is the shared one: it is to be released."""
-        if self._agent is not None:
-            self._agent._session = self._agent._bound = None
+        self._roster.release()
         if self._trace is not None:
             self._trace.close()
         system, self._system = self._system, None

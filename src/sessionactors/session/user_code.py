@@ -10,9 +10,11 @@ import structlog
 from sessionactors.interfaces.llm import FunctionToolCall
 from sessionactors.interfaces.user_code import AgentComponents, ToolResult, TurnVerdict, UserAgent
 from sessionactors.model.chat import ChatContext, ChatItem, ChatMessage
+from sessionactors.model.instructions import Instructions
 from sessionactors.model.options import SessionOptions
 from sessionactors.model.tools import ToolDefinition
 
+from .editable_message import EditableMessage
 from .function_tool import StopResponse
 from .tool_call import ToolCaller
 from .tool_table import ToolTable
@@ -35,9 +37,12 @@ class SessionUserAgent(UserAgent):
         session: AgentSession[object],
         threads: Callable[[], Threads],
         *,
+        key: str,
         components: AgentComponents,
     ) -> None:
         self._agent = agent
+        self._key = key
+        self._initial = tuple(agent.chat_ctx.items)
         self._components = components
         self._instructions = agent.instructions
         self._overrides = agent._overrides
@@ -46,12 +51,17 @@ class SessionUserAgent(UserAgent):
         self._caller = ToolCaller(agent, self._table, session, threads)
 
     @property
+    def key(self) -> str:
+        """The agent's id, with a number if several of the session have the same."""
+        return self._key
+
+    @property
     def id(self) -> str:
         """The agent's id."""
         return self._agent.id
 
     @property
-    def instructions(self) -> str:
+    def instructions(self) -> Instructions | str:
         """The agent's instructions."""
         return self._instructions
 
@@ -63,7 +73,7 @@ class SessionUserAgent(UserAgent):
     @property
     def initial_items(self) -> tuple[ChatItem, ...]:
         """The agent's own conversation."""
-        return tuple(self._agent.chat_ctx.items)
+        return self._initial
 
     @property
     def components(self) -> AgentComponents:
@@ -98,12 +108,13 @@ class SessionUserAgent(UserAgent):
     async def on_user_turn_completed(self, chat_ctx: ChatContext, message: ChatMessage) -> TurnVerdict:
         """The agent's hook; a changed context is for this reply only."""
         before = list(chat_ctx.items)
+        draft = EditableMessage(message)
         try:
-            await self._agent.on_user_turn_completed(chat_ctx, message)
+            await self._agent.on_user_turn_completed(chat_ctx, draft)
         except StopResponse:
             return TurnVerdict(reply=False, message=message)
         edited = chat_ctx.items != before
-        return TurnVerdict(reply=True, message=message, chat_items=tuple(chat_ctx.items) if edited else None)
+        return TurnVerdict(reply=True, message=draft.as_value(), chat_items=tuple(chat_ctx.items) if edited else None)
 
     async def run_tool(self, call: FunctionToolCall, *, speech_id: str, room: str) -> ToolResult:
         """Run one tool call."""

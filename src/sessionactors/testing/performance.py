@@ -207,7 +207,7 @@ class Performance:
             settled=self._settled,
             events=tuple(self._events),
             history=tuple(self._session.history.items),
-            initial=len(self._agent.chat_ctx),
+            initial=0,
             audio=self._audio(voice, deliveries) if has_audio else (),
             word_timings=voice.aligned_transcript,
             sink=self._room.sink.statistics if has_audio else None,
