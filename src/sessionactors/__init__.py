@@ -125,6 +125,7 @@ if TYPE_CHECKING:
         TurnHandlingOptions,
         UserTurnLimitOptions,
     )
+    from .session.turn_latency import LatencyKind, LatencyPart, TurnLatency
 
 __version__ = "0.1.0"
 
@@ -197,6 +198,8 @@ __all__ = [
     "LLMMetrics",
     "LLMModelUsage",
     "LLMStream",
+    "LatencyKind",
+    "LatencyPart",
     "Metadata",
     "MetricsCollectedEvent",
     "MetricsReport",
@@ -255,6 +258,7 @@ __all__ = [
     "TurnDetector",
     "TurnDetectorStream",
     "TurnHandlingOptions",
+    "TurnLatency",
     "UnexpectedModelBehavior",
     "UserInputTranscribedEvent",
     "UserStateChangedEvent",
@@ -459,6 +463,11 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "PreemptiveGenerationOptions",
         "TurnHandlingOptions",
         "UserTurnLimitOptions",
+    ),
+    "session.turn_latency": (
+        "LatencyKind",
+        "LatencyPart",
+        "TurnLatency",
     ),
 }
 _HOME_OF: Final = {name: module for module, names in _HOMES.items() for name in names}

@@ -343,9 +343,19 @@ class ActorSystem:
         """
         return snapshot.take(self.tree(name))
 
-    def tap(self, room: str | None = None, types: Collection[type] | None = None, capacity: int = 1024) -> Tap:
-        """Watch deliveries of one room (None: all), of some message types (None: all). Close the tap after use."""
-        return self.taps.open(room, types, capacity)
+    def tap(
+        self,
+        room: str | None = None,
+        types: Collection[type] | None = None,
+        capacity: int = 1024,
+        *,
+        keep: Callable[[object], bool] | None = None,
+    ) -> Tap:
+        """Watch deliveries of one room (None: all), of some message types (None: all). Close the tap after use.
+
+        ``keep`` looks at the message and says whether to keep it; it is called on the actor loop and must be quick.
+        """
+        return self.taps.open(room, types, capacity, keep)
 
     def leaks(self, room: str) -> list[str]:
         """What a room that has ended left behind; empty, unless something was abandoned."""

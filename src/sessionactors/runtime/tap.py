@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self
 
@@ -45,10 +45,12 @@ class Tap(AsyncIterator[Delivery]):
         room: str | None,
         types: Collection[type] | None,
         capacity: int,
+        keep: Callable[[object], bool] | None = None,
     ) -> None:
         self._taps = taps
         self.room = room
         self.types = frozenset(types) if types is not None else None
+        self.keep = keep
         self._queue: deque[Delivery] = deque(maxlen=capacity)
         self._capacity = capacity
         self._waiter: tuple[asyncio.AbstractEventLoop, asyncio.Future[None]] | None = None
@@ -152,9 +154,15 @@ class Taps:
         """Key None: those that watch all rooms."""
         self._lock = threading.Lock()
 
-    def open(self, room: str | None, types: Collection[type] | None, capacity: int) -> Tap:
+    def open(
+        self,
+        room: str | None,
+        types: Collection[type] | None,
+        capacity: int,
+        keep: Callable[[object], bool] | None = None,
+    ) -> Tap:
         """Add a tap."""
-        tap = Tap(self, room, types, capacity)
+        tap = Tap(self, room, types, capacity, keep)
         self.add(tap)
         return tap
 
@@ -194,6 +202,8 @@ class Taps:
         kind = type(envelope.message)
         for tap in taps:
             if tap.types is not None and kind not in tap.types:
+                continue
+            if tap.keep is not None and not tap.keep(envelope.message):
                 continue
             if delivery is None:
                 delivery = Delivery(

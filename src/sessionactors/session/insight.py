@@ -11,7 +11,8 @@ from sessionactors.runtime import (
 )
 
 from . import diagram
-from .session_link import TRACED, SessionLink, Userdata_T
+from .session_link import SessionLink, Userdata_T
+from .turn_latency import TurnLatency, turn_latency
 from .waits import WaitEdge
 from .why import why
 
@@ -31,10 +32,19 @@ class Insight(SessionLink[Userdata_T]):
 
     def diagram(self, *, whole: bool = False) -> str:
         """A Mermaid sequence diagram of the last turn (or of all that is kept), from the real messages."""
-        if self._trace is not None:
-            self._traced = [*self._traced, *self._trace.drain()][-TRACED:]
-        deliveries = self._traced if whole else diagram.last_turn(self._traced)
+        drawn = self._trace.drawn()
+        deliveries = drawn if whole else diagram.last_turn(drawn)
         return diagram.mermaid(deliveries, room=self._room_name)
+
+    def turn_latency(self, turn: str | None = None) -> TurnLatency | None:
+        """Where the time of a turn went, from the end of the user's speech to the first frame of the reply.
+
+        The parts add up to the whole. None when the turn has not been answered, or is too long ago to be kept.
+
+        Args:
+            turn: its id, such as ``turn-3``; None for the last one that was answered.
+        """
+        return turn_latency(self._trace.deliveries(), turn)
 
     def why(self) -> str:
         """What blocks progress: one actor, one message, in one line."""

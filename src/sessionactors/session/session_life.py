@@ -34,14 +34,14 @@ from sessionactors.runtime import (
     awaited,
 )
 
-from . import diagram, shared_system
+from . import shared_system
 from .agent import Agent
 from .components import SilenceGuard, as_actor, itself, one_of, options_for, release_guard
 from .job import session_starts
 from .lifecycle import SessionLifecycle
 from .mirror import Mirror
 from .room_options import RoomInputOptions, RoomOutputOptions
-from .session_link import TRACED, SessionLink, Userdata_T
+from .session_link import SessionLink, Userdata_T
 from .tool import check_tools
 
 if TYPE_CHECKING:
@@ -133,7 +133,6 @@ class SessionLife(SessionLink[Userdata_T]):
         self._room_name = room_name or f"session-{next(_names)}"
         self._mirror = Mirror()
         self._report = None
-        self._traced = []
         self._ready, self._closed = loop.create_future(), loop.create_future()
         self._close_wanted = None
         self._agent = agent
@@ -165,7 +164,7 @@ class SessionLife(SessionLink[Userdata_T]):
             wiring.release_guard = lambda speech: release_guard(system, self._room_name, speech)
         lifecycle = SessionLifecycle(system, self._room_name, self._post_close)
         self._wiring, self._lifecycle = wiring, lifecycle
-        self._trace = system.tap(self._room_name, diagram.trace_types(), TRACED)
+        self._trace.begin(system, self._room_name)
         try:
             await bound.set_up()
             root = await awaited.spawn(

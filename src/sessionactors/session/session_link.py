@@ -50,9 +50,7 @@ from sessionactors.model.speech import InputDetails, InputModality
 from sessionactors.runtime import (
     ActorSystem,
     CloseReport,
-    Delivery,
     Ref,
-    Tap,
 )
 
 from . import shared_system
@@ -68,6 +66,7 @@ from .open_toolsets import OpenToolsets
 from .roster import Roster
 from .speech_handle import SpeechHandle
 from .tool import AnyTool, check_tools
+from .trace import SessionTrace
 from .turn_handling import PreemptiveGenerationOptions, TurnHandlingOptions
 from .waits import Waits
 
@@ -77,9 +76,6 @@ if TYPE_CHECKING:
 Userdata_T = TypeVar("Userdata_T")
 
 log = structlog.get_logger("sessionactors.session")
-
-TRACED = 512
-"""Deliveries kept for :meth:`AgentSession.diagram`: some turns, whose messages stay alive."""
 
 
 class SessionLink(EventEmitter, Generic[Userdata_T]):
@@ -167,8 +163,7 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
         self._root: Ref[SupervisorMessage] | None = None
         self._wiring: Wiring | None = None
         self._lifecycle: SessionLifecycle | None = None
-        self._trace: Tap | None = None
-        self._traced: list[Delivery] = []
+        self._trace = SessionTrace()
         self._report: CloseReport | None = None
         self._ready: asyncio.Future[None] | None = None
         self._closed: asyncio.Future[CloseEvent] | None = None
@@ -324,8 +319,6 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
                 assert_never(note)
 
     def _on_closed(self, event: CloseEvent) -> None:
-        if self._trace is not None:
-            self._traced = [*self._traced, *self._trace.drain()][-TRACED:]
         closed = self._closed
         self._root = None
         self._mirror.close()
@@ -345,8 +338,7 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
     def _let_go(self) -> ActorSystem | None:
         """Let go of agent, actors and system. Gives the system if it is the shared one: it is to be released."""
         self._roster.release()
-        if self._trace is not None:
-            self._trace.close()
+        self._trace.end()
         system, self._system = self._system, None
         self._root = self._wiring = self._lifecycle = None
         return system if self._given_system is None else None
