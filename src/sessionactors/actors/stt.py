@@ -33,10 +33,9 @@ from sessionactors.messages.ear import (
     UtteranceBegan,
     UtteranceEnded,
 )
-from sessionactors.messages.session import ComponentFailed, Publish
+from sessionactors.messages.session import ComponentFailed, ComponentStumbled
 from sessionactors.model.audio import AudioFrame
 from sessionactors.model.errors import APIConnectionError, APITimeoutError
-from sessionactors.model.events import ErrorEvent
 from sessionactors.model.sentinel import FLUSH
 from sessionactors.runtime import NS, Actor, EffectPort, Outbox, Scope
 
@@ -263,10 +262,10 @@ class STTActor(Actor[STTState, STTMessage]):
         delay = retry_delay(told, failures, options)
         if delay is None:
             # The budget is spent: somebody has to know, but a call whose recogniser comes back goes on.
-            out.tell(supervisor, ComponentFailed("stt", told))
+            out.tell(supervisor, ComponentFailed("stt", told, self._stt.label))
             delay = max(options.retry_interval, SLOWEST_PACE)
         else:
-            out.tell(supervisor, Publish(ErrorEvent(told, "stt", recoverable=True, created_at=out.wall())))
+            out.tell(supervisor, ComponentStumbled("stt", told, self._stt.label))
         state = self._close(state, out)
         out.timer(RETRY, delay, StreamRetry())
         return replace(state, stage=Stage.WAITING, failures=failures)

@@ -26,6 +26,7 @@ from sessionactors.messages.session import (
     ChangeOptions,
     CloseSession,
     ComponentFailed,
+    ComponentStumbled,
     DropInEnded,
     FinishClose,
     FloorIdle,
@@ -56,10 +57,11 @@ from sessionactors.runtime import (
     Terminated,
 )
 
-from . import states
+from . import error_policy, states
 from .agent import AgentActor
 from .closing import CloseProtocol, FinishSession, ear_name
 from .ear import Ear
+from .error_policy import failure_event
 from .floor import Floor
 from .history import History
 from .llm import LLMActor
@@ -92,6 +94,7 @@ SupervisorMessage: TypeAlias = (
     | ChangeOptions
     | AgentInCharge
     | ComponentFailed
+    | ComponentStumbled
     | Recovered
     | CloseSession
     | FloorIdle
@@ -206,8 +209,11 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
                 for ear in state.ears.values():
                     out.tell(ear, message)
                 return state
-            case ComponentFailed(component, error):
-                return self._on_component_failed(state, component, error, out)
+            case ComponentFailed(component, error, label):
+                return self._on_component_failed(state, component, error, label, out)
+            case ComponentStumbled(component, error, label):
+                self._face.emit(state, failure_event(component, error, label, out.wall(), recoverable=True), out)
+                return state
             case Recovered(component):
                 return self._recovered(state, (component,))
             case ObligationExpired():
@@ -285,24 +291,19 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
     # -- failures ----------------------------------------------------------------------------------------------------
 
     def _on_component_failed(
-        self, state: SupervisorState, component: str, error: BaseException, out: Outbox[SupervisorMessage]
+        self, state: SupervisorState, component: str, error: BaseException, label: str, out: Outbox[SupervisorMessage]
     ) -> SupervisorState:
-        count = state.failures.get(component, 0) + 1
-        fatal = count > self._wiring.options.max_unrecoverable_errors
-        self._face.emit(state, ErrorEvent(error, component, recoverable=not fatal, created_at=out.wall()), out)
-        state = replace(state, failures={**state.failures, component: count})
-        if not fatal:
+        self._face.emit(state, failure_event(component, error, label, out.wall(), recoverable=False), out)
+        state = replace(state, failures=error_policy.counted(state.failures, component))
+        if not error_policy.is_fatal(state.failures, component, self._wiring.options.max_unrecoverable_errors):
             return state
-        broken = SessionBroken(f"{component} failed {count} times in a row; the last: {error!r}")
+        broken = SessionBroken(f"{component} failed {state.failures[component]} times in a row; the last: {error!r}")
         broken.__cause__ = error
         return self._closing.begin(state, CloseReason.ERROR, 2.0, broken, out)
 
     @staticmethod
     def _recovered(state: SupervisorState, components: tuple[str, ...]) -> SupervisorState:
-        if not any(component in state.failures for component in components):
-            return state
-        left = {name: count for name, count in state.failures.items() if name not in components}
-        return replace(state, failures=left)
+        return replace(state, failures=error_policy.recovered(state.failures, components))
 
     def _on_obligation_expired(
         self, state: SupervisorState, expired: ObligationExpired, out: Outbox[SupervisorMessage]

@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import TypeAlias, assert_never
 
 from sessionactors.interfaces.home import Home
-from sessionactors.messages.session import ComponentFailed, Publish, Recovered
+from sessionactors.messages.session import ComponentFailed, ComponentStumbled, Publish, Recovered
 from sessionactors.messages.tts import (
     AudioCredit,
     AudioSynthesized,
@@ -170,7 +170,7 @@ class TTSActor(Actor[TTSState, TTSMessage]):
             "synthesis_failed", level="warning", segment=segment.name, error=repr(error), unheard=segment.seconds_held
         )
         out.tell(self._wiring.output, SynthesisFailed(segment.name, error))
-        out.tell(self._wiring.supervisor, ComponentFailed("tts", error))
+        out.tell(self._wiring.supervisor, ComponentFailed("tts", error, self._label))
         return replace(state.without(segment.name), failing=True, failed=state.failed + 1)
 
     # -- attempts ----------------------------------------------------------------------------------------------------
@@ -311,6 +311,7 @@ class TTSActor(Actor[TTSState, TTSMessage]):
         delay = retry_delay(error, segment.failures, self._options)
         if delay is None:
             return self._give_up(state, segment, error, out)
+        out.tell(self._wiring.supervisor, ComponentStumbled("tts", error, self._label))
         out.log(
             "synthesis_retried", level="warning", segment=segment.name, failures=segment.failures, error=repr(error)
         )

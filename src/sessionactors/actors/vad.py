@@ -155,7 +155,10 @@ class VADActor(Actor[VADState, VADMessage]):
     def _lost(self, state: VADState, at: int, error: BaseException, out: Outbox[VADMessage]) -> VADState:
         state = self._break_off(state, at, out)
         failures = state.failures + 1
-        out.tell(self._refs.wiring.supervisor, ComponentFailed("vad", reportable(error, "the detector stream")))
+        out.tell(
+            self._refs.wiring.supervisor,
+            ComponentFailed("vad", reportable(error, "the detector stream"), self._vad.label),
+        )
         out.timer(RETRY, REOPENING.delay(failures, 0.0), StreamRetry())
         return replace(state, failures=failures, waiting=True)
 

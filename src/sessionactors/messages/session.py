@@ -97,11 +97,24 @@ class SpeechQuiet:
 
 @message()
 class ComponentFailed:
-    """A provider failed for good. To ``supervisor``, which counts and may close."""
+    """A provider failed, and is not asked again. To ``supervisor``, which counts and may close."""
 
     component: str
-    """``stt``, ``llm``, ``tts`` or ``vad``."""
+    """``stt``, ``llm``, ``tts``, ``vad`` or ``realtime``."""
     error: BaseException
+    label: str = ""
+    """Which provider."""
+
+
+@message()
+class ComponentStumbled:
+    """A provider failed and is asked again. To ``supervisor``, which only tells of it."""
+
+    component: str
+    """As for :class:`ComponentFailed`."""
+    error: BaseException
+    label: str = ""
+    """Which provider."""
 
 
 @message()

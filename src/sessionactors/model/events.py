@@ -129,9 +129,11 @@ class ErrorEvent:
     """A component failed, or the runtime had to step in."""
 
     error: BaseException
+    """Of a provider: a :class:`.ComponentError`, whose ``error`` is the cause."""
     source: str
-    """``stt``, ``llm``, ``tts``, ``vad``, ``tool`` or an actor's path."""
+    """``stt``, ``llm``, ``tts``, ``vad``, ``realtime``, ``tool`` or an actor's path."""
     recoverable: bool
+    """What failed is tried again, or is not missed: the conversation goes on as if nothing had been."""
     created_at: float
     type: Literal["error"] = "error"
 
