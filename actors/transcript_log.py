@@ -20,7 +20,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import Enum
 from functools import partial
@@ -31,6 +31,7 @@ import structlog
 
 from sessionactors import (
     NS,
+    AgentConfigUpdate,
     AgentStateChangedEvent,
     ChatMessage,
     CloseEvent,
@@ -103,7 +104,7 @@ class TranscriptLog(DropIn[TranscriptState, TranscriptMessage]):
 
     name = "transcript-log"
     subscribes = (
-        messages.AppendItems,
+        messages.HistoryChanged,
         messages.UserTurnEnded,
         messages.SpeechStarted,
         messages.SpeechEnded,
@@ -147,9 +148,8 @@ class TranscriptLog(DropIn[TranscriptState, TranscriptMessage]):
                 return self._on_event(state, event, out)
             case WritingFailed(error):
                 raise error
-            case Delivery(message=messages.AppendItems(items)):
-                for item in items:
-                    state = self._on_item(state, item, out)
+            case Delivery(message=messages.HistoryChanged(_, items)):
+                return self._on_items(state, items, out)
             case Delivery(message=messages.UserTurnEnded() as turn, turn=name):
                 return self._on_turn(state, turn, name, message.sent_at, out)
             case Delivery(message=messages.SpeechStarted(at)):
@@ -181,6 +181,14 @@ class TranscriptLog(DropIn[TranscriptState, TranscriptMessage]):
             duration = round((out.now - state.began) / NS, 4)
             out.feed(WRITER, Entry("", {"duration": duration, "closed": event.reason.value}))
             out.end_inlet(WRITER)
+        return state
+
+    def _on_items(
+        self, state: TranscriptState, items: Sequence[object], out: Outbox[TranscriptMessage]
+    ) -> TranscriptState:
+        for item in items:
+            if not isinstance(item, AgentConfigUpdate):  # what the agent was told is not what was said
+                state = self._on_item(state, item, out)
         return state
 
     def _on_item(self, state: TranscriptState, item: object, out: Outbox[TranscriptMessage]) -> TranscriptState:

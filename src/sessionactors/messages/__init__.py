@@ -11,7 +11,7 @@ the actors' own affair and may change with any version.
 
 from .ear import FinalTranscript, FrameCaptured, SetInputEnabled, SpeechEnded, SpeechStarted
 from .floor import SilenceSpeech
-from .history import AppendItems
+from .history import HistoryChanged
 from .llm import GenerationDone, GenerationFailed, TextDelta
 from .output import PlayoutFinished, PlayoutStarted, SinkReported
 from .room import ParticipantJoined, ParticipantLeft, TextReceived
@@ -21,12 +21,12 @@ from .tts import SegmentAudio
 from .turn import UserTurnEnded
 
 __all__ = [
-    "AppendItems",
     "EventRaised",
     "FinalTranscript",
     "FrameCaptured",
     "GenerationDone",
     "GenerationFailed",
+    "HistoryChanged",
     "ParticipantJoined",
     "ParticipantLeft",
     "PlayoutFinished",
