@@ -54,6 +54,7 @@ if TYPE_CHECKING:
         ToolTimeoutError,
     )
     from .model.events import (
+        AgentFalseInterruptionEvent,
         AgentStateChangedEvent,
         CloseEvent,
         CloseReason,
@@ -150,6 +151,7 @@ __all__ = [
     "AdmissionRefused",
     "Agent",
     "AgentConfigUpdate",
+    "AgentFalseInterruptionEvent",
     "AgentHandoff",
     "AgentHandoffEvent",
     "AgentMetrics",
@@ -359,6 +361,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "ToolTimeoutError",
     ),
     "model.events": (
+        "AgentFalseInterruptionEvent",
         "AgentStateChangedEvent",
         "CloseEvent",
         "CloseReason",

@@ -227,7 +227,8 @@ class Bench:
     @property
     def activity(self) -> list[tuple[bool, float]]:
         """What the floor was told of: (speaking, seconds at which the voice set in or ended)."""
-        return [(m.speaking, m.at / NS) for m in self.of(self.floor, UserActivity)]
+        told = [(m.speaking, m.at / NS) for m in self.of(self.floor, UserActivity)]
+        return [fact for before, fact in zip([(False, 0.0), *told], told, strict=False) if fact[0] is not before[0]]
 
     @property
     def facts(self) -> list[tuple[bool, float]]:

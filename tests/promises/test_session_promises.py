@@ -13,7 +13,7 @@ from sessionactors import Agent, RunContext, function_tool
 from sessionactors.messages.floor import FloorGranted, FloorWanted, InterruptSpeech, SilenceSpeech
 from sessionactors.messages.output import PlaySegment, SinkReported
 from sessionactors.messages.room import RoomConnected
-from sessionactors.messages.session import ReplyScheduled, SpeechAudible, SpeechQuiet
+from sessionactors.messages.session import ReplyScheduled, SpeechAudible, SpeechPaused, SpeechQuiet, SpeechResumed
 from sessionactors.messages.tools import RunTool, ToolFinished
 from sessionactors.messages.tts import AudioSynthesized, SegmentAudio
 from sessionactors.messages.turn import UserSpeechFact, UserTurnEnded
@@ -311,7 +311,7 @@ def test_p05_every_call_ends_once_whenever_its_reply_is_cut() -> None:
 
 # -- P6: states --------------------------------------------------------------------------------------------------------
 
-CAUSES = (RoomConnected, ReplyScheduled, SpeechAudible, SpeechQuiet, UserSpeechFact)
+CAUSES = (RoomConnected, ReplyScheduled, SpeechAudible, SpeechPaused, SpeechQuiet, SpeechResumed, UserSpeechFact)
 """The facts that may change a public state."""
 
 

@@ -25,7 +25,8 @@ from sessionactors import (
 )
 from sessionactors.actors.input import InputActor
 from sessionactors.actors.llm import LLMActor
-from sessionactors.actors.output import Output, PlayoutLost
+from sessionactors.actors.output import Output
+from sessionactors.actors.playout_lost import PlayoutLost
 from sessionactors.actors.supervisor_state import SessionBroken
 from sessionactors.actors.tts import TTSActor
 from sessionactors.messages.ear import FrameCaptured

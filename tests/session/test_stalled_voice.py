@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sessionactors.actors.output import PlayoutLost
+from sessionactors.actors.playout_lost import PlayoutLost
 
 from tests.session.talks import one_turn, played
 

@@ -270,9 +270,7 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
         said = request.user_input
         if isinstance(said, str):
             said = ChatMessage("user", [said], id=out.new_id("item"), created_at=out.wall())
-        if said is not None:
-            out.tell(self._wiring.history, AppendItems((said,)))
-        out.tell(self._wiring.floor, ScheduleSpeech(replace(request.spec, agent=state.agent)))
+        out.tell(self._wiring.floor, ScheduleSpeech(replace(request.spec, agent=state.agent), said))
         return state
 
     def _on_enters(self, state: AgentActorState, out: Outbox[AgentMessage]) -> AgentActorState:

@@ -12,21 +12,23 @@ from typing import TypeAlias, assert_never
 
 from sessionactors.interfaces.speech_spec import SpeechSpec
 from sessionactors.messages.floor import (
+    FalseInterruptionDue,
     FloorGranted,
     FloorReleased,
     FloorWanted,
     HoldFloor,
     InterruptSpeech,
+    OutputChanged,
+    PauseRefused,
     ScheduleSpeech,
     SetAllowInterruptions,
-    SilenceSpeech,
     SpeechFinished,
     SpeechGone,
-    SpeechInterrupted,
     SpeechSilenced,
     TurnClaim,
     TurnClaimed,
 )
+from sessionactors.messages.history import AppendItems
 from sessionactors.messages.session import (
     FloorIdle,
     OptionsChanged,
@@ -35,11 +37,10 @@ from sessionactors.messages.session import (
     SpeechAudible,
     SpeechQuiet,
 )
-from sessionactors.messages.turn import InterruptionWanted, UserActivity
+from sessionactors.messages.turn import Decided, InterruptionWanted, UserActivity
 from sessionactors.model.events import (
     SpeechCreatedEvent,
     SpeechFinishedNote,
-    SpeechInterruptedNote,
     SpeechOpenedNote,
     SpeechScheduledNote,
 )
@@ -54,8 +55,10 @@ from sessionactors.runtime import (
     message,
 )
 
-from .floor_state import Entry, FloorState, early, with_changes
-from .interruption import interrupts
+from .floor_cut import Cutting
+from .floor_pause import Pausing, await_first_sound, pause_summary
+from .floor_state import Entry, FloorState, UserFacts, is_user_speaking, with_changes
+from .floor_users import UsersVoice
 from .speech import Speech
 from .wiring import Wiring
 
@@ -79,16 +82,12 @@ FloorMessage: TypeAlias = (
     | UserActivity
     | InterruptionWanted
     | OptionsChanged
+    | OutputChanged
+    | PauseRefused
+    | FalseInterruptionDue
     | HoldFloor
     | GapElapsed
 )
-
-FIRST_SOUND_WITHIN = 60.0
-"""Seconds after which a granted speech that nobody has heard is named as overdue (retries of the model included)."""
-
-
-SILENCE_WITHIN = 0.5
-"""Seconds of real time in which ``output`` must acknowledge silence, before the watchdog mutes the sink itself."""
 
 
 class Floor(Actor[FloorState, FloorMessage]):
@@ -96,6 +95,9 @@ class Floor(Actor[FloorState, FloorMessage]):
 
     def __init__(self, wiring: Wiring) -> None:
         self._wiring = wiring
+        self._pausing = Pausing(wiring)
+        self._cutting = Cutting(wiring)
+        self._users = UsersVoice(self._pausing, self._cutting)
 
     def initial(self) -> FloorState:
         """Nobody speaks."""
@@ -105,8 +107,8 @@ class Floor(Actor[FloorState, FloorMessage]):
     def receive(self, state: FloorState, message: FloorMessage, out: Outbox[FloorMessage]) -> FloorState:
         """One message."""
         match message:
-            case ScheduleSpeech(spec):
-                return self._on_schedule(state, spec, out)
+            case ScheduleSpeech():
+                return self._on_schedule(state, message, out)
             case FloorWanted(speech):
                 # Not only a grant: one that goes on after its tools gave its place up, and has to get one again.
                 return self._next(with_changes(state, speech, wants=True), out)
@@ -118,21 +120,24 @@ class Floor(Actor[FloorState, FloorMessage]):
                 return self._on_finished(state, message, out)
             case SpeechGone(speech, error):
                 return self._on_gone(state, speech, error, out)
-            case UserActivity(participant, speaking):
-                present = state.speaking | {participant} if speaking else state.speaking - {participant}
-                return self._grant(replace(state, speaking=present), out)
+            case UserActivity():
+                return self._grant(self._users.on_activity(state, message, out), out)
             case InterruptionWanted():
-                return self._on_interruption_wanted(state, message, out)
+                return self._users.on_interruption_wanted(state, message, out)
+            case FalseInterruptionDue(speech):
+                return self._grant(self._pausing.on_due(state, speech, out), out)
+            case OutputChanged(voice, can_pause):
+                return self._users.consider(replace(state, voice=voice, can_pause=can_pause), out)
+            case PauseRefused(speech):
+                return self._grant(self._users.on_pause_refused(state, speech, out), out)
             case InterruptSpeech():
-                return self._on_interrupt(state, message, out)
+                return self._cutting.on_interrupt(state, message, out)
             case TurnClaim(turn):
                 return self._on_claim(state, turn, out)
             case SetAllowInterruptions(speech, allow):
-                if speech not in state.entries:
-                    return early(state, speech, allow_interruptions=allow)
-                return with_changes(state, speech, allow_interruptions=allow)
+                return self._grant(self._users.on_allow(state, speech, allow, out), out)
             case SpeechSilenced():
-                self._release_guard(message.speech, out)
+                self._cutting.release_guard(message.speech, out)
                 return state
             case OptionsChanged():
                 return self._next(replace(state, options=message), out)
@@ -146,16 +151,42 @@ class Floor(Actor[FloorState, FloorMessage]):
     def restarted(self, state: FloorState, error: BaseException, out: Outbox[FloorMessage]) -> FloorState:
         """The speeches died with the failure: silence and report each."""
         for name, entry in state.entries.items():
-            self._silence(entry, out.now, out)
+            self._cutting.silence(entry, out.now, out)
             self._report_end(name, True, error, out)
         claims = state.claims
         for turn in claims:
             out.tell(self._wiring.agent, TurnClaimed(turn))
+        state = self._drop_deferred(self._pausing.forget(state, out), out)
         return replace(state, entries={}, current=None, claims=())
 
     # -- queue -------------------------------------------------------------------------------------------------------
 
-    def _on_schedule(self, state: FloorState, spec: SpeechSpec, out: Outbox[FloorMessage]) -> FloorState:
+    def _on_schedule(self, state: FloorState, order: ScheduleSpeech, out: Outbox[FloorMessage]) -> FloorState:
+        if order.answers is None:
+            return self._begin(state, order.spec, out)
+        current = state.entries.get(state.current or "")
+        if current is not None and current.interrupted and not state.held:
+            # What was heard of the current speech enters the history first; the reply is on its way all the same.
+            out.tell(self._wiring.supervisor, ReplyScheduled(order.spec.id))
+            return replace(state, deferred=(*state.deferred, order))
+        out.tell(self._wiring.history, AppendItems((order.answers,)))
+        return self._begin(state, order.spec, out)
+
+    def _begin_deferred(self, state: FloorState, out: Outbox[FloorMessage]) -> FloorState:
+        deferred, state = state.deferred, replace(state, deferred=())
+        for order in deferred:
+            state = self._on_schedule(state, order, out)
+        return state
+
+    def _drop_deferred(self, state: FloorState, out: Outbox[FloorMessage]) -> FloorState:
+        """No reply will be made; what it was to answer is kept."""
+        for order in state.deferred:
+            if order.answers is not None:
+                out.tell(self._wiring.history, AppendItems((order.answers,)))
+            self._report_end(order.spec.id, True, None, out)
+        return replace(state, deferred=())
+
+    def _begin(self, state: FloorState, spec: SpeechSpec, out: Outbox[FloorMessage]) -> FloorState:
         scope = out.open_scope(spec.id)
         myself = out.myself
         wiring = self._wiring
@@ -192,7 +223,7 @@ class Floor(Actor[FloorState, FloorMessage]):
         if order.allow_interruptions is not None:
             state = with_changes(state, speech, allow_interruptions=order.allow_interruptions)
         if order.cut:
-            return self._on_interrupt(state, InterruptSpeech(speech, order.force), out)
+            return self._cutting.on_interrupt(state, InterruptSpeech(speech, order.force), out)
         return state
 
     def _next(self, state: FloorState, out: Outbox[FloorMessage]) -> FloorState:
@@ -214,17 +245,18 @@ class Floor(Actor[FloorState, FloorMessage]):
                 out.timer("gap", left, GapElapsed())
                 return state
         name = chosen.spec.id
-        out.oblige(name, f"the first sound of {name}", FIRST_SOUND_WITHIN)
+        await_first_sound(name, out)
         out.tell(self._wiring.supervisor, Publish(SpeechScheduledNote(name, current=True)))
-        return self._grant(replace(state, current=name), out)
+        return self._grant(self._users.consider(replace(state, current=name), out), out)
 
     def _grant(self, state: FloorState, out: Outbox[FloorMessage]) -> FloorState:
         """Let the current speech be heard, if it has something to say and the user is not speaking."""
         entry = state.entries.get(state.current or "")
         if entry is None or not entry.wants or entry.granted or entry.interrupted or state.held:
             return state
-        if state.speaking and entry.spec.automatic and entry.allow_interruptions:
-            return state  # the user wins: the reply waits for silence
+        paused = state.pause is not None and state.pause.speech == entry.spec.id
+        if entry.allow_interruptions and (paused or is_user_speaking(state)):
+            return state  # the user wins: it waits for silence
         out.tell(entry.ref, FloorGranted())
         return with_changes(state, entry.spec.id, granted=True)
 
@@ -236,7 +268,7 @@ class Floor(Actor[FloorState, FloorMessage]):
             return state
         out.discharge(audible.speech)
         out.tell(self._wiring.supervisor, audible)
-        return with_changes(state, audible.speech, audible=True)
+        return self._users.consider(with_changes(state, audible.speech, audible=True), out)
 
     def _on_released(self, state: FloorState, speech: str, out: Outbox[FloorMessage]) -> FloorState:
         if speech not in state.entries:
@@ -260,7 +292,7 @@ class Floor(Actor[FloorState, FloorMessage]):
         if entry is None:
             return state
         if not entry.interrupted:
-            self._silence(entry, out.now, out)
+            self._cutting.silence(entry, out.now, out)
         self._report_end(speech, True, error, out)
         return self._remove(state, speech, out)
 
@@ -284,84 +316,23 @@ class Floor(Actor[FloorState, FloorMessage]):
     def _vacate(self, state: FloorState, speech: str, out: Outbox[FloorMessage]) -> FloorState:
         if state.current != speech:
             return state
-        state = self._answer_claims(replace(state, current=None, last_end=out.now), out)
-        return self._next(state, out)
-
-    # -- cutting off -------------------------------------------------------------------------------------------------
-
-    def _on_interruption_wanted(
-        self, state: FloorState, wish: InterruptionWanted, out: Outbox[FloorMessage]
-    ) -> FloorState:
-        entry = state.entries.get(state.current or "")
-        if entry is None or entry.interrupted:
-            return state
-        options = entry.spec.agent.options(state.options.session)
-        if not interrupts(wish, allowed=entry.allow_interruptions, audible=entry.audible, options=options):
-            return state
-        return self._cut(state, entry, wish.at, out)
-
-    def _on_interrupt(self, state: FloorState, order: InterruptSpeech, out: Outbox[FloorMessage]) -> FloorState:
-        if order.speech is not None:
-            return self._cut_named(state, order.speech, order.force, out)
-        for entry in self._in_playout_order(state):
-            if not order.force and not entry.allow_interruptions:
-                break  # it and what is behind it still play
-            state = self._cut(state, entry, out.now, out)
-        for speech in order.asked_for:
-            state = self._cut_named(state, speech, order.force, out)
-        return state
-
-    def _cut_named(self, state: FloorState, speech: str, force: bool, out: Outbox[FloorMessage]) -> FloorState:
         entry = state.entries.get(speech)
-        if entry is None:
-            return early(state, speech, cut=True, force=force)
-        return self._cut(state, entry, out.now, out) if force or entry.allow_interruptions else state
-
-    @staticmethod
-    def _in_playout_order(state: FloorState) -> list[Entry]:
-        return sorted(
-            state.entries.values(),
-            key=lambda entry: (
-                entry.spec.id != state.current,
-                not entry.background,
-                -entry.spec.priority,
-                entry.order,
-            ),
-        )
-
-    def _cut(self, state: FloorState, entry: Entry, wanted_at: int, out: Outbox[FloorMessage]) -> FloorState:
-        if entry.interrupted:
-            return state
-        self._silence(entry, wanted_at, out)
-        out.tell(entry.ref, SpeechInterrupted(out.now))
-        out.tell(self._wiring.supervisor, Publish(SpeechInterruptedNote(entry.spec.id)))
-        return with_changes(state, entry.spec.id, interrupted=True)
-
-    def _silence(self, entry: Entry, wanted_at: int, out: Outbox[FloorMessage]) -> None:
-        """Close the scope, so that nothing more of it is produced, and stop what sounds."""
-        name = entry.spec.id
-        out.close_scope(entry.scope)
-        out.tell(self._wiring.output, SilenceSpeech(name, entry.scope, wanted_at, out.now))
-        guard = self._wiring.guard_silence
-        if guard is not None:
-            out.port(guard, name, SILENCE_WITHIN)
-
-    def _release_guard(self, speech: str, out: Outbox[FloorMessage]) -> None:
-        release = self._wiring.release_guard
-        if release is not None:
-            out.port(release, speech)
+        if state.pause is not None and state.pause.speech == speech and entry is not None:
+            state = self._pausing.release(state, out)  # it goes on out of hearing: there is nothing to hold
+        state = self._answer_claims(replace(state, current=None, last_end=out.now), out)
+        return self._next(self._begin_deferred(state, out), out)
 
     # -- the user's turn ---------------------------------------------------------------------------------------------
 
     def _on_claim(self, state: FloorState, turn: str, out: Outbox[FloorMessage]) -> FloorState:
         """The user's turn is complete: cut off what is being said, and what works in the background."""
-        state = replace(state, claims=(*state.claims, turn))
+        state = replace(state, claims=(*state.claims, turn), users=_claimed(state.users))
         current = state.entries.get(state.current or "")
         if current is not None and current.allow_interruptions:
-            state = self._cut(state, current, out.now, out)
+            state = self._cutting.cut(state, current, out.now, out)
         for entry in list(state.entries.values()):
             if entry.background and entry.spec.id != state.current and entry.allow_interruptions:
-                state = self._cut(state, entry, out.now, out)
+                state = self._cutting.cut(state, entry, out.now, out)
         return self._answer_claims(state, out)
 
     def _answer_claims(self, state: FloorState, out: Outbox[FloorMessage]) -> FloorState:
@@ -376,8 +347,8 @@ class Floor(Actor[FloorState, FloorMessage]):
         if not state.entries:
             out.tell(self._wiring.supervisor, FloorIdle())
         for entry in state.entries.values():
-            state = self._cut(state, entry, out.now, out)
-        return replace(state, held=True)
+            state = self._cutting.cut(state, entry, out.now, out)
+        return replace(self._drop_deferred(state, out), held=True)
 
     def summary(self, state: FloorState) -> Mapping[str, object]:
         """Who has the floor and who waits."""
@@ -385,9 +356,20 @@ class Floor(Actor[FloorState, FloorMessage]):
             "current": state.current,
             "queued": [name for name, entry in state.entries.items() if not entry.background and name != state.current],
             "background": [name for name, entry in state.entries.items() if entry.background],
-            "user_speaking": bool(state.speaking),
+            "user_speaking": is_user_speaking(state),
+            "pause": None if state.pause is None else pause_summary(state.pause),
+            "pauses": state.pauses,
+            "false_interruptions": state.false_interruptions,
         }
 
 
 def _gone(speech: str, end: Terminated) -> SpeechGone:
     return SpeechGone(speech, end.error)
+
+
+def _claimed(users: Mapping[str, UserFacts]) -> Mapping[str, UserFacts]:
+    """The turns that were committed have had their effect."""
+    return {
+        name: replace(user, decided=Decided.DROPPED) if user.decided is Decided.COMMITTED else user
+        for name, user in users.items()
+    }

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from sessionactors.interfaces.speech_spec import SpeechSpec
+from sessionactors.messages.floor import ScheduleSpeech
 from sessionactors.messages.session import OptionsChanged
+from sessionactors.messages.turn import Decided, InterruptionWanted
 from sessionactors.runtime import (
     Ref,
     Scope,
@@ -46,6 +48,36 @@ class EarlyOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class UserFacts:
+    """What is known of one participant."""
+
+    speaking: bool = False
+    wish: InterruptionWanted | None = None
+    """The newest of this stretch of speech."""
+    decided: Decided = Decided.DROPPED
+    """Of the turn. One that is open or committed may still cut off what is paused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """The current speech is held back, or has been stopped, until it is known what the user wants."""
+
+    speech: str
+    since: int
+    wanted_at: int
+    """When the user's voice set in."""
+    at_output: bool
+    """``output`` was told. If not, it is enough that the floor is not granted."""
+    interrupted_at: int | None = None
+    """Since when the voice is long enough to interrupt: the agent listens, and silence has to last before the speech
+    goes on. None: it is only held back."""
+    silent: bool = False
+    """Nobody speaks: silence is being counted."""
+    due: bool = False
+    """Silence has lasted; what is waited for is the decision on the user's turn."""
+
+
+@dataclass(frozen=True, slots=True)
 class FloorState:
     """Who speaks, who waits, and whether the user does."""
 
@@ -53,8 +85,20 @@ class FloorState:
     options: OptionsChanged
     """What holds now."""
     current: str | None = None
-    speaking: frozenset[str] = frozenset()
-    """Participants who are speaking now."""
+    users: Mapping[str, UserFacts] = field(default_factory=dict)
+    """By participant."""
+    pause: Pause | None = None
+    """Written by :mod:`.floor_pause` only."""
+    pause_orders: int = 0
+    """Orders to pause and to go on, so far."""
+    pauses: int = 0
+    false_interruptions: int = 0
+    voice: bool = False
+    """The agent is heard as sound."""
+    can_pause: bool = False
+    """What is heard can be held."""
+    deferred: tuple[ScheduleSpeech, ...] = ()
+    """Replies to what was said while the current speech was being cut off: made when that is accounted for."""
     claims: tuple[str, ...] = ()
     """User turns that wait for the current speech to be cut off and accounted for."""
     last_end: int | None = None
@@ -64,6 +108,17 @@ class FloorState:
     scheduled: int = 0
     early: Mapping[str, EarlyOrder] = field(default_factory=dict)
     """Orders about speeches that are not here (yet), the newest of them."""
+
+
+def is_user_speaking(state: FloorState) -> bool:
+    """Whether any participant speaks now."""
+    return any(user.speaking for user in state.users.values())
+
+
+def with_user(state: FloorState, participant: str, **changes: object) -> FloorState:
+    """The same with one participant changed."""
+    user = replace(state.users.get(participant, UserFacts()), **changes)  # type: ignore[arg-type]
+    return replace(state, users={**state.users, participant: user})
 
 
 def early(state: FloorState, speech: str, **orders: bool) -> FloorState:

@@ -1,24 +1,95 @@
-"""When the user's voice cuts the agent off. One pure function of turn, speech and options, tested as a table (P7)."""
+"""What the user's voice does to the agent's: a pure function of turn, speech, options and output; tested as a table.
+
+It decides about the speech that has the floor, or is about to get it. A complete turn of the user cuts that speech off
+whatever is decided here.
+"""
 
 from __future__ import annotations
 
-from sessionactors.messages.turn import InterruptionWanted
+from dataclasses import dataclass
+from enum import Enum
+
 from sessionactors.model.options import SessionOptions
 
 
-def interrupts(wish: InterruptionWanted, *, allowed: bool, audible: bool, options: SessionOptions) -> bool:
-    """Whether the user's speech so far interrupts the current speech.
+class Decision(Enum):
+    """What to do now."""
+
+    IGNORE = "ignore"
+    HOLD = "hold"
+    """It is not heard yet: it waits for silence, and begins then."""
+    PAUSE = "pause"
+    """It stops, and goes on if nothing comes of the user's voice."""
+    CUT = "cut"
+
+
+@dataclass(frozen=True, slots=True)
+class TurnFacts:
+    """What one participant does."""
+
+    speaking: bool
+    duration: float = 0.0
+    """Seconds of the present stretch of speech, as far as they are known here."""
+    words: int | None = None
+    """Words of the turn, interim ones too; None without a recogniser: then nothing could tell a noise from an
+    interruption later, and there is no pausing."""
+    final: bool = False
+    """A final transcript has just come."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechFacts:
+    """What the speech is."""
+
+    allowed: bool
+    """It allows interruptions."""
+    audible: bool
+    """It is being heard, or was until it was paused."""
+    granted: bool = True
+    """It was given the floor: its sound may come at any moment."""
+    paused: bool = False
+    """It is held or paused by a decision before."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutputFacts:
+    """What can be done."""
+
+    can_pause: bool
+    by_voice: bool = True
+    """Voice alone may interrupt: not while an echo canceller warms up, nor where turns are made by hand or by a server,
+    nor while a detector of listening noises has the say."""
+
+
+def decide(turn: TurnFacts, speech: SpeechFacts, options: SessionOptions, output: OutputFacts) -> Decision:
+    """What the user's speech so far does to the current speech.
 
     Args:
-        wish: how long and how much the user has spoken.
-        allowed: the speech allows interruptions.
-        audible: the speech is being heard. One that is not yet heard is not cut off by voice alone: it waits until the
-            user is silent, and is superseded if the user's turn turns out to say something.
-        options: thresholds.
+        turn: what the user does.
+        speech: the current speech. One that is not heard yet is not cut off by voice alone, unless its first sound may
+            come at any moment and cannot be held back.
+        options: thresholds, and whether to pause at all.
+        output: what the output can do.
     """
-    if not allowed or not audible:
-        return False
-    if wish.duration < options.min_interruption_duration:
-        return False
-    enough_words = wish.words is None or wish.words >= options.min_interruption_words
-    return options.min_interruption_words == 0 or enough_words
+    if not speech.allowed:
+        return Decision.IGNORE
+    enough = turn.words is None or turn.words >= options.min_interruption_words
+    if turn.final and speech.paused and enough:
+        return Decision.CUT  # it was no noise
+    long = enough and turn.duration >= options.min_interruption_duration
+    pausing = pausing_wanted(options) and turn.words is not None
+    if speech.audible:
+        if not long or not output.by_voice or not (turn.speaking or turn.final):
+            return Decision.IGNORE
+        return Decision.PAUSE if pausing and output.can_pause and not turn.final else Decision.CUT
+    if not turn.speaking:
+        return Decision.IGNORE
+    interrupts = long and output.by_voice
+    if speech.granted and not (output.can_pause and pausing):
+        return Decision.CUT if interrupts else Decision.IGNORE
+    return Decision.PAUSE if interrupts and pausing else Decision.HOLD
+
+
+def pausing_wanted(options: SessionOptions) -> bool:
+    """Whether an interruption by voice pauses rather than cuts."""
+    return options.resume_false_interruption and options.false_interruption_timeout is not None

@@ -1,11 +1,12 @@
-"""The metrics of the conversation's messages, from the instants that the actors noted. Pure; tested as tables."""
+"""The metrics of messages and interruptions, from the instants that the actors noted. Pure; tested as tables."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from sessionactors.messages.floor import SilenceSpeech
 from sessionactors.messages.turn import UserTurnEnded
-from sessionactors.model.metrics import MetricsReport
+from sessionactors.model.metrics import InterruptionMetrics, MetricsReport
 from sessionactors.runtime import NS
 
 from .component_metadata import report_of
@@ -74,3 +75,26 @@ def assistant_metrics(segment: Segment, stopped_at: int, wall: Wall) -> MetricsR
         if audio.first_audio_at is not None:
             report["tts_node_ttfb"] = (audio.first_audio_at - audio.handed_at) / NS
     return report
+
+
+def interruption_metrics(
+    speech: str, silence: SilenceSpeech, heard: float, silent_at: int, timestamp: float
+) -> InterruptionMetrics:
+    """How fast a speech was cut off. One that was paused before was silent from the pause on.
+
+    Args:
+        speech: which one.
+        silence: the order that cut it off.
+        heard: seconds of its segment that were heard.
+        silent_at: when the sink was cleared, kernel clock nanoseconds.
+        timestamp: now, seconds since the epoch.
+    """
+    stopped_at = silence.decided_at if silence.paused_at is None else silence.paused_at
+    return InterruptionMetrics(
+        speech_id=speech,
+        detection_delay=(stopped_at - silence.wanted_at) / NS,
+        silence_delay=(silent_at - silence.decided_at) / NS if silence.paused_at is None else 0.0,
+        heard=heard,
+        num_interruptions=1,
+        timestamp=timestamp,
+    )

@@ -19,7 +19,13 @@ from sessionactors.interfaces.audio_io import (
     SinkEvent,
 )
 from sessionactors.interfaces.transport import TranscriptSegment
-from sessionactors.messages.floor import SilenceSpeech, SpeechSilenced
+from sessionactors.messages.floor import (
+    PauseRefused,
+    PauseSpeech,
+    ResumeSpeech,
+    SilenceSpeech,
+    SpeechSilenced,
+)
 from sessionactors.messages.history import AppendItems
 from sessionactors.messages.output import (
     AttachSink,
@@ -36,13 +42,13 @@ from sessionactors.messages.room import PublishTranscript
 from sessionactors.messages.session import Publish
 from sessionactors.messages.tts import AudioCredit, CancelSynthesis, SegmentAudio, SegmentAudioEnded, SynthesisFailed
 from sessionactors.model.chat import ChatMessage
-from sessionactors.model.errors import SessionActorsError
 from sessionactors.model.events import ErrorEvent, MetricsCollectedEvent
-from sessionactors.model.metrics import InterruptionMetrics
 from sessionactors.runtime import NS, Actor, Outbox
 
 from .heard import heard_length
-from .item_metrics import assistant_metrics
+from .item_metrics import assistant_metrics, interruption_metrics
+from .playout_lost import CLEARED_WITHIN, OVERDUE, expect_report, lost_playout
+from .playout_pause import go_on, hold, output_changed
 from .playout_segment import OutputState, Segment, find, update
 from .resampling import MonoResampler
 from .sink_reporter import SinkReporter
@@ -56,26 +62,13 @@ OutputMessage: TypeAlias = (
     | SegmentAudioEnded
     | SynthesisFailed
     | SilenceSpeech
+    | PauseSpeech
+    | ResumeSpeech
     | AttachSink
     | SinkReported
     | SetOutputEnabled
     | PlayoutOverdue
 )
-
-SINK_PATIENCE = 5.0
-"""Seconds without a report from a sink that has audio to play, before the segment is given up."""
-
-PLAYED_OUT = 0.1
-"""Seconds: less than this left to play counts as nothing (a resampler holds some back, sinks report now and then)."""
-
-CLEARED_WITHIN = 1.0
-"""Seconds for a sink to report where a segment stopped that was cleared."""
-
-OVERDUE = "overdue"
-
-
-class PlayoutLost(SessionActorsError):
-    """Reported when a sink stopped reporting although it had audio to play."""
 
 
 class Output(Actor[OutputState, OutputMessage]):
@@ -107,12 +100,18 @@ class Output(Actor[OutputState, OutputMessage]):
                 return self._on_synthesis_failed(state, segment, error, out)
             case SilenceSpeech():
                 return self._on_silence(state, message, out)
+            case PauseSpeech():
+                return self._on_pause(state, message, out)
+            case ResumeSpeech():
+                return self._on_resume(state, message, out)
             case PlaySegment():
                 return self._on_play(state, message, out)
             case AttachSink(sink):
                 return self._on_attach(state, sink, out)
             case SetOutputEnabled(audio, transcription):
-                return replace(state, audio_enabled=audio, transcription_enabled=transcription)
+                state = replace(state, audio_enabled=audio, transcription_enabled=transcription)
+                out.tell(self._wiring.floor, output_changed(state))
+                return state
             case PlayoutOverdue(segment):
                 return self._on_overdue(state, segment, out)
             case _:
@@ -143,7 +142,9 @@ class Output(Actor[OutputState, OutputMessage]):
                     state = self._cut(state, segment, out)
         if sink is not None:
             out.port(sink.attach, SinkReporter(sink, out.myself))
-        return self._advance(replace(state, sink=sink), out)
+        state = replace(state, sink=sink)
+        out.tell(self._wiring.floor, output_changed(state))
+        return self._advance(state, out)
 
     # -- segments ----------------------------------------------------------------------------------------------------
 
@@ -165,9 +166,14 @@ class Output(Actor[OutputState, OutputMessage]):
             segment = state.segments[0]
             if segment.sink is not None:
                 return state
+            held = segment.speech == state.held
+            if held and not (segment.with_audio and state.sink is not None and state.sink.can_pause):
+                return state  # what cannot be held before its first frame does not begin
             if segment.with_audio and state.sink is not None and state.audio_enabled:
                 self._resampler = MonoResampler(state.sink.sample_rate)
                 out.port(state.sink.begin, segment.id)
+                if held:
+                    out.port(state.sink.pause, segment.id)
                 out.tell(self._wiring.tts, AudioCredit(segment.id, self._wiring.options.synthesis_lead))
                 return update(state, segment.id, sink=state.sink)
             if segment.with_audio:
@@ -215,16 +221,9 @@ class Output(Actor[OutputState, OutputMessage]):
                 state = update(state, segment.id, forwarded_at=out.now)
         if audio.marks is not None:
             state = update(state, segment.id, audio_marks=audio.marks)
-        self._expect_report(segment.id, segment.written + seconds - segment.position, out)
+        if segment.speech != state.held:
+            expect_report(segment.id, segment.written + seconds - segment.position, out)
         return update(state, segment.id, written=segment.written + seconds, anchors=segment.anchors + audio.timings)
-
-    @staticmethod
-    def _expect_report(segment: str, left: float, out: Outbox[OutputMessage], *, ended: bool = False) -> None:
-        """The sink owes a report while it has audio to play; while it waits for ``tts`` it owes nothing."""
-        if ended or left > PLAYED_OUT:
-            out.timer(OVERDUE, SINK_PATIENCE + left, PlayoutOverdue(segment))
-        else:
-            out.cancel_timer(OVERDUE)
 
     def _on_audio_ended(self, state: OutputState, name: str, out: Outbox[OutputMessage]) -> OutputState:
         segment = find(state, name)
@@ -235,9 +234,8 @@ class Output(Actor[OutputState, OutputMessage]):
             if tail is not None:
                 out.port(segment.sink.write, name, tail)
             out.port(segment.sink.end, name)
-            out.timer(
-                OVERDUE, SINK_PATIENCE + segment.written - segment.position, PlayoutOverdue(name)
-            )  # its end is due
+            if segment.speech != state.held:
+                expect_report(name, segment.written - segment.position, out, ended=True)
         return update(state, name, audio_ended=True)
 
     def _on_synthesis_failed(
@@ -275,13 +273,17 @@ class Output(Actor[OutputState, OutputMessage]):
     ) -> OutputState:
         if position <= segment.position or segment.cut:
             return state
-        if not segment.audio_ended:
-            out.tell(self._wiring.tts, AudioCredit(segment.id, position + self._wiring.options.synthesis_lead))
-        self._expect_report(segment.id, segment.written - position, out, ended=segment.audio_ended)
+        if segment.speech != state.held:
+            self._give_credit(segment, position, out)
+            expect_report(segment.id, segment.written - position, out, ended=segment.audio_ended)
         shown = max(segment.shown, heard_length(segment.text, segment.anchors, position))
         if shown > segment.shown:
             self._show(state, segment, shown, False, out)
         return update(state, segment.id, position=position, shown=shown)
+
+    def _give_credit(self, segment: Segment, position: float, out: Outbox[OutputMessage]) -> None:
+        if not segment.audio_ended:
+            out.tell(self._wiring.tts, AudioCredit(segment.id, position + self._wiring.options.synthesis_lead))
 
     def _settle(
         self, state: OutputState, segment: Segment, position: float, interrupted: bool, out: Outbox[OutputMessage]
@@ -301,7 +303,8 @@ class Output(Actor[OutputState, OutputMessage]):
         item = self._store(segment, heard, out, interrupted=cut) if heard else None
         out.tell(segment.reply_to, PlayoutFinished(segment.id, heard, position, cut, out.now, segment.error, item))
         if segment.silence is not None:
-            self._publish_interruption(segment, segment.silence, position, out)
+            metrics = interruption_metrics(segment.speech, segment.silence, position, out.now, out.wall())
+            out.tell(self._wiring.supervisor, Publish(MetricsCollectedEvent(metrics, out.wall())))
         played = min(position, segment.written)
         return replace(
             state,
@@ -328,11 +331,7 @@ class Output(Actor[OutputState, OutputMessage]):
         segment = find(state, name)
         if segment is None:
             return state
-        lost = PlayoutLost(
-            f"the sink {segment.sink.label if segment.sink else ''} reported nothing of {name} for "
-            f"{CLEARED_WITHIN if segment.cut else SINK_PATIENCE} s although "
-            f"{'it was cleared' if segment.cut else f'{segment.written - segment.position:.2f} s were left to play'}"
-        )
+        lost = lost_playout(segment)
         out.tell(
             self._wiring.supervisor,
             Publish(ErrorEvent(lost, out.path, recoverable=True, created_at=out.wall())),
@@ -340,6 +339,20 @@ class Output(Actor[OutputState, OutputMessage]):
         if segment.sink is not None:
             out.port(segment.sink.clear, name)
         state = self._settle(state, replace(segment, error=lost), segment.position, True, out)
+        return self._advance(state, out)
+
+    # -- pause -------------------------------------------------------------------------------------------------------
+
+    def _on_pause(self, state: OutputState, order: PauseSpeech, out: Outbox[OutputMessage]) -> OutputState:
+        state, refused = hold(state, order, out)
+        if refused:
+            out.tell(self._wiring.floor, PauseRefused(order.speech))
+        return state
+
+    def _on_resume(self, state: OutputState, order: ResumeSpeech, out: Outbox[OutputMessage]) -> OutputState:
+        state, playing = go_on(state, order, out)
+        if playing is not None:
+            self._give_credit(playing, playing.position, out)
         return self._advance(state, out)
 
     # -- silence -----------------------------------------------------------------------------------------------------
@@ -362,19 +375,6 @@ class Output(Actor[OutputState, OutputMessage]):
         out.timer(OVERDUE, CLEARED_WITHIN, PlayoutOverdue(segment.id))
         return replace(state, segments=tuple(segment if other.id == segment.id else other for other in state.segments))
 
-    def _publish_interruption(
-        self, segment: Segment, silence: SilenceSpeech, position: float, out: Outbox[OutputMessage]
-    ) -> None:
-        metrics = InterruptionMetrics(
-            speech_id=segment.speech,
-            detection_delay=(silence.decided_at - silence.wanted_at) / NS,
-            silence_delay=(out.now - silence.decided_at) / NS,
-            heard=position,
-            num_interruptions=1,
-            timestamp=out.wall(),
-        )
-        out.tell(self._wiring.supervisor, Publish(MetricsCollectedEvent(metrics, out.wall())))
-
     # -- transcript --------------------------------------------------------------------------------------------------
 
     def _show(self, state: OutputState, segment: Segment, length: int, final: bool, out: Outbox[OutputMessage]) -> None:
@@ -393,6 +393,7 @@ class Output(Actor[OutputState, OutputMessage]):
             "playing": playing.id if playing else None,
             "position": round(playing.position, 3) if playing else 0.0,
             "waiting": max(0, len(state.segments) - 1),
+            "paused": state.held if playing is not None and playing.speech == state.held else None,
             "synthesised": round(state.synthesised, 3),
             "played": round(state.played, 3),
             "discarded": round(state.discarded, 3),

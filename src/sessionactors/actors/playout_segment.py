@@ -69,6 +69,10 @@ class OutputState:
     """Seconds of audio that reached this actor. Equals played + discarded when nothing is open (promise P8)."""
     played: float = 0.0
     discarded: float = 0.0
+    held: str | None = None
+    """The speech that is paused, if one is."""
+    pause_order: int = 0
+    """Number of the latest order to pause or to go on."""
     late_frames: int = 0
     """Frames for segments that are over."""
 

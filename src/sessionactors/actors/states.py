@@ -38,15 +38,17 @@ class AgentFacts:
     """Replies on their way, and speeches that go on out of hearing."""
     audible: frozenset[str] = frozenset()
     """Speeches that are heard now (one, but for the moment of a change)."""
+    paused: frozenset[str] = frozenset()
+    """Speeches that the user's voice has stopped: while they wait the agent listens."""
 
 
 def agent_state(facts: AgentFacts) -> AgentState:
     """The public state that the facts amount to."""
     if not facts.ready:
         return "initializing"
-    if facts.audible:
+    if facts.audible - facts.paused:
         return "speaking"
-    if facts.thinking:
+    if facts.thinking - facts.paused:
         return "thinking"
     return "listening"
 
@@ -64,7 +66,12 @@ def audible(facts: AgentFacts, speech: str) -> AgentFacts:
 def quiet(facts: AgentFacts, speech: str, *, working: bool) -> AgentFacts:
     """A speech is not heard any more; ``working``: it goes on out of hearing."""
     thinking = facts.thinking | {speech} if working else facts.thinking - {speech}
-    return replace(facts, audible=facts.audible - {speech}, thinking=thinking)
+    return replace(facts, audible=facts.audible - {speech}, thinking=thinking, paused=facts.paused - {speech})
+
+
+def paused(facts: AgentFacts, speech: str, *, now: bool) -> AgentFacts:
+    """A speech was stopped by the user's voice, or goes on."""
+    return replace(facts, paused=facts.paused | {speech} if now else facts.paused - {speech})
 
 
 def user_state(speaking: AbstractSet[str]) -> UserState:

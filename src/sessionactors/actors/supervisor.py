@@ -34,7 +34,9 @@ from sessionactors.messages.session import (
     Recovered,
     ReplyScheduled,
     SpeechAudible,
+    SpeechPaused,
     SpeechQuiet,
+    SpeechResumed,
 )
 from sessionactors.messages.turn import UserSpeechFact
 from sessionactors.model.errors import APIError
@@ -82,6 +84,8 @@ SupervisorMessage: TypeAlias = (
     | ReplyScheduled
     | SpeechAudible
     | SpeechQuiet
+    | SpeechPaused
+    | SpeechResumed
     | UserSpeechFact
     | RoomConnected
     | RoomConnectFailed
@@ -186,6 +190,9 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
                 return self._face.facts_changed(state, states.audible(state.facts, speech), at, out)
             case SpeechQuiet(speech, at, working):
                 return self._face.facts_changed(state, states.quiet(state.facts, speech, working=working), at, out)
+            case SpeechPaused(speech, at) | SpeechResumed(speech, at):
+                facts = states.paused(state.facts, speech, now=isinstance(message, SpeechPaused))
+                return self._face.facts_changed(state, facts, at, out)
             case UserSpeechFact():
                 return self._face.user_spoke(state, message, out)
             case RoomConnected():

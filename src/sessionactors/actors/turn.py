@@ -34,12 +34,12 @@ from sessionactors.messages.ear import (
     UtteranceEnded,
 )
 from sessionactors.messages.session import OptionsChanged
-from sessionactors.messages.turn import InterruptionWanted, UserActivity, UserSpeechFact, UserTurnEnded
+from sessionactors.messages.turn import Decided, InterruptionWanted, UserActivity, UserSpeechFact, UserTurnEnded
 from sessionactors.model.chat import ChatContext, ChatMessage
 from sessionactors.model.options import SessionOptions
 from sessionactors.runtime import NS, Actor, EffectPort, Outbox
 
-from .barge_in import word_count, worth_telling
+from .barge_in import spoken_for, word_count, worth_telling
 from .component_metadata import metadata_of
 from .ear_refs import EarRefs
 from .endpointing import Wait, seconds_left, silence_needed, waits_for
@@ -167,15 +167,21 @@ class TurnActor(Actor[TurnState, TurnMessage]):
     def _on_speech_ended(self, state: TurnState, at: int, out: Outbox[TurnMessage]) -> TurnState:
         if state.phase is not Phase.SPEAKING:
             return state
-        self._tell_activity(out, speaking=False, at=at)
+        self._tell_activity(out, speaking=False, at=at, decided=state.decided)
         return self._decide(replace(state, phase=Phase.DECIDING, ended_at=at), out)
 
-    def _tell_activity(self, out: Outbox[TurnMessage], *, speaking: bool, at: int) -> None:
+    def _tell_activity(
+        self, out: Outbox[TurnMessage], *, speaking: bool, at: int, decided: Decided = Decided.DROPPED
+    ) -> None:
         wiring, participant = self._refs.wiring, self._refs.participant
-        out.tell(wiring.floor, UserActivity(participant, speaking, at))
+        out.tell(wiring.floor, UserActivity(participant, speaking, at, decided))
         out.tell(wiring.supervisor, UserSpeechFact(participant, speaking, at))
 
-    def _wish(self, state: TurnState, duration: float, out: Outbox[TurnMessage]) -> TurnState:
+    def _tell_decided(self, state: TurnState, decided: Decided, out: Outbox[TurnMessage]) -> None:
+        at = out.now if state.ended_at is None else state.ended_at
+        out.tell(self._refs.wiring.floor, UserActivity(self._refs.participant, False, at, decided))
+
+    def _wish(self, state: TurnState, duration: float, out: Outbox[TurnMessage], *, final: bool = False) -> TurnState:
         """Let the floor know, when it may decide otherwise than before."""
         refs = self._refs
         least = state.options.min_interruption_duration
@@ -184,7 +190,7 @@ class TurnActor(Actor[TurnState, TurnMessage]):
         words = None
         if refs.stt is not None:
             words = word_count(state.interim, *(final.text for final in state.finals))
-        wish = InterruptionWanted(refs.participant, duration, words, state.stretch_at)
+        wish = InterruptionWanted(refs.participant, duration, words, state.stretch_at, final)
         if not worth_telling(wish, state.told, least):
             return state
         out.tell(refs.wiring.floor, wish)
@@ -199,7 +205,10 @@ class TurnActor(Actor[TurnState, TurnMessage]):
             self._limit_wait(state, out)
         if state.phase is Phase.SPEAKING:
             return self._wish(state, (out.now - state.stretch_at) / NS, out)
-        return self._decide(state, out) if state.phase is Phase.DECIDING else state
+        if state.phase is not Phase.DECIDING:
+            return state
+        self._tell_decided(state, state.decided, out)
+        return self._decide(state, out)
 
     def _on_final(self, state: TurnState, final: FinalTranscript, out: Outbox[TurnMessage]) -> TurnState:
         state = replace(
@@ -211,12 +220,15 @@ class TurnActor(Actor[TurnState, TurnMessage]):
         )
         if self._refs.vad is None:
             state = self._voice_by_words(state, out)
-            state = self._wish(state, (out.now - state.stretch_at) / NS, out)
+            state = self._wish(state, (out.now - state.stretch_at) / NS, out, final=True)
             state = self._on_speech_ended(state, out.now, out)
         elif state.phase is Phase.SPEAKING:
-            state = self._wish(state, (out.now - state.stretch_at) / NS, out)
+            state = self._wish(state, (out.now - state.stretch_at) / NS, out, final=True)
         else:
-            state = self._decide(self._late(state, out), out)
+            duration = spoken_for(state.phase is Phase.DECIDING, state.stretch_at, state.ended_at)
+            state = self._wish(self._late(state, out), duration, out, final=True)
+            self._tell_decided(state, Decided.OPEN, out)
+            state = self._decide(state, out)
         return state if state.flush is None else self._flushed(state, out)
 
     @staticmethod
@@ -322,6 +334,7 @@ class TurnActor(Actor[TurnState, TurnMessage]):
         )
         out.tell(self._refs.wiring.agent, ended)
         out.log("turn_committed", level="debug", turn=turn, transcripts=list(state.ledger.open))
+        self._tell_decided(state, Decided.COMMITTED, out)
         self._forget(out)
         return replace(
             state,
@@ -337,6 +350,7 @@ class TurnActor(Actor[TurnState, TurnMessage]):
 
     def _drop(self, state: TurnState, out: Outbox[TurnMessage]) -> TurnState:
         """Speech without words is no turn. Words that come late still make it one."""
+        self._tell_decided(state, Decided.DROPPED, out)
         self._forget(out)
         return replace(state, phase=Phase.DROPPED, dropped=state.dropped + 1)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from sessionactors.messages.ear import EndOfTurnPredicted, FinalTranscript, FlushTurn
-from sessionactors.messages.turn import InterruptionWanted
+from sessionactors.messages.turn import Decided, InterruptionWanted
 from sessionactors.model.options import SessionOptions
 
 from .transcript_ledger import TranscriptLedger
@@ -54,6 +54,11 @@ class TurnState:
     turns: int = 0
     dropped: int = 0
     ledger: TranscriptLedger = field(default_factory=TranscriptLedger)
+
+    @property
+    def decided(self) -> Decided:
+        """What is known of it when the user has just fallen silent."""
+        return Decided.OPEN if self.finals or self.interim else Decided.DROPPED
 
     @property
     def transcript(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sessionactors.interfaces.speech_spec import SpeechSpec
+from sessionactors.model.chat import ChatMessage
 from sessionactors.runtime import Lane, Overflow, Scope, message
 
 
@@ -11,6 +12,8 @@ class ScheduleSpeech:
     """Make this speech and let it be heard when its turn comes. ``agent`` to ``floor``."""
 
     spec: SpeechSpec
+    answers: ChatMessage | None = None
+    """What it answers, if that is not in the history yet: it is added behind what was heard before."""
 
 
 @message()
@@ -90,6 +93,47 @@ class SilenceSpeech:
     wanted_at: int
     """When the reason arose (the user's voice set in, or the call was made)."""
     decided_at: int
+    paused_at: int | None = None
+    """When it was paused; None: it sounded until now."""
+
+
+@message(lane=Lane.CONTROL, overflow=Overflow.CONFLATE, key=lambda order: order.speech)
+class PauseSpeech:
+    """Hold a speech where it is, or before its first sound. ``floor`` to ``output``."""
+
+    speech: str
+    number: int
+    """Counts these orders: conflated ones may change places, and only the latest counts."""
+
+
+@message(lane=Lane.CONTROL, overflow=Overflow.CONFLATE, key=lambda order: order.speech)
+class ResumeSpeech:
+    """Let a speech go on at the sample behind the last one heard. ``floor`` to ``output``."""
+
+    speech: str
+    number: int
+
+
+@message()
+class PauseRefused:
+    """A speech cannot be held: the sink it plays on cannot. ``output`` to ``floor``."""
+
+    speech: str
+
+
+@message(lane=Lane.CONTROL, overflow=Overflow.CONFLATE)
+class OutputChanged:
+    """Whether the agent has a voice now, and whether it can be held. ``output`` to ``floor``."""
+
+    voice: bool
+    can_pause: bool
+
+
+@message()
+class FalseInterruptionDue:
+    """``floor``, to itself: nothing has come of what paused a speech."""
+
+    speech: str
 
 
 @message()

@@ -96,6 +96,22 @@ class SpeechQuiet:
 
 
 @message()
+class SpeechPaused:
+    """The user's voice has stopped a speech, or held it back; it may go on. ``floor`` to ``supervisor``."""
+
+    speech: str
+    at: int
+
+
+@message()
+class SpeechResumed:
+    """A paused speech goes on. ``floor`` to ``supervisor``."""
+
+    speech: str
+    at: int
+
+
+@message()
 class ComponentFailed:
     """A provider failed, and is not asked again. To ``supervisor``, which counts and may close."""
 

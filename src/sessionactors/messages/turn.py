@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+from enum import Enum
+
 from sessionactors.model.metrics import Metadata
 from sessionactors.runtime import Lane, Overflow, message
+
+
+class Decided(Enum):
+    """What has become of a user's turn."""
+
+    OPEN = "open"
+    """There are words, and the end of the turn is being decided."""
+    COMMITTED = "committed"
+    """It is complete, and a reply follows."""
+    DROPPED = "dropped"
+    """Nothing follows: there were no words (yet), or they are only stored."""
 
 
 @message()
@@ -25,11 +38,12 @@ class UserTurnEnded:
 
 @message(lane=Lane.CONTROL, overflow=Overflow.CONFLATE, key=lambda activity: activity.participant)
 class UserActivity:
-    """Whether a participant is speaking now. To ``floor``; only the newest matters."""
+    """Whether a participant speaks now, and what is decided about the turn. To ``floor``; only the newest matters."""
 
     participant: str
     speaking: bool
     at: int
+    decided: Decided = Decided.DROPPED
 
 
 @message()
@@ -41,7 +55,7 @@ class UserSpeechFact:
     at: int
 
 
-@message(lane=Lane.CONTROL, overflow=Overflow.CONFLATE, key=lambda wish: wish.participant)
+@message(lane=Lane.CONTROL, overflow=Overflow.CONFLATE, key=lambda wish: (wish.participant, wish.final))
 class InterruptionWanted:
     """The user speaks while the agent does. To ``floor``, which decides; only the newest matters."""
 
@@ -52,3 +66,5 @@ class InterruptionWanted:
     """Words recognised so far in this turn; None without a recogniser."""
     at: int
     """When the user's voice set in."""
+    final: bool = False
+    """A final transcript has just come, so that this is no noise."""

@@ -107,6 +107,16 @@ class SpeechCreatedEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class AgentFalseInterruptionEvent:
+    """The user's voice had paused a speech, and nothing came of it."""
+
+    resumed: bool
+    """The speech goes on. False: it has ended meanwhile, or its output cannot go on."""
+    created_at: float
+    type: Literal["agent_false_interruption"] = "agent_false_interruption"
+
+
+@dataclass(frozen=True, slots=True)
 class MetricsCollectedEvent:
     """Figures of one request, turn or stretch."""
 
@@ -244,6 +254,7 @@ PublicEvent: TypeAlias = (
     | ConversationItemAddedEvent
     | FunctionToolsExecutedEvent
     | SpeechCreatedEvent
+    | AgentFalseInterruptionEvent
     | MetricsCollectedEvent
     | SessionUsageUpdatedEvent
     | ErrorEvent

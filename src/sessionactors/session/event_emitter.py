@@ -18,6 +18,7 @@ EventTypes: TypeAlias = Literal[
     "conversation_item_added",
     "function_tools_executed",
     "speech_created",
+    "agent_false_interruption",
     "metrics_collected",
     "session_usage_updated",
     "error",

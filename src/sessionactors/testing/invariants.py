@@ -14,7 +14,14 @@ from typing import TypeAlias
 from sessionactors.actors import states
 from sessionactors.interfaces.speech_spec import SpeechSpec
 from sessionactors.messages.ear import FinalTranscript
-from sessionactors.messages.floor import FloorGranted, ScheduleSpeech, SetAllowInterruptions, SilenceSpeech
+from sessionactors.messages.floor import (
+    FloorGranted,
+    PauseSpeech,
+    ResumeSpeech,
+    ScheduleSpeech,
+    SetAllowInterruptions,
+    SilenceSpeech,
+)
 from sessionactors.messages.llm import ToolCallsRequested
 from sessionactors.messages.room import TextReceived
 from sessionactors.messages.session import SpeakRequested
@@ -65,7 +72,14 @@ def check(run: Run) -> None:
 
 
 def p01_no_stale_sound(run: Run) -> Iterator[Broken]:
-    """After ``output`` has handled the silence of a speech, the sink plays no sample of it."""
+    """After ``output`` has handled the silence of a speech, or while it holds it, the sink plays no sample of it."""
+    for speech, silent_from, until in _pauses(run):
+        for piece in run.audio:
+            seconds = min(piece.until, until) - max(piece.at, silent_from)
+            if piece.speech == speech and seconds > ONE_SAMPLE:
+                yield Broken(
+                    "P1", f"{speech} was paused from {silent_from:.3f} s and heard {seconds:.3f} s in the pause"
+                )
     for delivery in run.handled(SilenceSpeech, "output"):
         speech = delivery.message.speech if isinstance(delivery.message, SilenceSpeech) else ""
         silent_from = (delivery.ended_at - run.began) / 1e9
@@ -73,6 +87,23 @@ def p01_no_stale_sound(run: Run) -> Iterator[Broken]:
             if piece.speech == speech and piece.until > silent_from + ONE_SAMPLE:
                 seconds = piece.until - max(piece.at, silent_from)
                 yield Broken("P1", f"{speech} was silenced at {silent_from:.3f} s and heard {seconds:.3f} s after that")
+
+
+def _pauses(run: Run) -> Iterator[tuple[str, float, float]]:
+    """Speech, and from when until when ``output`` held it."""
+    held: tuple[str, float] | None = None
+    latest = 0
+    for delivery in run.deliveries:
+        order = delivery.message
+        if not isinstance(order, PauseSpeech | ResumeSpeech) or delivery.outcome != "handled" or order.number <= latest:
+            continue
+        latest = order.number
+        at = run.time_of(delivery)
+        if held is not None:
+            yield (*held, at)
+        held = (order.speech, (delivery.ended_at - run.began) / 1e9) if isinstance(order, PauseSpeech) else None
+    if held is not None:
+        yield (*held, run.ended_at)
 
 
 def p02_history_is_what_was_heard(run: Run) -> Iterator[Broken]:

@@ -1,0 +1,89 @@
+"""What the users' voices do to the current speech: what ``turn`` tells, and what follows. Used by ``floor`` only.
+
+What to do is decided in :mod:`.interruption`; it is carried out by :mod:`.floor_pause` and :mod:`.floor_cut`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_never
+
+from sessionactors.messages.turn import InterruptionWanted, UserActivity
+from sessionactors.runtime import Outbox
+
+from .floor_cut import Cutting
+from .floor_pause import Pausing
+from .floor_state import FloorState, UserFacts, early, is_user_speaking, with_changes, with_user
+from .interruption import Decision
+
+if TYPE_CHECKING:
+    from .floor import FloorMessage
+
+
+class UsersVoice:
+    """Keeps what is known of the users, and acts on it."""
+
+    def __init__(self, pausing: Pausing, cutting: Cutting) -> None:
+        self._pausing = pausing
+        self._cutting = cutting
+
+    def on_activity(self, state: FloorState, activity: UserActivity, out: Outbox[FloorMessage]) -> FloorState:
+        """Somebody speaks, or has fallen silent; or the end of a turn was decided."""
+        before = state.users.get(activity.participant, UserFacts())
+        state = with_user(
+            state,
+            activity.participant,
+            speaking=activity.speaking,
+            wish=before.wish if activity.speaking and before.speaking else None,
+            decided=activity.decided,
+        )
+        if activity.speaking:
+            state = self.consider(self._pausing.on_voice(state, out), out)
+        elif not is_user_speaking(state):
+            state = self._pausing.on_silence(state, out)
+        return state
+
+    def on_interruption_wanted(
+        self, state: FloorState, wish: InterruptionWanted, out: Outbox[FloorMessage]
+    ) -> FloorState:
+        """A voice is long enough, or words have come, while the agent may be speaking."""
+        who = wish.participant
+        user = state.users.get(who, UserFacts())
+        state = self.consider(with_user(state, who, wish=wish), out, final=who if wish.final else None)
+        # In silence it says what has just been heard, and nothing about what will be said next.
+        return state if user.speaking else with_user(state, who, wish=user.wish)
+
+    def consider(self, state: FloorState, out: Outbox[FloorMessage], *, final: str | None = None) -> FloorState:
+        """Something has changed: what do the users do to the current speech?"""
+        entry = state.entries.get(state.current or "")
+        if entry is None or entry.interrupted or state.held:
+            return state
+        decision = self._pausing.verdict(state, entry, final=final)
+        match decision:
+            case Decision.IGNORE:
+                return state
+            case Decision.HOLD | Decision.PAUSE:
+                return self._pausing.hold(state, entry, decision, out)
+            case Decision.CUT:
+                return self._cutting.cut(state, entry, self._pausing.wanted_at(state, out), out)
+            case _:
+                assert_never(decision)
+
+    def on_pause_refused(self, state: FloorState, speech: str, out: Outbox[FloorMessage]) -> FloorState:
+        """Its sink cannot hold it: what was long enough to interrupt cuts it off, as without pausing."""
+        pause, entry = state.pause, state.entries.get(speech)
+        if pause is None or pause.speech != speech or entry is None:
+            return state
+        if pause.interrupted_at is not None:
+            return self._cutting.cut(state, entry, pause.wanted_at, out)
+        return self._pausing.forget(state, out)
+
+    def on_allow(self, state: FloorState, speech: str, allow: bool, out: Outbox[FloorMessage]) -> FloorState:
+        """A speech is protected, or no longer."""
+        if speech not in state.entries:
+            return early(state, speech, allow_interruptions=allow)
+        state = with_changes(state, speech, allow_interruptions=allow)
+        if allow:
+            return self.consider(state, out)
+        if state.pause is not None and state.pause.speech == speech:
+            state = self._pausing.release(state, out)
+        return state
