@@ -156,8 +156,9 @@ class TranscriptLog(DropIn[TranscriptState, TranscriptMessage]):
                 return self._event(state, "voice_began", at, {"noticed": self._since(state, message.sent_at)}, out)
             case Delivery(message=messages.SpeechEnded(at)):
                 return self._event(state, "voice_ended", at, {"noticed": self._since(state, message.sent_at)}, out)
-            case Delivery(message=messages.SilenceSpeech(speech, _, wanted_at, decided_at)):
-                times = self._since(state, wanted_at), self._since(state, decided_at)
+            case Delivery(message=messages.SilenceSpeech(speech, _, wanted_at, decided_at, paused_at)):
+                decided = decided_at if paused_at is None else paused_at
+                times = self._since(state, wanted_at), self._since(state, decided)
                 return replace(state, silenced={**state.silenced, speech: times})
             case Delivery(message=messages.PlayoutStarted(segment, at)):
                 state = self._event(state, "playout_started", at, {"segment": segment}, out)

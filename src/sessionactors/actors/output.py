@@ -49,7 +49,7 @@ from .heard import heard_length
 from .item_metrics import assistant_metrics, interruption_metrics
 from .playout_lost import CLEARED_WITHIN, OVERDUE, expect_report, lost_playout
 from .playout_pause import go_on, hold, output_changed
-from .playout_segment import OutputState, Segment, find, update
+from .playout_segment import OutputState, Segment, ceased_at, find, update
 from .resampling import MonoResampler
 from .sink_reporter import SinkReporter
 from .wiring import Wiring
@@ -301,7 +301,10 @@ class Output(Actor[OutputState, OutputMessage]):
         heard = segment.text[:length]
         self._show(state, segment, length, True, out)
         item = self._store(segment, heard, out, interrupted=cut) if heard else None
-        out.tell(segment.reply_to, PlayoutFinished(segment.id, heard, position, cut, out.now, segment.error, item))
+        out.tell(
+            segment.reply_to,
+            PlayoutFinished(segment.id, heard, position, cut, ceased_at(segment, out.now), segment.error, item),
+        )
         if segment.silence is not None:
             metrics = interruption_metrics(segment.speech, segment.silence, position, out.now, out.wall())
             out.tell(self._wiring.supervisor, Publish(MetricsCollectedEvent(metrics, out.wall())))
@@ -322,7 +325,7 @@ class Output(Actor[OutputState, OutputMessage]):
             out.new_id("item"),
             created_at,
             interrupted,
-            metrics=assistant_metrics(segment, out.now, out.wall),
+            metrics=assistant_metrics(segment, ceased_at(segment, out.now), out.wall),
         )
         out.tell(self._wiring.history, AppendItems((item,), segment.add_to_context, segment.agent))
         return item

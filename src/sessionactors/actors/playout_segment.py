@@ -91,3 +91,9 @@ def update(state: OutputState, name: str, **changes: object) -> OutputState:
             for segment in state.segments
         ),
     )
+
+
+def ceased_at(segment: Segment, now: int) -> int:
+    """When a segment that is over ceased to be heard: now, or when it was paused before it was cut off."""
+    silence = segment.silence
+    return now if silence is None or silence.paused_at is None else silence.paused_at

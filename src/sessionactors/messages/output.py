@@ -32,6 +32,7 @@ class PlayoutFinished:
     """Seconds played."""
     interrupted: bool
     at: int
+    """When it ceased to be heard."""
     error: BaseException | None = None
     """What went wrong, if it could not be played."""
     item: ChatMessage | None = None
