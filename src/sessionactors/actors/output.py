@@ -20,7 +20,6 @@ from sessionactors.interfaces.audio_io import (
 )
 from sessionactors.interfaces.transport import TranscriptSegment
 from sessionactors.messages.floor import (
-    PauseRefused,
     PauseSpeech,
     ResumeSpeech,
     SilenceSpeech,
@@ -101,7 +100,7 @@ class Output(Actor[OutputState, OutputMessage]):
             case SilenceSpeech():
                 return self._on_silence(state, message, out)
             case PauseSpeech():
-                return self._on_pause(state, message, out)
+                return hold(state, message, self._wiring, out)
             case ResumeSpeech():
                 return self._on_resume(state, message, out)
             case PlaySegment():
@@ -301,10 +300,8 @@ class Output(Actor[OutputState, OutputMessage]):
         heard = segment.text[:length]
         self._show(state, segment, length, True, out)
         item = self._store(segment, heard, out, interrupted=cut) if heard else None
-        out.tell(
-            segment.reply_to,
-            PlayoutFinished(segment.id, heard, position, cut, ceased_at(segment, out.now), segment.error, item),
-        )
+        at = ceased_at(segment, out.now)
+        out.tell(segment.reply_to, PlayoutFinished(segment.id, heard, position, cut, at, segment.error, item))
         if segment.silence is not None:
             metrics = interruption_metrics(segment.speech, segment.silence, position, out.now, out.wall())
             out.tell(self._wiring.supervisor, Publish(MetricsCollectedEvent(metrics, out.wall())))
@@ -345,12 +342,6 @@ class Output(Actor[OutputState, OutputMessage]):
         return self._advance(state, out)
 
     # -- pause -------------------------------------------------------------------------------------------------------
-
-    def _on_pause(self, state: OutputState, order: PauseSpeech, out: Outbox[OutputMessage]) -> OutputState:
-        state, refused = hold(state, order, out)
-        if refused:
-            out.tell(self._wiring.floor, PauseRefused(order.speech))
-        return state
 
     def _on_resume(self, state: OutputState, order: ResumeSpeech, out: Outbox[OutputMessage]) -> OutputState:
         state, playing = go_on(state, order, out)

@@ -9,29 +9,31 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sessionactors.messages.floor import OutputChanged, PauseSpeech, ResumeSpeech
+from sessionactors.messages.floor import OutputChanged, PauseRefused, PauseSpeech, ResumeSpeech
 from sessionactors.runtime import Outbox
 
 from .playout_lost import OVERDUE, expect_report
 from .playout_segment import OutputState, Segment
+from .wiring import Wiring
 
 if TYPE_CHECKING:
     from .output import OutputMessage
 
 
-def hold(state: OutputState, order: PauseSpeech, out: Outbox[OutputMessage]) -> tuple[OutputState, bool]:
-    """Hold the speech. The second value is True when it plays on a sink that cannot."""
+def hold(state: OutputState, order: PauseSpeech, wiring: Wiring, out: Outbox[OutputMessage]) -> OutputState:
+    """Hold the speech; ``floor`` is told when it plays on a sink that cannot."""
     if order.number <= state.pause_order:
-        return state, False
+        return state
     state = replace(state, held=order.speech, pause_order=order.number)
     playing = playing_of(state, order.speech)
     if playing is None or playing.sink is None:
-        return state, False
+        return state
     if not playing.sink.can_pause:
-        return replace(state, held=None), True
+        out.tell(wiring.floor, PauseRefused(order.speech))
+        return replace(state, held=None)
     out.port(playing.sink.pause, playing.id)
     out.cancel_timer(OVERDUE)  # nothing is owed until it goes on
-    return state, False
+    return state
 
 
 def go_on(state: OutputState, order: ResumeSpeech, out: Outbox[OutputMessage]) -> tuple[OutputState, Segment | None]:
