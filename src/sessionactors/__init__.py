@@ -84,6 +84,15 @@ if TYPE_CHECKING:
     from .model.options import APIConnectOptions, SessionConnectOptions, SessionOptions
     from .model.sentinel import FLUSH, NOT_GIVEN, FlushSentinel, NotGiven
     from .model.speech import SPEECH_PRIORITY_HIGH, SPEECH_PRIORITY_LOW, SPEECH_PRIORITY_NORMAL
+    from .model.tool_events import (
+        ToolApprovalRequested,
+        ToolApprovalResolved,
+        ToolCallEnded,
+        ToolCallStarted,
+        ToolCallUpdated,
+        ToolExecutionUpdatedEvent,
+        ToolReplyUpdated,
+    )
     from .model.tools import ToolFlag
     from .model.usage import (
         AgentSessionUsage,
@@ -120,6 +129,14 @@ if TYPE_CHECKING:
     from .session.running import RunOutputOptions
     from .session.speech_handle import SpeechHandle
     from .session.tool import AsyncToolset, ProviderTool, Tool, Toolset
+    from .session.tool_approval import ToolApproval
+    from .session.tool_handling import (
+        AsyncToolOptions,
+        DuplicatePromptArgs,
+        ReplyPromptArgs,
+        ToolHandlingOptions,
+        UpdatePromptArgs,
+    )
     from .session.turn_handling import (
         EndpointingOptions,
         InterruptionOptions,
@@ -159,6 +176,7 @@ __all__ = [
     "AgentSessionUsage",
     "AgentStateChangedEvent",
     "AnyDropIn",
+    "AsyncToolOptions",
     "AsyncToolset",
     "AudioContent",
     "AudioFormatError",
@@ -177,6 +195,7 @@ __all__ = [
     "ConversationItemAddedEvent",
     "Delivery",
     "DropIn",
+    "DuplicatePromptArgs",
     "DuplicateToolError",
     "EOTInferenceMetrics",
     "EOTModelUsage",
@@ -223,6 +242,7 @@ __all__ = [
     "RealtimeModelMetrics",
     "RecognitionUsage",
     "RecognizedWord",
+    "ReplyPromptArgs",
     "RoomExists",
     "RoomHandle",
     "RoomInputOptions",
@@ -254,9 +274,18 @@ __all__ = [
     "TTSModelUsage",
     "Tap",
     "Tool",
+    "ToolApproval",
+    "ToolApprovalRequested",
+    "ToolApprovalResolved",
+    "ToolCallEnded",
+    "ToolCallStarted",
+    "ToolCallUpdated",
     "ToolDefinitionError",
     "ToolError",
+    "ToolExecutionUpdatedEvent",
     "ToolFlag",
+    "ToolHandlingOptions",
+    "ToolReplyUpdated",
     "ToolTimeoutError",
     "Toolset",
     "TranscriptSegment",
@@ -268,6 +297,7 @@ __all__ = [
     "TurnHandlingOptions",
     "TurnLatency",
     "UnexpectedModelBehavior",
+    "UpdatePromptArgs",
     "UserInputTranscribedEvent",
     "UserStateChangedEvent",
     "UserTurnLimitOptions",
@@ -486,6 +516,23 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "LatencyKind",
         "LatencyPart",
         "TurnLatency",
+    ),
+    "model.tool_events": (
+        "ToolApprovalRequested",
+        "ToolApprovalResolved",
+        "ToolCallEnded",
+        "ToolCallStarted",
+        "ToolCallUpdated",
+        "ToolExecutionUpdatedEvent",
+        "ToolReplyUpdated",
+    ),
+    "session.tool_approval": ("ToolApproval",),
+    "session.tool_handling": (
+        "AsyncToolOptions",
+        "DuplicatePromptArgs",
+        "ReplyPromptArgs",
+        "ToolHandlingOptions",
+        "UpdatePromptArgs",
     ),
 }
 _HOME_OF: Final = {name: module for module, names in _HOMES.items() for name in names}

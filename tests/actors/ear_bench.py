@@ -16,14 +16,14 @@ from sessionactors.actors.ear import Ear, EarMessage
 from sessionactors.actors.supervisor import EAR
 from sessionactors.actors.wiring import Components, Wiring
 from sessionactors.interfaces.audio_io import AudioSource
-from sessionactors.interfaces.llm import FunctionToolCall
 from sessionactors.interfaces.stt import STT
+from sessionactors.interfaces.tool_link import ToolLink
 from sessionactors.interfaces.turn_detector import TurnDetector
 from sessionactors.interfaces.user_code import ToolResult, TurnVerdict, UserAgent
 from sessionactors.interfaces.vad import VAD
 from sessionactors.messages.session import ComponentFailed, ComponentStumbled, Publish, Recovered
 from sessionactors.messages.turn import InterruptionWanted, UserActivity, UserSpeechFact, UserTurnEnded
-from sessionactors.model.chat import ChatContext, ChatItem, ChatMessage
+from sessionactors.model.chat import ChatContext, ChatItem, ChatMessage, FunctionCall
 from sessionactors.model.events import SessionEvent, UserInputTranscribedEvent
 from sessionactors.model.options import SessionOptions
 from sessionactors.model.tools import ToolDefinition
@@ -117,7 +117,7 @@ class NoAgent(UserAgent):
     def initial_items(self) -> tuple[ChatItem, ...]:
         return ()
 
-    async def run_tool(self, call: FunctionToolCall, *, speech_id: str, room: str) -> ToolResult:
+    async def run_tool(self, call: FunctionCall, link: ToolLink) -> ToolResult:
         raise NotImplementedError
 
     async def on_enter(self) -> None: ...

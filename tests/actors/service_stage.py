@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any, Self, TypeVar
 
 from sessionactors.actors.wiring import Components, Wiring
-from sessionactors.interfaces.llm import LLM, FunctionToolCall
+from sessionactors.interfaces.llm import LLM
+from sessionactors.interfaces.tool_link import ToolLink
 from sessionactors.interfaces.tts import TTS
 from sessionactors.interfaces.user_code import ToolResult, TurnVerdict, UserAgent
 from sessionactors.messages.session import Publish
-from sessionactors.model.chat import ChatContext, ChatItem, ChatMessage
+from sessionactors.model.chat import ChatContext, ChatItem, ChatMessage, FunctionCall
 from sessionactors.model.events import MetricsCollectedEvent
 from sessionactors.model.options import APIConnectOptions, SessionOptions
 from sessionactors.model.tools import ToolDefinition
@@ -33,7 +34,7 @@ from sessionactors.testing import SeededDispatcher
 from sessionactors.testing.virtual_loop import VirtualLoop
 
 T = TypeVar("T")
-RunTool = Callable[[FunctionToolCall], Awaitable[ToolResult]]
+RunTool = Callable[[FunctionCall], Awaitable[ToolResult]]
 
 SEEDS = (None, 1, 2, 3)
 """FIFO, and three seeded schedules."""
@@ -119,7 +120,8 @@ class ScriptedAgent(UserAgent):
         self.started: list[str] = []
         self.cancelled: list[str] = []
 
-    async def run_tool(self, call: FunctionToolCall, *, speech_id: str, room: str) -> ToolResult:
+    async def run_tool(self, call: FunctionCall, link: ToolLink) -> ToolResult:
+        await link.begin()
         self.started.append(call.call_id)
         assert self._run is not None
         try:

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from sessionactors.actors.tools import INTERNAL_ERROR, REMEMBERED, ToolResultInvalid, ToolsActor
-from sessionactors.interfaces.llm import FunctionToolCall
+from sessionactors.actors.tool_records import INTERNAL_ERROR, ToolResultInvalid
+from sessionactors.actors.tools import ToolsActor
+from sessionactors.actors.tools_state import REMEMBERED
 from sessionactors.interfaces.user_code import ToolResult
 from sessionactors.messages.session import Publish
 from sessionactors.messages.tools import RunTool, ToolFinished
+from sessionactors.model.chat import FunctionCall
 from sessionactors.model.errors import APIError
 from sessionactors.model.events import ErrorEvent
 from sessionactors.runtime import ActorSnapshot, Scope
@@ -21,8 +23,8 @@ from sessionactors.runtime import ActorSnapshot, Scope
 from tests.actors.service_stage import SEEDS, ScriptedAgent, Stage, virtually
 
 
-def call(name: str = "weather", call_id: str = "call-1") -> FunctionToolCall:
-    return FunctionToolCall(call_id, name, "{}")
+def call(name: str = "weather", call_id: str = "call-1") -> FunctionCall:
+    return FunctionCall(call_id, name, "{}")
 
 
 def order(stage: Stage, scope: Scope, call_id: str = "call-1", name: str = "weather") -> RunTool:
@@ -33,13 +35,18 @@ def ends(stage: Stage) -> list[ToolFinished]:
     return stage.speech.of(ToolFinished)
 
 
+def errors(stage: Stage) -> list[ErrorEvent]:
+    published = [publish.event for publish in stage.supervisor.of(Publish)]
+    return [event for event in published if isinstance(event, ErrorEvent)]
+
+
 def balanced(snapshot: ActorSnapshot) -> bool:
     state: Any = snapshot.state
     outcomes = ("completed", "failed", "cancelled", "abandoned", "duplicates")
     return bool(state["received"] == len(state["running"]) + sum(state[outcome] for outcome in outcomes))
 
 
-async def sunny(_: FunctionToolCall) -> ToolResult:
+async def sunny(_: FunctionCall) -> ToolResult:
     await asyncio.sleep(1.0)
     return ToolResult("sunny")
 
@@ -63,7 +70,7 @@ def test_a_result_comes_back_once_as_completed(seed: int | None) -> None:
 
 
 def test_an_error_result_is_failed_and_keeps_what_the_tool_said() -> None:
-    async def refuse(_: FunctionToolCall) -> ToolResult:
+    async def refuse(_: FunctionCall) -> ToolResult:
         return ToolResult("no such place", is_error=True, reply_required=False)
 
     async def main() -> None:
@@ -73,14 +80,14 @@ def test_an_error_result_is_failed_and_keeps_what_the_tool_said() -> None:
             (end,) = ends(stage)
             assert end.outcome == "failed"
             assert (end.output.output, end.output.reply_required) == ("no such place", False)
-            assert stage.supervisor.messages == []
+            assert errors(stage) == []
 
     virtually(main)
 
 
 @pytest.mark.parametrize("error", [ValueError("a bug"), asyncio.CancelledError(), SystemExit(1)])
 def test_a_fault_in_the_agents_code_is_failed_and_reported(error: BaseException) -> None:
-    async def fail(_: FunctionToolCall) -> ToolResult:
+    async def fail(_: FunctionCall) -> ToolResult:
         raise error
 
     async def main() -> None:
@@ -89,8 +96,7 @@ def test_a_fault_in_the_agents_code_is_failed_and_reported(error: BaseException)
             await asyncio.sleep(1)
             (end,) = ends(stage)
             assert (end.outcome, end.output.output) == ("failed", INTERNAL_ERROR)
-            (event,) = [published.event for published in stage.supervisor.of(Publish)]
-            assert isinstance(event, ErrorEvent)
+            (event,) = errors(stage)
             assert event.source == "tool"
             assert event.error is error or isinstance(event.error, APIError)
 
@@ -98,7 +104,7 @@ def test_a_fault_in_the_agents_code_is_failed_and_reported(error: BaseException)
 
 
 def test_a_result_that_is_none_is_failed_and_reported() -> None:
-    async def nonsense(_: FunctionToolCall) -> Any:
+    async def nonsense(_: FunctionCall) -> Any:
         return "sunny"
 
     async def main() -> None:
@@ -106,8 +112,8 @@ def test_a_result_that_is_none_is_failed_and_reported() -> None:
             stage.tell(order(stage, stage.scope()))
             await asyncio.sleep(1)
             assert [end.outcome for end in ends(stage)] == ["failed"]
-            (published,) = stage.supervisor.of(Publish)
-            assert isinstance(published.event.error, ToolResultInvalid)
+            (event,) = errors(stage)
+            assert isinstance(event.error, ToolResultInvalid)
             assert stage.inspect().restarts == 0
 
     virtually(main)
@@ -161,7 +167,7 @@ def test_p05_an_id_that_is_known_is_refused() -> None:
 
 
 def test_the_memory_of_ids_is_bounded() -> None:
-    async def at_once(_: FunctionToolCall) -> ToolResult:
+    async def at_once(_: FunctionCall) -> ToolResult:
         return ToolResult("")
 
     async def main() -> None:
@@ -247,7 +253,7 @@ def test_p05_calls_are_conserved_in_any_order_with_kills_and_interruptions() -> 
     for seed in range(60):
         chosen = random.Random(seed)
 
-        async def run(asked: FunctionToolCall, chosen: random.Random = chosen) -> ToolResult:
+        async def run(asked: FunctionCall, chosen: random.Random = chosen) -> ToolResult:
             await asyncio.sleep(chosen.uniform(0, 1))
             if chosen.random() < 0.2:
                 raise ValueError("a bug")

@@ -32,7 +32,7 @@ from sessionactors.messages.output import (
 )
 from sessionactors.messages.session import Publish, SpeechAudible
 from sessionactors.messages.speech import AccountsOverdue, SourceText, SourceTextEnded
-from sessionactors.messages.tools import RunTool, ToolFinished
+from sessionactors.messages.tools import CallsStored, CallsSuperseded, RunTool, ToolFinished
 from sessionactors.messages.tts import CancelSynthesis, EndOfText, SpeakText
 from sessionactors.model.chat import (
     ChatMessage,
@@ -45,7 +45,7 @@ from sessionactors.runtime import Actor, EffectPort, Outbox, Ref, Scope
 
 from .component_metadata import metadata_of
 from .request_context import context_of, tools_of
-from .speech_state import SpeechState, record_of
+from .speech_state import SpeechState, record_of, starts
 from .wiring import Wiring
 
 SpeechMessage: TypeAlias = (
@@ -279,14 +279,13 @@ class Speech(Actor[SpeechState, SpeechMessage]):
         """Tools start once the speech may be heard; after an interruption ``tools`` answers ``cancelled`` at once."""
         if not state.granted and not state.interrupted:
             return state
+        agent = state.agent or self._spec.agent
         for record in state.calls:
-            if not record.told:
-                call = FunctionToolCall(record.call.call_id, record.call.name, record.call.arguments)
-                order = RunTool(
-                    call, self._spec.id, out.myself, self._step_scope(state), state.agent or self._spec.agent
-                )
+            if not record.told and starts(record, state, agent):
+                order = RunTool(record.call, self._spec.id, out.myself, self._step_scope(state), agent)
                 out.tell(self._wiring.tools, order)
-        return replace(state, calls=tuple(replace(record, told=True) for record in state.calls))
+        calls = tuple(replace(record, told=starts(record, state, agent)) for record in state.calls)
+        return replace(state, calls=calls)
 
     def _on_tool_finished(self, state: SpeechState, end: ToolFinished, out: Outbox[SpeechMessage]) -> SpeechState:
         calls = tuple(
@@ -305,6 +304,7 @@ class Speech(Actor[SpeechState, SpeechMessage]):
         waiting_for_floor = bool(state.text) and not state.opened and not state.interrupted
         if playing or waiting_for_floor:
             return state
+        state = self._start_tools(state, out)
         if any(record.finished is None for record in state.calls):
             return self._release(state, out)
         state, outputs = self._commit_tools(state, out)
@@ -324,9 +324,9 @@ class Speech(Actor[SpeechState, SpeechMessage]):
     ) -> tuple[SpeechState, tuple[FunctionCallOutput, ...]]:
         """Store the calls that ran, each with its output; a call that never started leaves no trace in the history."""
         ran = [
-            (record.call, record.finished.output)
+            (record.finished.call, record.finished.output)
             for record in state.calls
-            if record.finished is not None and record.finished.outcome != "cancelled"
+            if record.finished is not None and record.finished.stored
         ]
         state = replace(state, calls=())
         if not ran:
@@ -336,6 +336,7 @@ class Speech(Actor[SpeechState, SpeechMessage]):
         out.tell(
             self._wiring.history, AppendItems((*calls, *outputs), self._spec.add_to_chat_ctx, self._spec.agent.key)
         )
+        out.tell(self._wiring.tools, CallsStored(tuple(call.call_id for call in calls)))
         for call in calls:
             state = self._added(state, call, out)
         for output in outputs:
@@ -363,6 +364,8 @@ class Speech(Actor[SpeechState, SpeechMessage]):
         if self._with_audio():
             out.tell(self._wiring.tts, CancelSynthesis(self._segment(state)))
         out.timer("accounts", SETTLE_WITHIN, AccountsOverdue())
+        if state.calls:
+            out.tell(self._wiring.tools, CallsSuperseded(self._spec.id))
         state = self._start_tools(replace(state, interrupted=True), out)
         return self._step_over(state, out)
 

@@ -12,6 +12,7 @@ from sessionactors.model.chat import (
     FunctionCall,
 )
 from sessionactors.model.tool_arguments import canonical_arguments
+from sessionactors.model.tools import ANY_TOOL, ToolFlag
 from sessionactors.runtime import Scope
 
 
@@ -59,3 +60,17 @@ class SpeechState:
 def record_of(call: FunctionToolCall, item_id: str, at: float) -> CallRecord:
     """What the model asked for, as it will be kept: with arguments that any provider can read again."""
     return CallRecord(FunctionCall(call.call_id, call.name, canonical_arguments(call.arguments), item_id, at))
+
+
+def starts(record: CallRecord, state: SpeechState, agent: UserAgent) -> bool:
+    """Whether ``tools`` may have the call now, or has it.
+
+    What cannot be undone waits until the words before it have been heard: so long the user may say no. After an
+    interruption ``tools`` answers ``cancelled`` at once.
+    """
+    if record.told or state.interrupted:
+        return True
+    rules = next((tool.rules for tool in agent.tools if tool.name == record.call.name), ANY_TOOL)
+    if ToolFlag.IRREVERSIBLE not in rules.flags:
+        return True
+    return state.text_ended and (state.closed or not state.text)

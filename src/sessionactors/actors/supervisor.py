@@ -38,12 +38,14 @@ from sessionactors.messages.session import (
     SpeechQuiet,
     SpeechResumed,
 )
+from sessionactors.messages.tools import ToolFinished, ToolsRunning
 from sessionactors.messages.turn import UserSpeechFact
 from sessionactors.model.errors import APIError
 from sessionactors.model.events import (
     CloseReason,
     ContextNote,
     ErrorEvent,
+    FunctionToolsExecutedEvent,
     SessionReady,
 )
 from sessionactors.runtime import (
@@ -104,6 +106,8 @@ SupervisorMessage: TypeAlias = (
     | FloorIdle
     | TurnFlushed
     | ContextSnapshot
+    | ToolFinished
+    | ToolsRunning
     | ActorEnded
     | DropInEnded
     | FinishClose
@@ -238,6 +242,11 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
                 return self._closing.part_ended(state, "room", out)
             case FinishClose():
                 return self._closing.finish(state, out)
+            case ToolFinished():
+                event = FunctionToolsExecutedEvent((message.call,), (message.output,), out.wall())
+                return self._face.publish(state, event, out)
+            case ToolsRunning(count):
+                return replace(state, tools_running=count)
             case ActorEnded(path, error):
                 return self._on_actor_ended(state, path, error, out)
             case DropInEnded():
@@ -351,6 +360,7 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
             "user_state": state.user_state,
             "ears": sorted(state.ears),
             "failures": dict(state.failures),
+            "tools_running": state.tools_running,
             "closing": None if closing is None else sorted(closing.waits_for | closing.last_calls),
         }
 

@@ -70,5 +70,6 @@ class SupervisorState:
     failures: Mapping[str, int] = field(default_factory=dict)
     listeners: Mapping[str, Listener] = field(default_factory=dict)
     """Drop-ins that are told of public events, by path."""
+    tools_running: int = 0
     closing: Closing | None = None
     ended: bool = False

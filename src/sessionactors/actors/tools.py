@@ -1,62 +1,74 @@
 """``tools``: runs the calls a model asks for, on the user's loop, and keeps their ledger (promise P5).
 
 Every call gets exactly one terminal record. A call whose reply was superseded before it started never starts; one that
-runs is not stopped by an interruption, its result counts. Start it with ``ChildSpec(keep_state=True)``: after a restart
-it reports the calls that ran as ``abandoned``.
+runs is not stopped by an interruption, its result counts, and is stored even if the speech that asked for it has died.
+Start it with ``ChildSpec(keep_state=True)``: after a restart it reports the calls that ran as ``abandoned`` (what a
+tool did before is not known, so nothing is run twice), and takes up those again that wait for an approval.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TypeAlias, assert_never
 
-from sessionactors.interfaces.user_code import ToolResult
+from sessionactors.interfaces.tool_link import Approval, CallSuperseded, Entry
+from sessionactors.interfaces.user_code import UserAgent
+from sessionactors.messages.history import AppendItems
 from sessionactors.messages.session import Publish
-from sessionactors.messages.tools import CallsLost, RunTool, ToolFinished, ToolOutcome, ToolReturned
+from sessionactors.messages.tools import (
+    ApprovalGiven,
+    ApprovalWanted,
+    CallBegan,
+    CallEntered,
+    CallOverdue,
+    CallsLost,
+    CallsStored,
+    CallsSuperseded,
+    RunTool,
+    SpeechLost,
+    ToolFinished,
+    ToolOutcome,
+    ToolReturned,
+    ToolsRunning,
+)
 from sessionactors.model.chat import FunctionCallOutput
-from sessionactors.model.errors import SessionActorsError
+from sessionactors.model.errors import ToolTimeoutError
 from sessionactors.model.events import ErrorEvent
-from sessionactors.runtime import NS, Actor, EffectPort, Outbox
+from sessionactors.model.tool_events import (
+    ToolApprovalRequested,
+    ToolApprovalResolved,
+    ToolCallStarted,
+    ToolExecutionUpdate,
+    ToolExecutionUpdatedEvent,
+)
+from sessionactors.runtime import NS, Actor, EffectPort, Outbox, Ref
 
+from . import duplicates, task_tools, tool_records, tools_state
 from .retry_policy import reportable
+from .tool_link import EffectLink
+from .tool_records import CLOSED, NEVER_STARTED, STOPPED, output_of
+from .tools_state import OpenCall, ToolsState, Unstored, with_call
 from .wiring import Wiring
 
-ToolsMessage: TypeAlias = RunTool | ToolReturned | CallsLost
+ToolsMessage: TypeAlias = (
+    RunTool
+    | CallsStored
+    | CallsSuperseded
+    | SpeechLost
+    | CallEntered
+    | ApprovalWanted
+    | ApprovalGiven
+    | CallBegan
+    | CallOverdue
+    | ToolReturned
+    | CallsLost
+)
 
-REMEMBERED = 1000
-"""Ended calls whose ids are known, so that none runs twice."""
-
-INTERNAL_ERROR = "An internal error occurred"
-"""What a model is told of a fault in code: nothing that could leak."""
-
-
-class ToolResultInvalid(SessionActorsError):
-    """Raised when an agent's ``run_tool`` returned something that is no :class:`ToolResult`."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunningCall:
-    """A call that has started."""
-
-    order: RunTool
-    since: int
-
-
-@dataclass(frozen=True, slots=True)
-class ToolsState:
-    """The ledger: ``received = running + completed + failed + cancelled + abandoned + duplicates``."""
-
-    running: Mapping[str, RunningCall] = field(default_factory=dict)
-    ended: Mapping[str, ToolOutcome] = field(default_factory=dict)
-    """Outcomes of the newest ended calls, oldest first."""
-    received: int = 0
-    completed: int = 0
-    failed: int = 0
-    cancelled: int = 0
-    abandoned: int = 0
-    duplicates: int = 0
-    """Refused: a call of that id is known."""
+OVERDUE = 60.0
+"""Seconds after which a call without a timeout is named as overdue. It is not stopped: its tool sets no limit."""
+GRACE = 0.5
+"""Seconds after its own deadline in which a call must have ended, before it is named as overdue."""
 
 
 class ToolsActor(Actor[ToolsState, ToolsMessage]):
@@ -71,6 +83,8 @@ class ToolsActor(Actor[ToolsState, ToolsMessage]):
 
     def restarted(self, state: ToolsState, error: BaseException, out: Outbox[ToolsMessage]) -> ToolsState:
         """What ran is gone. Results that wait in the mailbox count, so the rest is settled behind them."""
+        for speech, ref in state.speeches.items():
+            _watch(speech, ref, out)
         if state.running:
             out.tell(out.myself, CallsLost(tuple(state.running)))
         return state
@@ -80,14 +94,32 @@ class ToolsActor(Actor[ToolsState, ToolsMessage]):
         match message:
             case RunTool():
                 return self._on_call(state, message, out)
+            case CallEntered():
+                return self._on_entered(state, message, out)
+            case ApprovalWanted(call_id):
+                return self._on_approval_wanted(state, call_id, out)
+            case ApprovalGiven():
+                return self._on_approval_given(state, message, out)
+            case CallBegan(call_id):
+                return self._on_began(state, call_id, out)
+            case CallOverdue(call_id):
+                return self._on_overdue(state, call_id, out)
             case ToolReturned():
                 return self._on_returned(state, message, out)
+            case CallsStored(call_ids):
+                return tools_state.stored(state, call_ids)
+            case CallsSuperseded(speech):
+                return self._on_superseded(state, speech, out)
+            case SpeechLost(speech):
+                return self._on_speech_lost(state, speech, out)
             case CallsLost(call_ids):
                 for call_id in call_ids:
                     state = self._on_lost(state, call_id, out)
                 return state
             case _:
                 assert_never(message)
+
+    # -- the beginning of a call -------------------------------------------------------------------------------------
 
     def _on_call(self, state: ToolsState, order: RunTool, out: Outbox[ToolsMessage]) -> ToolsState:
         call = order.call
@@ -97,141 +129,265 @@ class ToolsActor(Actor[ToolsState, ToolsMessage]):
                 "tool_call_refused", level="warning", call_id=call.call_id, tool=call.name, reason="its id is known"
             )
             refusal = f"call {call.call_id} of {call.name} was refused: a call of that id has been made"
-            _answer(order, "failed", _record(order, refusal, out, is_error=True), 0.0, out)
+            output = output_of(order, refusal, out, is_error=True)
+            out.tell(order.reply_to, ToolFinished(call.call_id, "failed", output, 0.0, call))
             return replace(state, duplicates=state.duplicates + 1)
+        if order.speech not in state.speeches:
+            _watch(order.speech, order.reply_to, out)
+        state = tools_state.opened(state, order, out.now)
         if order.scope.closed:
-            record = _record(order, "The call was cancelled before it started.", out, is_error=True, reply=False)
-            return self._end(state, order, "cancelled", record, 0.0, out)
-        agent, room = order.agent, out.room
+            return self._never_started(state, state.running[call.call_id], out)
+        if task_tools.is_about_tasks(order):
+            return self._about_tasks(state, order, out)
+        self._start(order, out)
+        self._oblige_return(state.running[call.call_id], out)
+        return self._count(state, out)
+
+    @staticmethod
+    def _start(order: RunTool, out: Outbox[ToolsMessage]) -> None:
+        call, agent, room = order.call, order.agent, out.room
 
         async def run(port: EffectPort[ToolsMessage]) -> ToolReturned:
-            return _returned(call.call_id, await agent.run_tool(call, speech_id=order.speech, room=room))
+            try:
+                result = await agent.run_tool(call, EffectLink(port, call.call_id, order, room))
+            except CallSuperseded:
+                return ToolReturned(call.call_id, "", is_error=True, reply_required=False, superseded=True)
+            return tool_records.returned(call.call_id, result)
 
-        out.effect(call.call_id, run, done=_as_it_is, failed=lambda error: _raised(call.call_id, error), user_loop=True)
-        return replace(state, running={**state.running, call.call_id: RunningCall(order, out.now)})
+        out.effect(
+            call.call_id,
+            run,
+            done=tool_records.as_it_is,
+            failed=lambda error: tool_records.raised(call.call_id, error),
+            user_loop=True,
+        )
+
+    def _about_tasks(self, state: ToolsState, order: RunTool, out: Outbox[ToolsMessage]) -> ToolsState:
+        answer = task_tools.answer(state, order)
+        if answer.cancels is not None:
+            state = self._cancel(state, answer.cancels, "The call was cancelled, as asked for.", out)
+        output = output_of(order, answer.output, out, is_error=answer.is_error)
+        outcome: ToolOutcome = "failed" if answer.is_error else "completed"
+        return self._end(state, state.running[order.call.call_id], outcome, output, out)
+
+    def _on_entered(self, state: ToolsState, question: CallEntered, out: Outbox[ToolsMessage]) -> ToolsState:
+        call = state.running.get(question.call_id)
+        if call is None:
+            return state
+        rules = call.rules
+        key = duplicates.duplicate_key(call.call.name, question.arguments, rules)
+        others = [
+            duplicates.Running(call_id, other.key, duplicates.is_cancellable(other.rules))
+            for call_id, other in state.running.items()
+            if call_id != question.call_id
+        ]
+        verdict, ids = duplicates.decide(key, rules, others, confirmed=question.confirmed)
+        same = tuple(state.running[call_id].call for call_id in ids)
+        out.feed(question.call_id, Entry(verdict, same))
+        if verdict != "run":
+            return state
+        for call_id in ids:
+            state = self._cancel(state, state.running[call_id], "The call was replaced by a newer one.", out)
+        return with_call(state, question.call_id, key=key)
+
+    # -- approval ----------------------------------------------------------------------------------------------------
+
+    def _on_approval_wanted(self, state: ToolsState, call_id: str, out: Outbox[ToolsMessage]) -> ToolsState:
+        call = state.running.get(call_id)
+        if call is None:
+            return state
+        if call.order.scope.closed:
+            return self._never_started(state, call, out)
+        if call.decided is not None:
+            out.feed(call_id, call.decided)
+            return state
+        within = call.rules.approval_within
+        out.timer(_timer(call_id), within, CallOverdue(call_id))
+        out.oblige(_obligation(call_id), f"somebody to approve tool {call.call.name} ({call_id})", within + GRACE)
+        self._publish(ToolApprovalRequested(call.call, within), out)
+        return with_call(state, call_id, phase="waiting for approval")
+
+    def _on_approval_given(self, state: ToolsState, given: ApprovalGiven, out: Outbox[ToolsMessage]) -> ToolsState:
+        call = state.running.get(given.call_id)
+        if call is None or call.phase == "running" or call.decided is not None:
+            return state
+        decided = Approval(given.approved, given.reason)
+        if call.phase == "checking":  # begun anew by a restart: it has not asked again yet
+            return with_call(state, given.call_id, decided=decided)
+        if call.order.scope.closed:
+            return self._never_started(state, call, out)
+        out.cancel_timer(_timer(given.call_id))
+        out.feed(given.call_id, decided)
+        self._oblige_return(call, out)
+        self._publish(ToolApprovalResolved(given.call_id, given.approved), out)
+        return with_call(state, given.call_id, phase="checking", decided=decided)
+
+    def _on_superseded(self, state: ToolsState, speech: str, out: Outbox[ToolsMessage]) -> ToolsState:
+        """The speech was cut off. What is being checked looks at its scope before it begins; what waits ends here."""
+        for call in tuple(state.running.values()):
+            if call.order.speech == speech and call.phase == "waiting for approval":
+                state = self._never_started(state, call, out)
+        return state
+
+    # -- while it runs -----------------------------------------------------------------------------------------------
+
+    def _on_began(self, state: ToolsState, call_id: str, out: Outbox[ToolsMessage]) -> ToolsState:
+        call = state.running.get(call_id)
+        if call is None:
+            return state
+        kept = replace(call.call, created_at=out.wall())
+        self._publish(ToolCallStarted(kept), out)
+        if call.rules.timeout is not None:
+            out.timer(_timer(call_id), call.rules.timeout, CallOverdue(call_id))
+        self._oblige_return(call, out)
+        return with_call(state, call_id, phase="running", call=kept, since=out.now)
+
+    def _on_overdue(self, state: ToolsState, call_id: str, out: Outbox[ToolsMessage]) -> ToolsState:
+        call = state.running.get(call_id)
+        if call is None:
+            return state
+        out.cancel_effect(call_id)
+        if call.phase == "waiting for approval":
+            what = f"Nobody approved the call within {call.rules.approval_within:g} s."
+        else:
+            what = f"The tool did not return within {call.rules.timeout or 0:g} s and was stopped."
+            error = ToolTimeoutError(f"tool {call.call.name} ({call_id}) did not return within {call.rules.timeout} s")
+            self._report(error, out)
+        return self._end(state, call, "failed", output_of(call.order, what, out, is_error=True), out)
+
+    def _cancel(self, state: ToolsState, call: OpenCall, why: str, out: Outbox[ToolsMessage]) -> ToolsState:
+        """Stop a call that may be stopped."""
+        out.cancel_effect(call.call.call_id)
+        if call.phase != "running":
+            return self._never_started(state, call, out)
+        return self._end(state, call, "cancelled", output_of(call.order, why, out, is_error=True, reply=False), out)
+
+    # -- the end of a call -------------------------------------------------------------------------------------------
 
     def _on_returned(self, state: ToolsState, end: ToolReturned, out: Outbox[ToolsMessage]) -> ToolsState:
         call = state.running.get(end.call_id)
         if call is None:
-            return state  # reported as abandoned already
+            return state  # reported as abandoned, or stopped, already
+        if end.superseded:
+            return self._never_started(state, call, out)
         if end.error is not None:
-            error = reportable(end.error, call.order.call.name)
-            out.tell(
-                self._wiring.supervisor,
-                Publish(ErrorEvent(error, "tool", recoverable=True, created_at=out.wall())),
-            )
-        record = _record(call.order, end.output, out, is_error=end.is_error, reply=end.reply_required)
+            self._report(reportable(end.error, call.call.name), out)
+        output = output_of(call.order, end.output, out, is_error=end.is_error, reply=end.reply_required)
         outcome: ToolOutcome = "failed" if end.is_error else "completed"
-        return self._end(state, call.order, outcome, record, (out.now - call.since) / NS, out)
+        return self._end(state, call, outcome, output, out, agent=end.agent)
 
     def _on_lost(self, state: ToolsState, call_id: str, out: Outbox[ToolsMessage]) -> ToolsState:
         call = state.running.get(call_id)
         if call is None:
             return state
-        seconds = (out.now - call.since) / NS
-        _log_abandoned(call, seconds, out)
-        record = _record(
-            call.order, "The tool was stopped before it finished; its effect is unknown.", out, is_error=True
-        )
-        return self._end(state, call.order, "abandoned", record, seconds, out)
+        if call.phase == "waiting for approval":  # nothing of the tool has run
+            self._start(call.order, out)
+            return with_call(state, call_id, phase="checking")
+        _log_abandoned(call, out)
+        return self._end(state, call, "abandoned", output_of(call.order, STOPPED, out, is_error=True), out)
+
+    def _never_started(self, state: ToolsState, call: OpenCall, out: Outbox[ToolsMessage]) -> ToolsState:
+        out.cancel_effect(call.call.call_id)
+        output = output_of(call.order, NEVER_STARTED, out, is_error=True, reply=False)
+        return self._end(state, call, "cancelled", output, out, stored=False)
 
     def _end(
         self,
         state: ToolsState,
-        order: RunTool,
+        call: OpenCall,
         outcome: ToolOutcome,
-        record: FunctionCallOutput,
-        seconds: float,
+        output: FunctionCallOutput,
         out: Outbox[ToolsMessage],
+        *,
+        agent: UserAgent | None = None,
+        stored: bool = True,
     ) -> ToolsState:
-        _answer(order, outcome, record, seconds, out)
-        return _ended(state, order.call.call_id, outcome)
+        """Make the terminal record, once; and tell it to the speech, or store it if the speech has ended."""
+        call_id = call.call.call_id
+        out.cancel_timer(_timer(call_id))
+        out.discharge(_obligation(call_id))
+        if call.phase == "running":
+            self._publish(tool_records.ended_event(call_id, outcome, output), out)
+        elif call.phase == "waiting for approval":
+            self._publish(ToolApprovalResolved(call_id, approved=False), out)
+        seconds = (out.now - call.since) / NS if call.phase == "running" else 0.0
+        record = ToolFinished(call_id, outcome, output, seconds, call.call, stored, agent)
+        if call.order.speech in state.speeches:
+            out.tell(call.order.reply_to, record)
+            state = tools_state.told(state, call, record)
+        else:
+            out.tell(self._wiring.supervisor, record)
+            state = tools_state.ended(state, call_id, outcome)
+            state = self._store(state, (Unstored(call.order, record),), out)
+        return self._count(state, out)
+
+    def _on_speech_lost(self, state: ToolsState, speech: str, out: Outbox[ToolsMessage]) -> ToolsState:
+        state = replace(state, speeches={name: ref for name, ref in state.speeches.items() if name != speech})
+        left = tools_state.left_by(state, speech)
+        state = tools_state.stored(state, (end.record.call_id for end in left))
+        return self._store(self._on_superseded(state, speech, out), left, out)
+
+    def _store(self, state: ToolsState, ends: Iterable[Unstored], out: Outbox[ToolsMessage]) -> ToolsState:
+        for end in ends:
+            if end.record.stored:
+                items = (end.record.call, end.record.output)
+                out.tell(self._wiring.history, AppendItems(items, agent=end.order.agent.key))
+                state = replace(state, stored_here=state.stored_here + 1)
+        return state
 
     def stopped(self, state: ToolsState, out: Outbox[ToolsMessage]) -> None:
         """The session closes: what still runs is abandoned, and said so to those that can still hear it."""
         for call in state.running.values():
-            seconds = (out.now - call.since) / NS
-            _log_abandoned(call, seconds, out)
+            if call.phase == "running":
+                _log_abandoned(call, out)
             if call.order.reply_to.is_alive():
-                record = _record(
-                    call.order, "The session closed before the tool finished.", out, is_error=True, reply=False
-                )
-                _answer(call.order, "abandoned", record, seconds, out)
+                output = output_of(call.order, CLOSED, out, is_error=True, reply=False)
+                seconds = (out.now - call.since) / NS
+                record = ToolFinished(call.call.call_id, "abandoned", output, seconds, call.call)
+                out.tell(call.order.reply_to, record)
+
+    # -- what others are told ----------------------------------------------------------------------------------------
+
+    def _count(self, state: ToolsState, out: Outbox[ToolsMessage]) -> ToolsState:
+        if len(state.running) != state.counted:
+            out.tell(self._wiring.supervisor, ToolsRunning(len(state.running)))
+        return replace(state, counted=len(state.running))
+
+    def _publish(self, update: ToolExecutionUpdate, out: Outbox[ToolsMessage]) -> None:
+        out.tell(self._wiring.supervisor, Publish(ToolExecutionUpdatedEvent(update, out.wall())))
+
+    def _report(self, error: Exception, out: Outbox[ToolsMessage]) -> None:
+        event = ErrorEvent(error, "tool", recoverable=True, created_at=out.wall())
+        out.tell(self._wiring.supervisor, Publish(event))
+
+    @staticmethod
+    def _oblige_return(call: OpenCall, out: Outbox[ToolsMessage]) -> None:
+        within = OVERDUE if call.rules.timeout is None else call.rules.timeout + GRACE
+        out.oblige(_obligation(call.call.call_id), f"tool {call.call.name} ({call.call.call_id}) to return", within)
 
     def summary(self, state: ToolsState) -> Mapping[str, object]:
         """The ledger."""
-        return {
-            "running": {
-                call_id: f"{call.order.call.name} since {call.since / NS:.3f} s"
-                for call_id, call in state.running.items()
-            },
-            "received": state.received,
-            "completed": state.completed,
-            "failed": state.failed,
-            "cancelled": state.cancelled,
-            "abandoned": state.abandoned,
-            "duplicates": state.duplicates,
-        }
+        return tools_state.summary(state)
 
 
-def _returned(call_id: str, result: object) -> ToolReturned:
-    """A user's agent is not ours to trust: what is no result must not reach a handler."""
-    if not isinstance(result, ToolResult):
-        raise ToolResultInvalid(f"run_tool returned {type(result).__name__} instead of ToolResult for call {call_id}")
-    return ToolReturned(call_id, result.output, result.is_error, result.reply_required)
+def _watch(speech: str, ref: Ref[ToolFinished], out: Outbox[ToolsMessage]) -> None:
+    out.watch(ref, lambda _: SpeechLost(speech))
 
 
-def _as_it_is(returned: ToolReturned) -> ToolReturned:
-    return returned
+def _timer(call_id: str) -> str:
+    return f"overdue:{call_id}"
 
 
-def _raised(call_id: str, error: BaseException) -> ToolReturned:
-    return ToolReturned(call_id, INTERNAL_ERROR, is_error=True, reply_required=True, error=error)
+def _obligation(call_id: str) -> str:
+    return f"tool:{call_id}"
 
 
-def _record(
-    order: RunTool, output: str, out: Outbox[ToolsMessage], *, is_error: bool, reply: bool = True
-) -> FunctionCallOutput:
-    return FunctionCallOutput(
-        call_id=order.call.call_id,
-        name=order.call.name,
-        output=output,
-        is_error=is_error,
-        reply_required=reply,
-        id=out.new_id("item"),
-        created_at=out.wall(),
-    )
-
-
-def _answer(
-    order: RunTool, outcome: ToolOutcome, record: FunctionCallOutput, seconds: float, out: Outbox[ToolsMessage]
-) -> None:
-    out.tell(order.reply_to, ToolFinished(order.call.call_id, outcome, record, seconds))
-
-
-def _ended(state: ToolsState, call_id: str, outcome: ToolOutcome) -> ToolsState:
-    ended = {**state.ended, call_id: outcome}
-    while len(ended) > REMEMBERED:
-        del ended[next(iter(ended))]
-    running = {other: call for other, call in state.running.items() if other != call_id}
-    state = replace(state, running=running, ended=ended)
-    match outcome:
-        case "completed":
-            return replace(state, completed=state.completed + 1)
-        case "failed":
-            return replace(state, failed=state.failed + 1)
-        case "cancelled":
-            return replace(state, cancelled=state.cancelled + 1)
-        case "abandoned":
-            return replace(state, abandoned=state.abandoned + 1)
-
-
-def _log_abandoned(call: RunningCall, seconds: float, out: Outbox[ToolsMessage]) -> None:
+def _log_abandoned(call: OpenCall, out: Outbox[ToolsMessage]) -> None:
     out.log(
         "tool_abandoned",
         level="warning",
-        call_id=call.order.call.call_id,
-        tool=call.order.call.name,
+        call_id=call.call.call_id,
+        tool=call.call.name,
         speech=call.order.speech,
-        running_for=round(seconds, 3),
+        running_for=round((out.now - call.since) / NS, 3),
     )

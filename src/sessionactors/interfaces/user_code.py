@@ -7,13 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from sessionactors.model.chat import ChatContext, ChatItem, ChatMessage
+from sessionactors.model.chat import ChatContext, ChatItem, ChatMessage, FunctionCall
 from sessionactors.model.instructions import Instructions
 from sessionactors.model.options import SessionOptions
 from sessionactors.model.tools import ToolDefinition
 
-from .llm import LLM, FunctionToolCall
+from .llm import LLM
 from .stt import STT
+from .tool_link import ToolLink
 from .tts import TTS
 from .turn_detector import TurnDetector
 from .vad import VAD
@@ -29,6 +30,8 @@ class ToolResult:
     output: str
     is_error: bool = False
     reply_required: bool = True
+    agent: UserAgent | None = None
+    """The agent that the tool returned: it is to take over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +103,13 @@ class UserAgent(ABC):
         return None
 
     @abstractmethod
-    async def run_tool(self, call: FunctionToolCall, *, speech_id: str, room: str) -> ToolResult:
-        """Run one tool. Errors of the tool come back as results; it raises only when it is cancelled."""
+    async def run_tool(self, call: FunctionCall, link: ToolLink) -> ToolResult:
+        """Run one tool. Errors of the tool come back as results.
+
+        Raises:
+            CallSuperseded: its reply was cut off before it began.
+            asyncio.CancelledError: it was cancelled.
+        """
 
     async def set_up(self) -> None:
         """Before its tools are offered to a model. What it raises means that the agent cannot be used."""

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from sessionactors.interfaces.llm import FunctionToolCall
 from sessionactors.interfaces.user_code import UserAgent
-from sessionactors.model.chat import FunctionCallOutput
-from sessionactors.runtime import Ref, Scope, message
+from sessionactors.model.chat import FunctionCall, FunctionCallOutput
+from sessionactors.runtime import Lane, Overflow, Ref, Scope, message
 
 ToolOutcome: TypeAlias = Literal["completed", "failed", "cancelled", "abandoned"]
 
@@ -21,18 +20,85 @@ class ToolFinished:
     output: FunctionCallOutput
     duration: float
     """Seconds; 0.0 when it never started."""
+    call: FunctionCall
+    """As it is kept: of the time at which the tool began."""
+    stored: bool = True
+    """False: it never started, since its reply was superseded; it leaves no trace in the history."""
+    agent: UserAgent | None = None
+    """The agent that the tool returned: it is to take over."""
 
 
 @message()
 class RunTool:
     """Run a tool call. It accounts: when its scope is closed it is answered ``cancelled`` and never starts."""
 
-    call: FunctionToolCall
+    call: FunctionCall
     speech: str
     reply_to: Ref[ToolFinished]
     scope: Scope
     agent: UserAgent
     """Whose tool it is."""
+
+
+@message()
+class CallsStored:
+    """The speech has given these calls, with their outputs, to ``history``. Speech to ``tools``."""
+
+    call_ids: tuple[str, ...]
+
+
+@message(lane=Lane.CONTROL, overflow=Overflow.CONFLATE, key=lambda order: order.speech)
+class CallsSuperseded:
+    """This speech has been cut off: its calls that wait for an approval never start. Speech to ``tools``."""
+
+    speech: str
+
+
+@message()
+class SpeechLost:
+    """``tools``, to itself: a speech has ended; what it has not stored of its calls is stored from here."""
+
+    speech: str
+
+
+@message()
+class CallEntered:
+    """``tools``, from a call: its arguments are valid; may it run beside the others of its tool?"""
+
+    call_id: str
+    arguments: str
+    """Canonical JSON."""
+    confirmed: bool
+
+
+@message()
+class ApprovalWanted:
+    """``tools``, from a call: somebody has to approve it before it runs."""
+
+    call_id: str
+
+
+@message()
+class ApprovalGiven:
+    """A call was approved or denied. Session to ``tools``."""
+
+    call_id: str
+    approved: bool
+    reason: str = ""
+
+
+@message()
+class CallBegan:
+    """``tools``, from a call: the tool's own code runs."""
+
+    call_id: str
+
+
+@message()
+class CallOverdue:
+    """``tools``, to itself: a call has run, or waited for its approval, longer than it may."""
+
+    call_id: str
 
 
 @message()
@@ -45,6 +111,9 @@ class ToolReturned:
     reply_required: bool
     error: BaseException | None = None
     """Why there is no result of the tool's own: the agent's code for running tools raised."""
+    agent: UserAgent | None = None
+    superseded: bool = False
+    """Its reply had been cut off before it began: it never ran."""
 
 
 @message()
@@ -52,3 +121,10 @@ class CallsLost:
     """``tools``, to itself: these calls ran when it was restarted; results that waited already come before this."""
 
     call_ids: tuple[str, ...]
+
+
+@message()
+class ToolsRunning:
+    """How many tool calls are open: a user who waits for one is not away. ``tools`` to ``supervisor``."""
+
+    count: int

@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 from .chat import AgentHandoff, ChatItem, ChatMessage, FunctionCall, FunctionCallOutput
 from .metrics import SessionMetrics
 from .speech import InputModality
+from .tool_events import ToolExecutionUpdatedEvent
 from .usage import AgentSessionUsage
 
 AgentState: TypeAlias = Literal["initializing", "idle", "listening", "thinking", "speaking"]
@@ -258,6 +259,7 @@ PublicEvent: TypeAlias = (
     | MetricsCollectedEvent
     | SessionUsageUpdatedEvent
     | ErrorEvent
+    | ToolExecutionUpdatedEvent
     | CloseEvent
 )
 SessionNote: TypeAlias = (

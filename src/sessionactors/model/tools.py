@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Flag, auto
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 ToolChoice: TypeAlias = Literal["auto", "required", "none"]
 
@@ -67,3 +67,23 @@ class ToolDefinition:
     """Not sent."""
     server_side: Mapping[str, JsonValue] = field(default_factory=dict)
     """Not empty: the provider runs it, and is sent this instead of a function."""
+
+
+ABOUT_TASKS: Final = (
+    ToolDefinition(
+        RUNNING_TASKS_TOOL,
+        "Lists the running tool calls that may be cancelled.",
+        {"type": "object", "properties": {}, "additionalProperties": False},
+    ),
+    ToolDefinition(
+        CANCEL_TASK_TOOL,
+        "Cancels a running tool call. Only when the user asks for that.",
+        {
+            "type": "object",
+            "properties": {"call_id": {"type": "string", "description": "Of the call that shall end."}},
+            "required": ["call_id"],
+            "additionalProperties": False,
+        },
+    ),
+)
+"""What a model is offered besides, when a tool's calls may be cancelled."""

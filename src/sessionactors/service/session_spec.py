@@ -18,6 +18,7 @@ from sessionactors.session.agent import Agent
 from sessionactors.session.agent_session import AgentSession
 from sessionactors.session.drop_in import AnyDropIn
 from sessionactors.session.tool import AnyTool
+from sessionactors.session.tool_handling import ToolHandlingOptions
 from sessionactors.session.turn_handling import PreemptiveGenerationOptions, TurnHandlingOptions
 
 
@@ -63,6 +64,8 @@ class SessionSpec:
     """Read it back as ``session.userdata``."""
     tools: tuple[AnyTool, ...] = ()
     """Tools and tool sets that every agent of the session has; sets belong to one session."""
+    tool_handling: ToolHandlingOptions | None = None
+    """Words for what a model is told of tools."""
     conn_options: SessionConnectOptions | APIConnectOptions | None = None
     """Retries and timeouts of the providers."""
     actors: tuple[AnyDropIn, ...] = ()

@@ -15,10 +15,12 @@ from sessionactors.model.sentinel import NOT_GIVEN, NotGivenOr
 from .agent_options import agent_overrides
 from .function_tool import StopResponse
 from .tool import AnyTool, check_tools, decorated, flattened
+from .tool_handling import ToolHandlingOptions, check_tool_handling
 from .turn_handling import TurnHandlingOptions
 
 if TYPE_CHECKING:
     from .agent_session import AgentSession
+    from .tool_approval import ToolApproval
     from .user_code import SessionUserAgent
 
 
@@ -33,6 +35,7 @@ class Agent:
         turn_handling: options about turns while it is in charge: ``turn_detection``, ``endpointing``,
             ``preemptive_generation``, and ``enabled`` and ``mode`` of ``interruption``. They take precedence over the
             session's, key by key.
+        tool_handling: its words for what a model is told of tools, instead of the session's.
         min_consecutive_speech_delay: seconds between two of its speeches.
         use_tts_aligned_transcript: take its transcript from the voice's word timings.
         turn_detection: deprecated, as all that follow: they are in ``turn_handling`` now.
@@ -41,7 +44,7 @@ class Agent:
         allow_interruptions: whether the user may cut it off.
 
     Raises:
-        OptionError: an option is unknown, out of range, or only a session can have it.
+        OptionError: an option is unknown, out of range, or only a session can have it; a template cannot be used.
         ToolDefinitionError: something is no tool.
         DuplicateToolError: two tools of one name.
     """
@@ -54,6 +57,7 @@ class Agent:
         tools: Sequence[AnyTool] = (),
         id: str | None = None,
         turn_handling: NotGivenOr[TurnHandlingOptions | None] = NOT_GIVEN,
+        tool_handling: ToolHandlingOptions | None = None,
         min_consecutive_speech_delay: NotGivenOr[float] = NOT_GIVEN,
         use_tts_aligned_transcript: NotGivenOr[bool] = NOT_GIVEN,
         turn_detection: NotGivenOr[TurnDetection] = NOT_GIVEN,
@@ -81,6 +85,8 @@ class Agent:
         self._bound: SessionUserAgent | None = None
         """Itself as the session's actors see it, while it runs."""
         check_tools(self._tools, f"agent {self._id!r}")
+        check_tool_handling(tool_handling)
+        self._tool_handling = tool_handling
         self._chat_ctx = ChatContext.empty() if chat_ctx is None else chat_ctx.copy(tools=_names(self._tools))
 
     @property
@@ -160,6 +166,12 @@ class Agent:
     async def on_enter(self) -> None:
         """Called when it becomes the session's agent. Speaking first is done here: ``self.session.say(...)``."""
 
+    async def on_tool_approval(self, approval: ToolApproval) -> None:
+        """Called when a call needs an approval before it runs: ``approval.approve()`` or ``approval.deny(reason)``.
+
+        It may do neither, and leave that to whoever looks at ``session.pending_approvals``.
+        """
+
     async def on_exit(self) -> None:
         """Called when it ceases to be the session's agent."""
 
@@ -171,7 +183,7 @@ class Agent:
 
 
 def _names(tools: Sequence[AnyTool]) -> list[str]:
-    return [tool.id for tool, _ in flattened(tools)]
+    return [offered.tool.id for offered in flattened(tools)]
 
 
 def _snake_case(name: str) -> str:

@@ -23,6 +23,7 @@ from .session_life import SessionLife
 from .session_link import Userdata_T
 from .settings import Settings
 from .speech_handle import SpeechHandle
+from .tool_approval import ToolApproval
 
 
 class AgentSession(
@@ -48,6 +49,7 @@ class AgentSession(
         tts_text_transforms: what is left out of the text that the voice is given; None: nothing.
         min_consecutive_speech_delay: seconds between two speeches.
         tools: tools and tool sets of the session: every agent has them, before its own.
+        tool_handling: words for what a model is told of tools.
         userdata: anything; read it back as ``session.userdata``.
         aec_warmup_duration: seconds of the first speech in which voice does not interrupt, while the echo canceller
             adapts; 3.0 if there is audio out, None for none.
@@ -113,6 +115,11 @@ class AgentSession(
     @userdata.setter
     def userdata(self, value: Userdata_T) -> None:
         self._userdata = value
+
+    @property
+    def pending_approvals(self) -> tuple[ToolApproval, ...]:
+        """Tool calls that wait for somebody to approve or deny them, the longest wait first."""
+        return self._approvals.pending
 
     @property
     def input(self) -> AgentInput:

@@ -34,11 +34,16 @@ class Callbacks:
 
     def run(self, name: str, awaitable: Awaitable[object], then: Callable[[], object] | None = None) -> None:
         """Await something in a task of its own, ``then`` call back: also if it was cancelled before it began."""
+        task = self.start(name, awaitable)
+        if then is not None:
+            task.add_done_callback(lambda _: then())
+
+    def start(self, name: str, awaitable: Awaitable[object]) -> asyncio.Task[None]:
+        """The same, for who may have to cancel it."""
         task = asyncio.ensure_future(_contained(name, awaitable))
         self.running.add(task)
         task.add_done_callback(self.running.discard)
-        if then is not None:
-            task.add_done_callback(lambda _: then())
+        return task
 
 
 async def _contained(name: str, awaitable: Awaitable[object]) -> None:

@@ -17,6 +17,7 @@ EventTypes: TypeAlias = Literal[
     "user_input_transcribed",
     "conversation_item_added",
     "function_tools_executed",
+    "tool_execution_updated",
     "speech_created",
     "agent_false_interruption",
     "metrics_collected",

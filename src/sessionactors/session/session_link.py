@@ -24,6 +24,7 @@ from sessionactors.interfaces.vad import VAD
 from sessionactors.messages.ear import AttachSource, SetInputEnabled
 from sessionactors.messages.floor import InterruptSpeech, SetAllowInterruptions
 from sessionactors.messages.output import AttachSink, SetOutputEnabled
+from sessionactors.messages.tools import ApprovalGiven
 from sessionactors.model.errors import SessionStateError
 from sessionactors.model.events import (
     AgentStateChangedEvent,
@@ -47,6 +48,7 @@ from sessionactors.model.events import (
 from sessionactors.model.options import APIConnectOptions, SessionConnectOptions, TextTransform, TurnDetection
 from sessionactors.model.sentinel import NOT_GIVEN, NotGivenOr
 from sessionactors.model.speech import InputDetails, InputModality
+from sessionactors.model.tool_events import ToolExecutionUpdate, ToolExecutionUpdatedEvent
 from sessionactors.runtime import (
     ActorSystem,
     CloseReport,
@@ -66,6 +68,8 @@ from .open_toolsets import OpenToolsets
 from .roster import Roster
 from .speech_handle import SpeechHandle
 from .tool import AnyTool, check_tools
+from .tool_approval import ToolApprovals
+from .tool_handling import ToolHandlingOptions, check_tool_handling
 from .trace import SessionTrace
 from .turn_handling import PreemptiveGenerationOptions, TurnHandlingOptions
 from .waits import Waits
@@ -94,6 +98,7 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
         tts_text_transforms: NotGivenOr[Sequence[TextTransform] | None] = NOT_GIVEN,
         min_consecutive_speech_delay: NotGivenOr[float] = NOT_GIVEN,
         tools: Sequence[AnyTool] = (),
+        tool_handling: ToolHandlingOptions | None = None,
         userdata: NotGivenOr[Userdata_T] = NOT_GIVEN,
         aec_warmup_duration: NotGivenOr[float | None] = NOT_GIVEN,
         user_away_timeout: NotGivenOr[float | None] = NOT_GIVEN,
@@ -147,6 +152,9 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
         self._given_loop = loop
         self._tools = tuple(tools)
         check_tools(self._tools, "the session")
+        check_tool_handling(tool_handling)
+        self._tool_handling = tool_handling
+        self._approvals = ToolApprovals(self._decide_approval)
         self._toolsets = OpenToolsets()
         self._userdata = userdata
         self._drop_ins = tuple(as_actor(drop_in) for drop_in in actors)
@@ -284,6 +292,9 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
                 handle._was_created()
                 self._mirror.watch(handle)
                 self._raise_event(SpeechCreatedEvent(speech_id, source, user_initiated, created_at, handle))
+            case ToolExecutionUpdatedEvent(update):
+                self._on_tool_update(update)
+                self._raise_event(event)
             case CloseEvent():
                 self._on_closed(event)
             case _:
@@ -318,10 +329,21 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
             case _:
                 assert_never(note)
 
+    def _on_tool_update(self, update: ToolExecutionUpdate) -> None:
+        approval = self._approvals.follow(update)
+        if approval is not None:
+            hook = self.current_agent.on_tool_approval(approval)
+            approval._hook = self._user_callbacks.start("on_tool_approval", hook)
+
+    def _decide_approval(self, call_id: str, approved: bool, reason: str) -> None:
+        if self._wiring is not None and self._root is not None:
+            self._wiring.tools.tell(ApprovalGiven(call_id, approved, reason))
+
     def _on_closed(self, event: CloseEvent) -> None:
         closed = self._closed
         self._root = None
         self._mirror.close()
+        self._approvals.close()
         self._raise_event(event)
         shared = self._let_go()
         if shared is None and not self._toolsets:

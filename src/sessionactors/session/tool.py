@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from sessionactors.model.errors import DuplicateToolError, ToolDefinitionError
 from sessionactors.model.tools import JsonValue, ToolDefinition
+
+from .tool_handling import ToolHandlingOptions, check_tool_handling
 
 
 class Tool(ABC):
@@ -57,6 +60,8 @@ class Toolset:
 
     outlives_agent: bool = False
     """Whether calls of its tools go on when another agent takes over."""
+    tool_handling: ToolHandlingOptions | None = None
+    """Its own words for what a model is told of its tools, instead of the agent's."""
 
     def __init__(self, *, id: str, tools: Sequence[Tool | Toolset] = ()) -> None:
         self._id = id
@@ -98,9 +103,36 @@ class Toolset:
 
 
 class AsyncToolset(Toolset):
-    """Tools whose calls belong to the session: they go on when another agent takes over, which then tells the user."""
+    """Tools whose calls belong to the session: they go on when another agent takes over, which then tells the user.
+
+    Args:
+        id: names the set.
+        tools: what is in it.
+        tool_handling: words for what a model is told of these tools.
+
+    Raises:
+        OptionError: a template is unknown or cannot be used.
+    """
 
     outlives_agent = True
+
+    def __init__(
+        self, *, id: str, tools: Sequence[Tool | Toolset] = (), tool_handling: ToolHandlingOptions | None = None
+    ) -> None:
+        super().__init__(id=id, tools=tools)
+        check_tool_handling(tool_handling)
+        self.tool_handling = tool_handling
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """A tool as it is offered."""
+
+    tool: Tool
+    outlives_agent: bool
+    """Its calls belong to the session."""
+    handling: ToolHandlingOptions | None
+    """Of the set it is in, if that has some."""
 
 
 AnyTool: TypeAlias = Tool | Toolset
@@ -117,13 +149,19 @@ def toolsets(tools: Iterable[AnyTool]) -> tuple[Toolset, ...]:
     return tuple(tool for tool in tools if isinstance(tool, Toolset))
 
 
-def flattened(tools: Iterable[AnyTool], *, outlives_agent: bool = False) -> Iterator[tuple[Tool, bool]]:
-    """Each tool, those in sets too, and whether its calls outlive the agent."""
+def flattened(
+    tools: Iterable[AnyTool], *, outlives_agent: bool = False, handling: ToolHandlingOptions | None = None
+) -> Iterator[Offered]:
+    """Each tool, those in sets too."""
     for tool in tools:
         if isinstance(tool, Toolset):
-            yield from flattened(tool.tools, outlives_agent=outlives_agent or tool.outlives_agent)
+            yield from flattened(
+                tool.tools,
+                outlives_agent=outlives_agent or tool.outlives_agent,
+                handling=tool.tool_handling or handling,
+            )
         else:
-            yield tool, outlives_agent
+            yield Offered(tool, outlives_agent, handling)
 
 
 def check_tools(tools: Iterable[AnyTool], whose: str) -> None:
@@ -138,7 +176,7 @@ def check_tools(tools: Iterable[AnyTool], whose: str) -> None:
         if not isinstance(tool, Tool | Toolset):
             raise ToolDefinitionError(f"{tool!r} of {whose} is not a tool: decorate it with @function_tool")
     _all_different([toolset.id for toolset in toolsets(given)], "tool sets", whose)
-    _all_different([tool.id for tool, _ in flattened(given)], "tools", whose)
+    _all_different([offered.tool.id for offered in flattened(given)], "tools", whose)
 
 
 def _all_different(names: Sequence[str], what: str, whose: str) -> None:

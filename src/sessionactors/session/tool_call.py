@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, cast
 import pydantic
 import structlog
 
-from sessionactors.interfaces.llm import FunctionToolCall
+from sessionactors.interfaces.tool_link import ToolLink
 from sessionactors.interfaces.user_code import ToolResult
 from sessionactors.model.chat import FunctionCall
 from sessionactors.model.tool_arguments import ArgumentsUnreadable, read_arguments
+from sessionactors.model.tools import CONFIRM_DUPLICATE_PARAM, JsonValue
 
 from .function_tool import StopResponse, ToolError
 from .mock_tools import call_mock, mock_of
 from .run_context import RunContext
+from .tool_handling import duplicate_args, rendered
 from .tool_signature import ToolArguments
 from .tool_table import AnyCallable, ToolTable
 from .waits import CURRENT_TOOL, RunningTool
@@ -31,6 +33,7 @@ log = structlog.get_logger("sessionactors.session")
 
 INTERNAL_ERROR = "An internal error occurred"
 """What the model is told when a tool raised something else than ToolError: details are for the log, not for callers."""
+DENIED = "The call was not approved."
 
 
 class ToolCaller:
@@ -44,28 +47,33 @@ class ToolCaller:
         self._session = session
         self._threads = threads
 
-    async def run(self, call: FunctionToolCall, *, speech_id: str, room: str) -> ToolResult:
-        """Run one call. Raises only when it is cancelled."""
+    async def run(self, call: FunctionCall, link: ToolLink) -> ToolResult:
+        """Run one call.
+
+        Raises:
+            CallSuperseded: its reply was cut off before it began.
+        """
         tool = self._table.callable(call.name)
         if tool is None:
             known = ", ".join(self._table.names) or "none"
             return ToolResult(f"Unknown tool {call.name!r}. Available tools: {known}", is_error=True)
         try:
-            arguments = tool.parse(read_arguments(call.arguments))
+            sent = read_arguments(call.arguments)
+            arguments = tool.parse(sent)
+            refusal = await self._refusal(tool, call, sent, arguments, link)
         except pydantic.ValidationError as error:
             return ToolResult(f"Wrong arguments for tool {call.name!r}: {_explain(error)}", is_error=True)
         except ArgumentsUnreadable as error:
             return ToolResult(f"Wrong arguments for tool {call.name!r}: {error}", is_error=True)
-        except Exception as error:  # noqa: BLE001  # a validator of the user's own
+        except Exception as error:  # noqa: BLE001  # a validator, a policy or a template of the user's own
             return _internal(error, call)
-        context: RunContext[object] = RunContext(
-            self._session,
-            self._session._handle_of(speech_id),
-            FunctionCall(call.call_id, call.name, call.arguments),
-        )
-        inside = CURRENT_TOOL.set(RunningTool(call.call_id, call.name, speech_id))
+        if refusal is not None:
+            return refusal
+        context: RunContext[object] = RunContext(self._session, self._session._handle_of(link.speech_id), call)
+        inside = CURRENT_TOOL.set(RunningTool(call.call_id, call.name, link.speech_id))
         try:
-            value = await self._value(tool, arguments, context, room)
+            await link.begin()
+            value = await self._value(tool, arguments, context, link.room)
         except ToolError as error:
             return ToolResult(error.message, is_error=True)
         except StopResponse:
@@ -76,6 +84,37 @@ class ToolCaller:
             CURRENT_TOOL.reset(inside)
             self._session._waits.tool_ended(call.call_id)
         return result_of(call.name, value)
+
+    async def _refusal(
+        self,
+        tool: AnyCallable,
+        call: FunctionCall,
+        sent: dict[str, JsonValue],
+        arguments: ToolArguments,
+        link: ToolLink,
+    ) -> ToolResult | None:
+        """Why the call may not run, if it may not: because of others of its tool, or since nobody approved it."""
+        if tool.definition.rules.on_duplicate != "allow":
+            confirmed = bool(sent.get(CONFIRM_DUPLICATE_PARAM, False))
+            entry = await link.enter(arguments.canonical, confirmed=confirmed)
+            templates, args = self._table.templates(call.name), duplicate_args(call.name, entry.running)
+            match entry.verdict:
+                case "reject":
+                    return ToolResult(rendered(templates["duplicate_reject_template"], args))
+                case "confirm":
+                    return ToolResult(rendered(templates["duplicate_confirm_template"], args))
+                case "stuck":
+                    return ToolResult(
+                        f"Not started: {call.name!r} runs already and cannot be cancelled.\n{args['fnc_calls_text']}",
+                        is_error=True,
+                    )
+                case "run":
+                    pass
+        if await tool.needs_approval(call):
+            approval = await link.approval()
+            if not approval.approved:
+                return ToolResult(f"{DENIED} {approval.reason}".strip(), is_error=True)
+        return None
 
     async def _value(
         self, tool: AnyCallable, arguments: ToolArguments, context: RunContext[object], room: str
@@ -88,7 +127,7 @@ class ToolCaller:
         return await self._threads().run(f"{room}/tools/{tool.name}", lambda: tool.invoke(arguments, context))
 
 
-def _internal(error: Exception, call: FunctionToolCall) -> ToolResult:
+def _internal(error: Exception, call: FunctionCall) -> ToolResult:
     log.error("tool_failed", tool=call.name, call_id=call.call_id, error=repr(error), exc_info=error)
     return ToolResult(INTERNAL_ERROR, is_error=True)
 

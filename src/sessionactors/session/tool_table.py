@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from sessionactors.model.tools import ToolDefinition
+from sessionactors.model.tools import ABOUT_TASKS, ToolDefinition, ToolFlag
 
 from .function_tool import CallableTool
-from .tool import AnyTool, Tool, Toolset, check_tools, flattened, toolsets
+from .tool import AnyTool, Offered, Tool, Toolset, check_tools, flattened, toolsets
+from .tool_handling import AsyncToolOptions, ToolHandlingOptions, resolved
 
 if TYPE_CHECKING:
     from .agent import Agent
@@ -23,15 +24,20 @@ class ToolTable:
     Args:
         session_tools: tools of the session; they come first and survive handoffs.
         agent: whose tools follow.
+        session_handling: the session's words for what a model is told of tools.
 
     Raises:
         DuplicateToolError: a tool of the agent has the name of one of the session.
     """
 
-    def __init__(self, session_tools: Iterable[AnyTool], agent: Agent) -> None:
+    def __init__(
+        self, session_tools: Iterable[AnyTool], agent: Agent, session_handling: ToolHandlingOptions | None = None
+    ) -> None:
         self._session_tools = tuple(session_tools)
         self._agent = agent
+        self._handling = session_handling, agent._tool_handling
         self._tools: Mapping[str, Tool] = {}
+        self._templates: Mapping[str, AsyncToolOptions] = {}
         self._definitions: tuple[ToolDefinition, ...] = ()
         self.refresh()
 
@@ -47,8 +53,10 @@ class ToolTable:
             *flattened(self._session_tools, outlives_agent=True),
             *flattened(self._agent.tools),
         ]
-        self._tools = {tool.id: tool for tool, _ in found}
-        self._definitions = tuple(_as_offered(tool.definition, outlives_agent=outlives) for tool, outlives in found)
+        session, agent = self._handling
+        self._tools = {offered.tool.id: offered.tool for offered in found}
+        self._templates = {offered.tool.id: resolved(session, agent, offered.handling) for offered in found}
+        self._definitions = (*map(_as_offered, found), *_about_tasks(found))
 
     @property
     def definitions(self) -> tuple[ToolDefinition, ...]:
@@ -64,6 +72,10 @@ class ToolTable:
         """The tool of this name, if there is one that is called here."""
         tool = self._tools.get(name)
         return tool if isinstance(tool, CallableTool) else None
+
+    def templates(self, name: str) -> AsyncToolOptions:
+        """The words in which a model is told of this tool."""
+        return self._templates.get(name) or resolved(*self._handling)
 
     @property
     def toolsets(self) -> tuple[Toolset, ...]:
@@ -88,7 +100,12 @@ class ToolTable:
             toolset.when_changed(changed)
 
 
-def _as_offered(definition: ToolDefinition, *, outlives_agent: bool) -> ToolDefinition:
-    if not outlives_agent or definition.rules.outlives_agent:
-        return definition
-    return replace(definition, rules=replace(definition.rules, outlives_agent=True))
+def _as_offered(offered: Offered) -> ToolDefinition:
+    definition = offered.tool.definition
+    return replace(definition, rules=replace(definition.rules, outlives_agent=offered.outlives_agent))
+
+
+def _about_tasks(found: Iterable[Offered]) -> tuple[ToolDefinition, ...]:
+    """The tools with which a model looks at running calls and cancels them, if there are calls to cancel."""
+    cancellable = any(ToolFlag.CANCELLABLE in offered.tool.definition.rules.flags for offered in found)
+    return ABOUT_TASKS if cancellable else ()

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from sessionactors.interfaces.llm import FunctionToolCall
+from sessionactors.interfaces.tool_link import ToolLink
 from sessionactors.interfaces.user_code import AgentComponents, ToolResult, TurnVerdict, UserAgent
-from sessionactors.model.chat import ChatContext, ChatItem, ChatMessage
+from sessionactors.model.chat import ChatContext, ChatItem, ChatMessage, FunctionCall
 from sessionactors.model.instructions import Instructions
 from sessionactors.model.options import SessionOptions
 from sessionactors.model.tools import ToolDefinition
@@ -47,7 +47,7 @@ class SessionUserAgent(UserAgent):
         self._instructions = agent.instructions
         self._overrides = agent._overrides
         self._session = session
-        self._table = ToolTable(session._tools, agent)
+        self._table = ToolTable(session._tools, agent, session._tool_handling)
         self._caller = ToolCaller(agent, self._table, session, threads)
 
     @property
@@ -116,6 +116,6 @@ class SessionUserAgent(UserAgent):
         edited = chat_ctx.items != before
         return TurnVerdict(reply=True, message=draft.as_value(), chat_items=tuple(chat_ctx.items) if edited else None)
 
-    async def run_tool(self, call: FunctionToolCall, *, speech_id: str, room: str) -> ToolResult:
+    async def run_tool(self, call: FunctionCall, link: ToolLink) -> ToolResult:
         """Run one tool call."""
-        return await self._caller.run(call, speech_id=speech_id, room=room)
+        return await self._caller.run(call, link)

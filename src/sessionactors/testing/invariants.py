@@ -220,7 +220,7 @@ def p05_tool_calls_are_conserved(run: Run) -> Iterator[Broken]:
         yield Broken("P5", f"history has calls {calls} and outputs {outputs}")
     if not run.settled:
         return
-    finished = [end.call_id for end in run.told(ToolFinished) if end.outcome != "cancelled"]
+    finished = [end.call_id for end in run.told(ToolFinished) if end.stored]
     if sorted(finished) != sorted(calls):
         yield Broken("P5", f"ended were {finished}, the history has {calls}")
 

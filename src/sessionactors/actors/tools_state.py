@@ -1,0 +1,151 @@
+"""The ledger of tool calls as a value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeAlias, assert_never
+
+from sessionactors.interfaces.tool_link import Approval
+from sessionactors.messages.tools import RunTool, ToolFinished, ToolOutcome
+from sessionactors.model.chat import FunctionCall
+from sessionactors.model.tools import ANY_TOOL, ToolRules
+from sessionactors.runtime import NS, Ref
+
+REMEMBERED = 1000
+"""Ended calls whose ids are known, so that none runs twice."""
+
+Phase: TypeAlias = Literal["checking", "waiting for approval", "running"]
+"""Checking: arguments, rules and policies are looked at; the tool's own code does not run yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCall:
+    """A call that has no terminal record yet."""
+
+    order: RunTool
+    since: int
+    call: FunctionCall
+    """As it will be kept."""
+    phase: Phase = "checking"
+    key: str = ""
+    """Equal for calls that count as the same; empty if it may run beside any."""
+    decided: Approval | None = None
+    """Given before it was asked for: the call was begun anew by a restart."""
+
+    @property
+    def rules(self) -> ToolRules:
+        """How it is treated."""
+        return rules_of(self.order)
+
+
+@dataclass(frozen=True, slots=True)
+class Unstored:
+    """A terminal record that its speech has not stored yet."""
+
+    order: RunTool
+    record: ToolFinished
+
+
+@dataclass(frozen=True, slots=True)
+class ToolsState:
+    """The ledger: ``received = open + completed + failed + cancelled + abandoned + duplicates``."""
+
+    running: Mapping[str, OpenCall] = field(default_factory=dict)
+    unstored: Mapping[str, Unstored] = field(default_factory=dict)
+    """Told to their speeches, which have not stored them yet."""
+    speeches: Mapping[str, Ref[ToolFinished]] = field(default_factory=dict)
+    """Speeches that have made calls and have not ended."""
+    ended: Mapping[str, ToolOutcome] = field(default_factory=dict)
+    """Outcomes of the newest ended calls, oldest first."""
+    received: int = 0
+    completed: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    abandoned: int = 0
+    duplicates: int = 0
+    """Refused: a call of that id is known."""
+    stored_here: int = 0
+    """Of calls whose speech had ended."""
+    counted: int = 0
+    """Open calls, as ``supervisor`` knows."""
+
+
+def rules_of(order: RunTool) -> ToolRules:
+    """The rules of the tool that is called; those of any tool if there is none of the name."""
+    return next((tool.rules for tool in order.agent.tools if tool.name == order.call.name), ANY_TOOL)
+
+
+def with_call(state: ToolsState, call_id: str, **changes: object) -> ToolsState:
+    """The same with one open call changed."""
+    changed = replace(state.running[call_id], **changes)  # type: ignore[arg-type]
+    return replace(state, running={**state.running, call_id: changed})
+
+
+def opened(state: ToolsState, order: RunTool, at: int) -> ToolsState:
+    """The same with one call more."""
+    call_id = order.call.call_id
+    return replace(
+        state,
+        running={**state.running, call_id: OpenCall(order, at, order.call)},
+        speeches={**state.speeches, order.speech: order.reply_to},
+    )
+
+
+def ended(state: ToolsState, call_id: str, outcome: ToolOutcome) -> ToolsState:
+    """The same with a call that has its terminal record."""
+    remembered = {**state.ended, call_id: outcome}
+    while len(remembered) > REMEMBERED:
+        del remembered[next(iter(remembered))]
+    running = {other: call for other, call in state.running.items() if other != call_id}
+    state = replace(state, running=running, ended=remembered)
+    match outcome:
+        case "completed":
+            return replace(state, completed=state.completed + 1)
+        case "failed":
+            return replace(state, failed=state.failed + 1)
+        case "cancelled":
+            return replace(state, cancelled=state.cancelled + 1)
+        case "abandoned":
+            return replace(state, abandoned=state.abandoned + 1)
+        case _:
+            assert_never(outcome)
+
+
+def told(state: ToolsState, end: OpenCall, record: ToolFinished) -> ToolsState:
+    """The same with a call that has its terminal record, which its speech will store."""
+    state = ended(state, record.call_id, record.outcome)
+    if not record.stored:
+        return state
+    return replace(state, unstored={**state.unstored, record.call_id: Unstored(end.order, record)})
+
+
+def stored(state: ToolsState, call_ids: Iterable[str]) -> ToolsState:
+    """The same without these ends, which are in the history."""
+    gone = set(call_ids)
+    return replace(state, unstored={call_id: end for call_id, end in state.unstored.items() if call_id not in gone})
+
+
+def left_by(state: ToolsState, speech: str) -> tuple[Unstored, ...]:
+    """What a speech was told and has not stored."""
+    return tuple(end for end in state.unstored.values() if end.order.speech == speech)
+
+
+def summary(state: ToolsState) -> Mapping[str, object]:
+    """The ledger for people."""
+    return {
+        "running": {
+            call_id: f"{call.call.name} {call.phase} since {call.since / NS:.3f} s"
+            if call.phase != "running"
+            else f"{call.call.name} since {call.since / NS:.3f} s"
+            for call_id, call in state.running.items()
+        },
+        "unstored": sorted(state.unstored),
+        "received": state.received,
+        "completed": state.completed,
+        "failed": state.failed,
+        "cancelled": state.cancelled,
+        "abandoned": state.abandoned,
+        "duplicates": state.duplicates,
+        "stored_here": state.stored_here,
+    }

@@ -1,0 +1,69 @@
+"""What a running tool call may tell the session, and ask it, from the user's loop."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from sessionactors.model.chat import FunctionCall
+
+
+class CallSuperseded(BaseException):
+    """Raised by :meth:`ToolLink.begin`: the reply that made the call has been cut off, so the tool must not run.
+
+    No ``Exception``: user code that catches everything does not catch this.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """What became of a call that had to be approved."""
+
+    approved: bool
+    reason: str = ""
+    """Why not, for the model."""
+
+
+EntryVerdict: TypeAlias = Literal["run", "reject", "confirm", "stuck"]
+"""What becomes of a call beside others of its tool: it runs (those it replaces are cancelled); it is rejected; it is to
+be confirmed; it cannot replace the running one, which cannot be cancelled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Whether a call may run beside those that run."""
+
+    verdict: EntryVerdict
+    running: tuple[FunctionCall, ...] = ()
+    """The running calls that count as the same."""
+
+
+class ToolLink(ABC):
+    """One call's line to the ledger."""
+
+    @property
+    @abstractmethod
+    def speech_id(self) -> str:
+        """The speech that made the call."""
+
+    @property
+    @abstractmethod
+    def room(self) -> str:
+        """The session's room, for names of threads."""
+
+    @abstractmethod
+    async def enter(self, arguments: str, *, confirmed: bool) -> Entry:
+        """Ask whether the call may run beside others of its tool. ``arguments``: canonical JSON."""
+
+    @abstractmethod
+    async def approval(self) -> Approval:
+        """Wait until somebody approves or denies the call."""
+
+    @abstractmethod
+    async def begin(self) -> None:
+        """The tool's own code comes next.
+
+        Raises:
+            CallSuperseded: it must not.
+        """
