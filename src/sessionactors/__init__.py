@@ -122,7 +122,17 @@ if TYPE_CHECKING:
     )
     from .session.job import JobContext, WorkerOptions
     from .session.mock_tools import mock_tools
-    from .session.room_options import RoomInputOptions, RoomOutputOptions
+    from .session.room_options import (
+        AudioInputOptions,
+        AudioOutputOptions,
+        RoomInputOptions,
+        RoomOptions,
+        RoomOutputOptions,
+        TextInputEvent,
+        TextInputOptions,
+        TextOutputOptions,
+        VideoInputOptions,
+    )
     from .session.run_context import RunContext
     from .session.run_events import AgentHandoffEvent, ChatMessageEvent, FunctionCallEvent, FunctionCallOutputEvent
     from .session.run_result import RunResult, UnexpectedModelBehavior
@@ -181,6 +191,8 @@ __all__ = [
     "AudioContent",
     "AudioFormatError",
     "AudioFrame",
+    "AudioInputOptions",
+    "AudioOutputOptions",
     "AudioSink",
     "AudioSource",
     "ChatChunk",
@@ -246,6 +258,7 @@ __all__ = [
     "RoomExists",
     "RoomHandle",
     "RoomInputOptions",
+    "RoomOptions",
     "RoomOutputOptions",
     "RoomSupervisor",
     "RunContext",
@@ -273,6 +286,9 @@ __all__ = [
     "TTSMetrics",
     "TTSModelUsage",
     "Tap",
+    "TextInputEvent",
+    "TextInputOptions",
+    "TextOutputOptions",
     "Tool",
     "ToolApproval",
     "ToolApprovalRequested",
@@ -306,6 +322,7 @@ __all__ = [
     "VADEvent",
     "VADEventType",
     "VADMetrics",
+    "VideoInputOptions",
     "WordTiming",
     "WorkerOptions",
     "function_tool",
@@ -483,8 +500,15 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "session.mock_tools": ("mock_tools",),
     "session.room_options": (
+        "AudioInputOptions",
+        "AudioOutputOptions",
         "RoomInputOptions",
+        "RoomOptions",
         "RoomOutputOptions",
+        "TextInputEvent",
+        "TextInputOptions",
+        "TextOutputOptions",
+        "VideoInputOptions",
     ),
     "session.run_context": ("RunContext",),
     "session.run_events": (

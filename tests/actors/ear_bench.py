@@ -13,7 +13,7 @@ from typing import TypeVar, cast
 import pytest
 
 from sessionactors.actors.ear import Ear, EarMessage
-from sessionactors.actors.supervisor import EAR
+from sessionactors.actors.participants import EAR
 from sessionactors.actors.wiring import Components, Wiring
 from sessionactors.interfaces.audio_io import AudioSource
 from sessionactors.interfaces.stt import STT

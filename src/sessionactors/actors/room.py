@@ -27,8 +27,10 @@ from sessionactors.messages.room import (
     TextReceived,
     TransportLeft,
 )
+from sessionactors.messages.session import Publish
 from sessionactors.messages.turn import UserTurnEnded
 from sessionactors.model.errors import APIConnectionError
+from sessionactors.model.events import TextInputNote
 from sessionactors.runtime import Actor, EffectPort, Outbox, Ref
 
 from .wiring import Wiring
@@ -143,7 +145,11 @@ class Room(Actor[RoomState, RoomMessage]):
                 assert_never(message)
 
     def _on_text(self, identity: str, text: str, out: Outbox[RoomMessage]) -> None:
-        if not text.strip() or not self._wiring.components.text_input:
+        components = self._wiring.components
+        if not text.strip() or not components.text_input or components.participant_identity not in (None, identity):
+            return
+        if components.text_callback:
+            out.tell(self._wiring.supervisor, Publish(TextInputNote(identity, text)))
             return
         turn = out.new_id("turn")
         out.turn = turn

@@ -64,13 +64,13 @@ from sessionactors.runtime import (
 from . import error_policy, states
 from .agent import AgentActor
 from .closing import CloseProtocol, FinishSession, ear_name
-from .ear import Ear
 from .error_policy import failure_event
 from .floor import Floor
 from .history import History
 from .llm import LLMActor
 from .options_in_force import OptionsInForce
 from .output import Output
+from .participants import Participants
 from .public_face import PublicFace
 from .room import Room
 from .states import AgentFacts
@@ -119,9 +119,6 @@ RESTARTED_ONCE = ChildSpec(Restart.TRANSIENT, keep_state=True, max_restarts=1)
 """For the actors that hold the conversation together: one restart from their last committed state."""
 RESTARTED_FREELY = ChildSpec(Restart.TRANSIENT, keep_state=True)
 """For the actors around providers and sinks: as often as the window allows."""
-EAR = ChildSpec(Restart.TEMPORARY)
-"""An ear restarts its own children; when it gives up, the session ends."""
-
 DROP_IN = ChildSpec(Restart.TEMPORARY)
 """A user's own actor that fails is gone; the call goes on."""
 
@@ -137,6 +134,7 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
     def __init__(self, wiring: Wiring, finish: FinishSession) -> None:
         self._wiring = wiring
         self._face = PublicFace(wiring)
+        self._participants = Participants(wiring)
         self._closing = CloseProtocol(wiring, finish)
 
     def initial(self) -> SupervisorState:
@@ -206,12 +204,12 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
             case RoomClosed(reason):
                 out.log("room_closed", reason=reason)
                 return self._closing.begin(state, CloseReason.PARTICIPANT_DISCONNECTED, 2.0, None, out)
-            case ParticipantJoined(identity, source):
-                return self._attach(state, identity, AttachSource(source), out) if source is not None else state
-            case ParticipantLeft(identity):
-                return self._on_participant_left(state, identity, out)
+            case ParticipantJoined():
+                return self._participants.joined(state, message, out)
+            case ParticipantLeft():
+                return self._on_participant_left(state, message, out)
             case AttachSource():
-                return self._attach(state, DEFAULT_PARTICIPANT, message, out)
+                return self._participants.attach(state, DEFAULT_PARTICIPANT, message, out)
             case ChangeOptions(changes):
                 return self._options_changed(state, state.options.changed(changes), out)
             case AgentInCharge(agent):
@@ -235,6 +233,7 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
             case FloorIdle():
                 return self._closing.part_ended(state, "floor", out)
             case TurnFlushed(participant):
+                state = self._participants.heard_out(state, message, out)
                 return self._closing.part_ended(state, ear_name(participant), out)
             case ContextSnapshot():  # the agent's last word has been stored
                 return self._closing.part_ended(state, "agent", out)
@@ -268,22 +267,6 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
 
     # -- participants ------------------------------------------------------------------------------------------------
 
-    def _attach(
-        self, state: SupervisorState, identity: str, attach: AttachSource, out: Outbox[SupervisorMessage]
-    ) -> SupervisorState:
-        components = self._wiring.components
-        if not components.audio_input or state.closing is not None:
-            return state
-        ear = state.ears.get(identity)
-        if ear is not None:
-            out.tell(ear, attach)
-            return state
-        wiring = self._wiring
-        ear = out.spawn(ear_name(identity), lambda: Ear(identity, wiring, attach.source), EAR)
-        out.watch(ear, _ended)
-        out.tell(ear, state.options.news())
-        return replace(state, ears={**state.ears, identity: ear})
-
     def _options_changed(
         self, state: SupervisorState, options: OptionsInForce, out: Outbox[SupervisorMessage]
     ) -> SupervisorState:
@@ -295,12 +278,10 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
         return replace(state, options=options)
 
     def _on_participant_left(
-        self, state: SupervisorState, identity: str, out: Outbox[SupervisorMessage]
+        self, state: SupervisorState, left: ParticipantLeft, out: Outbox[SupervisorMessage]
     ) -> SupervisorState:
-        ear = state.ears.get(identity)
-        if ear is not None:
-            out.tell(ear, AttachSource(None))
-        if state.closing is None:
+        state = self._participants.left(state, left, out)
+        if self._participants.ends_with(state, left):
             return self._closing.begin(state, CloseReason.PARTICIPANT_DISCONNECTED, 2.0, None, out)
         return state
 

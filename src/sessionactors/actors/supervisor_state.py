@@ -64,6 +64,10 @@ class SupervisorState:
     agent_state: AgentState = "initializing"
     user_state: UserState = "listening"
     speaking: frozenset[str] = frozenset()
+    present: frozenset[str] = frozenset()
+    """Participants who are in the room."""
+    leaving: frozenset[str] = frozenset()
+    """Those who have left, and are heard out."""
     ears: Mapping[str, Ref[EarMessage]] = field(default_factory=dict)
     usage: AgentSessionUsage = field(default_factory=AgentSessionUsage)
     """What was used of each model."""

@@ -63,6 +63,12 @@ class Components:
     audio_input: bool = True
     audio_output: bool = True
     transcription_output: bool = True
+    participant_identity: str | None = None
+    """The only participant who is listened to; None: all are."""
+    close_on_disconnect: bool = True
+    """The session ends when the last participant (who is listened to) has left."""
+    text_callback: bool = False
+    """What is typed is the user code's affair."""
     drop_ins: tuple[DropInPart, ...] = ()
     """Users' own actors."""
 

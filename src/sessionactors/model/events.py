@@ -248,6 +248,15 @@ class SpeechFinishedNote:
     type: Literal["_speech_finished"] = "_speech_finished"
 
 
+@dataclass(frozen=True, slots=True)
+class TextInputNote:
+    """A participant typed something, and the session's user wants to see to it."""
+
+    participant: str
+    text: str
+    type: Literal["_text_input"] = "_text_input"
+
+
 PublicEvent: TypeAlias = (
     AgentStateChangedEvent
     | UserStateChangedEvent
@@ -272,5 +281,6 @@ SessionNote: TypeAlias = (
     | SpeechItemNote
     | SpeechInterruptedNote
     | SpeechFinishedNote
+    | TextInputNote
 )
 SessionEvent: TypeAlias = PublicEvent | SessionNote

@@ -26,6 +26,7 @@ from sessionactors.model.events import (
     CloseEvent,
     CloseReason,
 )
+from sessionactors.model.sentinel import given
 from sessionactors.runtime import (
     CloseReport,
     InternalError,
@@ -40,7 +41,7 @@ from .components import SilenceGuard, as_actor, itself, one_of, options_for, rel
 from .job import session_starts
 from .lifecycle import SessionLifecycle
 from .mirror import Mirror
-from .room_options import RoomInputOptions, RoomOutputOptions
+from .room_options import RoomInputOptions, RoomOptions, RoomOutputOptions, in_one_spelling
 from .session_link import SessionLink, Userdata_T
 from .tool import check_tools
 
@@ -68,6 +69,7 @@ class SessionLife(SessionLink[Userdata_T]):
         vad: VAD | None = None,
         llm: LLM | None = None,
         tts: TTS | None = None,
+        room_options: RoomOptions | None = None,
         room_input_options: RoomInputOptions | None = None,
         room_output_options: RoomOutputOptions | None = None,
     ) -> None:
@@ -81,12 +83,13 @@ class SessionLife(SessionLink[Userdata_T]):
             vad: voice activity detection.
             llm: the model.
             tts: the voice.
-            room_input_options: what to take from the room.
-            room_output_options: what to give to the room.
+            room_options: what to take from the room and to give to it.
+            room_input_options: what to take from the room, in another spelling.
+            room_output_options: what to give to the room, in another spelling.
 
         Raises:
             SessionStateError: it runs with another agent, the agent runs elsewhere, or the session is closing.
-            OptionError: a component is given twice.
+            OptionError: a component, or the options of the room, are given twice.
             APIConnectionError: the room could not be linked; nothing is left behind.
             DuplicateToolError: the agent has a tool of the name of one of the session.
             Exception: what ``setup()`` of a tool set raised; nothing is left behind.
@@ -109,8 +112,7 @@ class SessionLife(SessionLink[Userdata_T]):
                 agent,
                 room,
                 room_name,
-                room_input_options or RoomInputOptions(),
-                room_output_options or RoomOutputOptions(),
+                *in_one_spelling(room_options, room_input_options, room_output_options),
             )
 
     async def _start(
@@ -136,6 +138,7 @@ class SessionLife(SessionLink[Userdata_T]):
         self._ready, self._closed = loop.create_future(), loop.create_future()
         self._close_wanted = None
         self._agent = agent
+        self._text_callback = room_input.text_input_cb
         self._roster.begin(
             AgentComponents(self._stt, self._vad, self._llm, self._tts, self._turn_detector), lambda: system.threads
         )
@@ -153,6 +156,9 @@ class SessionLife(SessionLink[Userdata_T]):
             turn_detector=self._turn_detector,
             transport=transport,
             text_input=room_input.text_enabled,
+            text_callback=room_input.text_input_cb is not None,
+            participant_identity=given(room_input.participant_identity, None),
+            close_on_disconnect=room_input.close_on_disconnect,
             audio_input=room_input.audio_enabled,
             audio_output=audio_output,
             transcription_output=room_output.transcription_enabled and self._output.transcription_enabled,

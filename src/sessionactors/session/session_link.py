@@ -43,6 +43,7 @@ from sessionactors.model.events import (
     SpeechOpenedNote,
     SpeechScheduledNote,
     SpeechStepNote,
+    TextInputNote,
     UserStateChangedEvent,
 )
 from sessionactors.model.options import APIConnectOptions, SessionConnectOptions, TextTransform, TurnDetection
@@ -65,6 +66,7 @@ from .lifecycle import SessionLifecycle
 from .mirror import Mirror
 from .mock_tools import Mock
 from .open_toolsets import OpenToolsets
+from .room_options import TextInputCallback, TextInputEvent
 from .roster import Roster
 from .speech_handle import SpeechHandle
 from .tool import AnyTool, check_tools
@@ -172,6 +174,7 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
         self._wiring: Wiring | None = None
         self._lifecycle: SessionLifecycle | None = None
         self._trace = SessionTrace()
+        self._text_callback: TextInputCallback | None = None
         self._report: CloseReport | None = None
         self._ready: asyncio.Future[None] | None = None
         self._closed: asyncio.Future[CloseEvent] | None = None
@@ -324,6 +327,8 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
                 self._mirror.add_item(self._handle_of(speech_id), item)
             case SpeechInterruptedNote(speech_id):
                 self._handle_of(speech_id)._was_interrupted()
+            case TextInputNote(participant, text):
+                self._on_text_input(TextInputEvent(text, participant))
             case SpeechFinishedNote(speech_id, interrupted, error):
                 self._mirror.finish(speech_id, interrupted=interrupted, error=error)
             case _:
@@ -338,6 +343,11 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
     def _decide_approval(self, call_id: str, approved: bool, reason: str) -> None:
         if self._wiring is not None and self._root is not None:
             self._wiring.tools.tell(ApprovalGiven(call_id, approved, reason))
+
+    def _on_text_input(self, event: TextInputEvent) -> None:
+        if (callback := self._text_callback) is not None:
+            session = cast("AgentSession[object]", self)
+            self._user_callbacks.call("text_input_cb", lambda typed: callback(session, typed), event)
 
     def _on_closed(self, event: CloseEvent) -> None:
         closed = self._closed

@@ -14,7 +14,7 @@ from sessionactors.model.events import CloseEvent, PublicEvent
 from sessionactors.runtime import ActorSystem, Delivery, TreeSnapshot
 from sessionactors.session.agent import Agent
 from sessionactors.session.agent_session import AgentSession
-from sessionactors.session.room_options import RoomInputOptions, RoomOutputOptions
+from sessionactors.session.room_options import RoomInputOptions, RoomOptions, RoomOutputOptions
 from sessionactors.transports.memory import MemoryTransport
 
 from .interventions import Call, Execution, Moment
@@ -35,6 +35,8 @@ SAME_MOMENT = 0.005
 
 Command: TypeAlias = tuple[float, Callable[[AgentSession[object]], object]]
 """When the script calls what."""
+Act: TypeAlias = tuple[float, Callable[[MemoryTransport], object]]
+"""When somebody in the room does what."""
 
 
 class Performance:
@@ -78,6 +80,7 @@ class Performance:
         self,
         room_input: RoomInputOptions | None,
         room_output: RoomOutputOptions | None,
+        room_options: RoomOptions | None,
         kills: Sequence[tuple[Moment, BaseException]],
         calls: Sequence[tuple[Moment, Callable[[AgentSession[object]], object]]],
     ) -> None:
@@ -99,12 +102,13 @@ class Performance:
             room_name=ROOM,
             room_input_options=room_input,
             room_output_options=room_output,
+            room_options=room_options,
         )
         self._tree = system.trees.get(ROOM)
 
-    def schedule(self, commands: Sequence[Command], typed: Sequence[tuple[float, str]]) -> None:
-        """Call and type what the script says, when it says; what is due in the same moment in the script's order."""
-        script = [*commands, *((at, self._typing(text)) for at, text in typed)]
+    def schedule(self, commands: Sequence[Command], acts: Sequence[Act]) -> None:
+        """Call and do what the script says, when it says; what is due in the same moment in the script's order."""
+        script = [*commands, *((at, self._acting(act)) for at, act in acts)]
         self._script = self._loop.create_task(self._follow(sorted(script, key=itemgetter(0))), name="script")
 
     async def _follow(self, script: Sequence[Command]) -> None:
@@ -126,12 +130,12 @@ class Performance:
                 call.set_result(result)
         self._calls.append(call)
 
-    def _typing(self, text: str) -> Callable[[AgentSession[object]], object]:
-        def type_it(_: AgentSession[object]) -> None:
+    def _acting(self, act: Callable[[MemoryTransport], object]) -> Callable[[AgentSession[object]], object]:
+        def do_it(_: AgentSession[object]) -> None:
             if not self._close_asked:  # nobody types into a room that is being left
-                self._room.type(text)
+                act(self._room)
 
-        return type_it
+        return do_it
 
     # -- the end -----------------------------------------------------------------------------------------------------
 

@@ -13,18 +13,21 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast
 
 from sessionactors.interfaces.llm import FunctionToolCall
+from sessionactors.interfaces.stt import STT
+from sessionactors.interfaces.vad import VAD
 from sessionactors.model.errors import OptionError
 from sessionactors.runtime import ActorSystem
 from sessionactors.runtime.dispatcher import LoopDispatcher
 from sessionactors.session.agent import Agent
 from sessionactors.session.agent_session import AgentSession
-from sessionactors.session.room_options import RoomInputOptions, RoomOutputOptions
+from sessionactors.session.room_options import RoomInputOptions, RoomOptions, RoomOutputOptions
 from sessionactors.session.turn_handling import PLACES, grouped
 from sessionactors.transports.memory import MemoryTransport
 
 from .interventions import Moment
+from .lines import STTByLine, VADByLine
 from .marked_voice import MarkedVoice, VoiceFault
-from .performance import Performance
+from .performance import Act, Performance
 from .scenario_run import Run
 from .scripted_ear import Faults, ScriptedSTT, ScriptedVAD
 from .scripted_llm import ScriptedLLM, ScriptedReply
@@ -38,6 +41,8 @@ Command: TypeAlias = Callable[["AgentSession[object]"], object]
 
 PATIENCE = 60.0
 """Seconds after the last scripted moment in which all must come to rest."""
+CALLER = "caller"
+"""Who is there from the start."""
 LINE_RATE = 16000
 """Hertz of the user's line: what the scripted ears want, so that nothing is resampled."""
 
@@ -51,6 +56,8 @@ class Saying:
     until: float
     stt_delay: float
     interims: tuple[tuple[float, str], ...]
+    line: int = 0
+    """Who says it: 0 is the caller."""
 
 
 class Scenario:
@@ -65,7 +72,7 @@ class Scenario:
         word_timings: whether the voice tells when each word has been spoken.
         ttfb: seconds from the first text to the first audio of the voice.
         room: makes the room, instead of one in memory with one participant.
-        room_input_options, room_output_options: as for :meth:`AgentSession.start`.
+        room_input_options, room_output_options, room_options: as for :meth:`AgentSession.start`.
         session_options: as for :class:`AgentSession`, and any field of :class:`.SessionOptions` by its name; a
             component given here takes the place of the scripted one. There is no echo on a scripted line:
             ``aec_warmup_duration`` is None unless it is given.
@@ -84,6 +91,7 @@ class Scenario:
         room: Callable[[], MemoryTransport] | None = None,
         room_input_options: RoomInputOptions | None = None,
         room_output_options: RoomOutputOptions | None = None,
+        room_options: RoomOptions | None = None,
         **session_options: object,
     ) -> None:
         self.agent = agent
@@ -95,10 +103,12 @@ class Scenario:
         self._make_room = room or (
             lambda: MemoryTransport(audio=audio, frame_ms=frame_ms, silence_rate=LINE_RATE if audio else None)
         )
-        self._room_options = room_input_options, room_output_options
+        self._room_options = room_input_options, room_output_options, room_options
+        self._lines = [CALLER]
         self._session_options = session_options
         self._sayings: list[Saying] = []
-        self._typed: list[tuple[float, str]] = []
+        self._acts: list[Act] = []
+        self._guests: list[str] = []
         self._commands: list[tuple[float, Command]] = []
         self._kills: list[tuple[Moment, BaseException]] = []
         self._calls: list[tuple[Moment, Command]] = []
@@ -121,6 +131,7 @@ class Scenario:
         until: float,
         stt_delay: float = 0.2,
         interims: Sequence[tuple[float, str]] = (),
+        participant: str = CALLER,
     ) -> None:
         """Let the user speak from ``at`` to ``until``.
 
@@ -130,15 +141,36 @@ class Scenario:
             until: seconds, > ``at``.
             stt_delay: seconds from the end of the words to their final transcript.
             interims: (seconds, words so far) that come before.
+            participant: who says it; others than the caller must be there.
         """
         if not 0 <= at < until:
             raise OptionError(f"{text!r} must be said from some moment >= 0 to a later one, got {at} to {until}")
-        self._sayings.append(Saying(text, at, until, stt_delay, tuple(interims)))
+        if participant not in self._lines:
+            raise OptionError(f"{participant!r} is not in the room: let them join first")
+        self._sayings.append(Saying(text, at, until, stt_delay, tuple(interims), self._lines.index(participant)))
         self._reach(until + stt_delay)
 
-    def user_types(self, text: str, *, at: float) -> None:
+    def user_types(self, text: str, *, at: float, participant: str = CALLER) -> None:
         """Let the user type."""
-        self._typed.append((at, text))
+        self._act(at, lambda room: room.type(text, participant))
+
+    def joins(self, participant: str, *, at: float = 0.0) -> None:
+        """Let somebody else come in; at 0 they are there when the session starts."""
+        again = participant in self._lines
+        if not again:
+            self._lines.append(participant)
+        level = self._lines.index(participant)
+        if at == 0.0 and not again:
+            self._guests.append(participant)
+        else:
+            self._act(at, lambda room: room.join(participant, silence_level=level))
+
+    def leaves(self, participant: str = CALLER, *, at: float, reason: str = "left") -> None:
+        """Let somebody go."""
+        self._act(at, lambda room: room.leave(participant, reason))
+
+    def _act(self, at: float, act: Callable[[MemoryTransport], object]) -> None:
+        self._acts.append((at, act))
         self._reach(at)
 
     # -- model and voice ---------------------------------------------------------------------------------------------
@@ -246,11 +278,13 @@ class Scenario:
             **_as_given(self._session_options),
         }
         session = cast("AgentSession[object]", AgentSession(system=system, **options))  # type: ignore[arg-type]
-        performance = Performance(session, system, self._make_room(), self.agent, seed=seed, mode=mode)
-        room_input, room_output = self._room_options
+        room = self._make_room()
+        for guest in self._guests:
+            room.join(guest, silence_level=self._lines.index(guest))
+        performance = Performance(session, system, room, self.agent, seed=seed, mode=mode)
         try:
-            await performance.begin(room_input, room_output, self._kills, self._calls)
-            performance.schedule(self._commands, self._typed)
+            await performance.begin(*self._room_options, self._kills, self._calls)
+            performance.schedule(self._commands, self._acts)
             await performance.until_over(self._close_at, self._last, PATIENCE, self._deadline)
         finally:
             await system.aclose()
@@ -259,23 +293,32 @@ class Scenario:
     def _voice(self) -> MarkedVoice:
         return MarkedVoice(self._durations, ttfb=self._ttfb, word_timings=self._word_timings, faults=self._voice_faults)
 
-    def _vad(self) -> ScriptedVAD:
-        return ScriptedVAD(
-            [(saying.at, saying.until) for saying in self._sayings],
-            min_silence=self._min_silence,
-            faults=self._faults("vad"),
-        )
+    def _vad(self) -> VAD:
+        lines = [
+            ScriptedVAD(
+                [(saying.at, saying.until) for saying in self._sayings if saying.line == line],
+                min_silence=self._min_silence,
+                faults=self._faults("vad"),
+            )
+            for line in range(len(self._lines))
+        ]
+        return lines[0] if len(lines) == 1 else VADByLine(lines)
 
-    def _stt(self) -> ScriptedSTT:
+    def _stt(self) -> STT:
         delays = {saying.stt_delay for saying in self._sayings} or {0.2}
         if len(delays) > 1:
             raise OptionError(f"all sayings of a scenario have one stt_delay, got {sorted(delays)}")
-        return ScriptedSTT(
-            [(saying.until + saying.stt_delay, saying.text) for saying in self._sayings],
-            [interim for saying in self._sayings for interim in saying.interims],
-            latency=delays.pop(),
-            faults=self._faults("stt"),
-        )
+        latency = delays.pop()
+        lines = [
+            ScriptedSTT(
+                [(saying.until + saying.stt_delay, saying.text) for saying in self._sayings if saying.line == line],
+                [interim for saying in self._sayings if saying.line == line for interim in saying.interims],
+                latency=latency,
+                faults=self._faults("stt"),
+            )
+            for line in range(len(self._lines))
+        ]
+        return lines[0] if len(lines) == 1 else STTByLine(lines)
 
     def _faults(self, part: str) -> Faults | None:
         """Fresh ones for each run: a fault is used up."""

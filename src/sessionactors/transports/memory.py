@@ -162,7 +162,7 @@ class MemoryTransport(Transport):
             raise SessionStateError(f"participant {identity!r} has no audio in this room; present: {present}")
         return source
 
-    def join(self, identity: str = _CALLER, *, audio: bool | None = None) -> None:
+    def join(self, identity: str = _CALLER, *, audio: bool | None = None, silence_level: int = 0) -> None:
         """Let a participant come in, with audio unless ``audio=False`` or the room is for text.
 
         Raises:
@@ -171,7 +171,9 @@ class MemoryTransport(Transport):
         if identity in self._participants:
             raise SessionStateError(f"participant {identity!r} is in the room already")
         speaks = self._audio if audio is None else audio
-        source = MemorySource(frame_ms=self._frame_ms, silence_rate=self._silence_rate) if speaks else None
+        source = None
+        if speaks:
+            source = MemorySource(frame_ms=self._frame_ms, silence_rate=self._silence_rate, silence_level=silence_level)
         self._participants[identity] = source
         if self._events is not None and not self._closed:
             self._events.participant_joined(identity, source)

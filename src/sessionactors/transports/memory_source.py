@@ -31,6 +31,7 @@ class MemorySource(AudioSource):
         frame_ms: length of played frames, 10 to 100 ms.
         silence_rate: deliver frames of silence of this rate (Hertz) while nothing is played, as an open line does; None
             for nothing at all between recordings.
+        silence_level: value of the samples of that silence, so that lines can be told apart.
 
     Raises:
         OptionError: ``frame_ms`` is out of range.
@@ -38,10 +39,10 @@ class MemorySource(AudioSource):
 
     label = "memory-source"
 
-    def __init__(self, *, frame_ms: int = 20, silence_rate: int | None = None) -> None:
+    def __init__(self, *, frame_ms: int = 20, silence_rate: int | None = None, silence_level: int = 0) -> None:
         self._frame_ms = check_frame_ms(frame_ms)
         self._period = frame_ms / 1000
-        self._silence = None if silence_rate is None else _silence(silence_rate, frame_ms)
+        self._silence = None if silence_rate is None else _silence(silence_rate, frame_ms, silence_level)
         self._lock = threading.Lock()
         self._clips: deque[_Clip] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -178,8 +179,9 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
         return None
 
 
-def _silence(sample_rate: int, frame_ms: int) -> AudioFrame:
-    return AudioFrame(bytes(sample_rate * frame_ms // 1000 * BYTES_PER_SAMPLE), sample_rate)
+def _silence(sample_rate: int, frame_ms: int, level: int) -> AudioFrame:
+    sample = level.to_bytes(BYTES_PER_SAMPLE, "little", signed=True)
+    return AudioFrame(sample * (sample_rate * frame_ms // 1000), sample_rate)
 
 
 def _frames(pcm: AudioFrame, frame_ms: int) -> Iterator[AudioFrame]:

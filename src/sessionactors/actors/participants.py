@@ -1,0 +1,111 @@
+"""Who is there: one ear for each participant with audio, from their coming to the end of their last turn.
+
+Used by ``supervisor`` only. A participant who leaves in the middle of a turn has said what they said: the ear finishes
+the turn before it ends. Whether the session ends with them is an option.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sessionactors.messages.ear import AttachSource, FlushTurn, TurnFlushed
+from sessionactors.messages.room import ParticipantJoined, ParticipantLeft
+from sessionactors.messages.session import ActorEnded
+from sessionactors.runtime import ChildSpec, Outbox, Restart, Terminated
+
+from .closing import ear_name
+from .ear import Ear
+from .supervisor_state import SupervisorState
+from .wiring import Wiring
+
+if TYPE_CHECKING:
+    from .supervisor import SupervisorMessage
+
+EAR = ChildSpec(Restart.TEMPORARY)
+"""An ear restarts its own children; when it gives up, the session ends."""
+
+MAY_COME_BACK = frozenset(
+    {
+        "connection_lost",
+        "connection_timeout",
+        "duplicate_identity",
+        "join_failure",
+        "media_failure",
+        "migration",
+        "server_shutdown",
+        "signal_close",
+        "state_mismatch",
+    }
+)
+"""Reasons for which nobody hung up: the session waits."""
+
+
+class Participants:
+    """The ears of one session."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring = wiring
+
+    def joined(
+        self, state: SupervisorState, joined: ParticipantJoined, out: Outbox[SupervisorMessage]
+    ) -> SupervisorState:
+        """Somebody is there."""
+        if not self._wanted(joined.identity):
+            return state
+        state = replace(state, present=state.present | {joined.identity})
+        if joined.source is None:
+            return state
+        return self.attach(state, joined.identity, AttachSource(joined.source), out)
+
+    def attach(
+        self, state: SupervisorState, identity: str, attach: AttachSource, out: Outbox[SupervisorMessage]
+    ) -> SupervisorState:
+        """Listen to a participant through this source from now on."""
+        if not self._wiring.components.audio_input or state.closing is not None:
+            return state
+        ear = state.ears.get(identity)
+        if ear is not None:
+            out.tell(ear, attach)
+            return replace(state, leaving=state.leaving - {identity})
+        wiring = self._wiring
+        ear = out.spawn(ear_name(identity), lambda: Ear(identity, wiring, attach.source), EAR)
+        out.watch(ear, _ended)
+        out.tell(ear, state.options.news())
+        return replace(state, ears={**state.ears, identity: ear})
+
+    def left(self, state: SupervisorState, left: ParticipantLeft, out: Outbox[SupervisorMessage]) -> SupervisorState:
+        """Somebody is gone: what they were saying is heard to its end."""
+        state = replace(state, present=state.present - {left.identity})
+        ear = state.ears.get(left.identity)
+        if ear is None or state.closing is not None:
+            return state
+        out.tell(ear, AttachSource(None))
+        out.tell(ear, FlushTurn(self._wiring.options.session_close_transcript_timeout, out.myself))
+        return replace(state, leaving=state.leaving | {left.identity})
+
+    def ends_with(self, state: SupervisorState, left: ParticipantLeft) -> bool:
+        """Whether the session ends because this participant left."""
+        components = self._wiring.components
+        if state.closing is not None or not components.close_on_disconnect or not self._wanted(left.identity):
+            return False
+        return not state.present and left.reason.lower() not in MAY_COME_BACK
+
+    def heard_out(
+        self, state: SupervisorState, flushed: TurnFlushed, out: Outbox[SupervisorMessage]
+    ) -> SupervisorState:
+        """The last turn of one who left has been committed; the ear is not needed any more."""
+        ear = state.ears.get(flushed.participant)
+        if ear is None or flushed.participant not in state.leaving or state.closing is not None:
+            return state
+        out.stop(ear, "left")
+        ears = {identity: other for identity, other in state.ears.items() if identity != flushed.participant}
+        return replace(state, ears=ears, leaving=state.leaving - {flushed.participant})
+
+    def _wanted(self, identity: str) -> bool:
+        only = self._wiring.components.participant_identity
+        return only is None or only == identity
+
+
+def _ended(end: Terminated) -> ActorEnded:
+    return ActorEnded(end.path, end.error)
