@@ -54,12 +54,15 @@ def on_stage(
         virtually(main)
 
 
-def speak(stage: Stage, text: str, scope: Scope, *, segment: str = SEGMENT, parts: int = 1, end: bool = True) -> None:
-    size = max(1, len(text) // parts)
+def speak(
+    stage: Stage, text: str, scope: Scope, *, segment: str = SEGMENT, parts: int = 1, end: bool = True, behind: str = ""
+) -> None:
+    """Give a segment text, behind what it was given before."""
+    size, at = max(1, len(text) // parts), len(behind)
     for start in range(0, len(text), size):
-        stage.tell(SpeakText(segment, "speech-1", text[start : start + size], scope))
+        stage.tell(SpeakText(segment, "speech-1", text[start : start + size], scope, at + start, stage.speech_ref))
     if end:
-        stage.tell(EndOfText(segment, scope))
+        stage.tell(EndOfText(segment, scope, at + len(text), stage.speech_ref))
 
 
 def audio(stage: Stage, segment: str = SEGMENT) -> list[SegmentAudio]:
@@ -156,7 +159,7 @@ def test_the_voice_begins_before_the_text_is_complete() -> None:
         speak(stage, "Hello! This is not ", scope, end=False)
         await asyncio.sleep(1)
         assert heard(stage) == "Hello! "
-        speak(stage, "complete.", scope)
+        speak(stage, "complete.", scope, behind="Hello! This is not ")
         await asyncio.sleep(5)
         assert heard(stage) == "Hello! This is not complete."
 
@@ -276,7 +279,7 @@ def test_p01_nothing_comes_after_cancel() -> None:
         said = len(stage.output.messages)
         assert said
         stage.tell(AudioCredit(SEGMENT, 2 * PLENTY))
-        speak(stage, " More of it.", stage.scope())
+        speak(stage, " More of it.", stage.scope(), behind=TEXT)
         await asyncio.sleep(60)
         assert len(stage.output.messages) == said
         assert voice.syntheses[0].closed
@@ -441,7 +444,7 @@ def test_the_retry_budget_is_the_sessions() -> None:
         assert len(voice.syntheses) == 3
         assert [fact.error for fact in stage.facts(ComponentFailed)] == [failed.error]
         said = len(stage.output.messages)
-        speak(stage, " More.", scope)  # text that was on its way
+        speak(stage, " More.", scope, behind=TEXT)  # text that was on its way
         await asyncio.sleep(30)
         assert len(stage.output.messages) == said
         speak(stage, TEXT, scope, segment="next")
@@ -512,7 +515,7 @@ def test_no_deadline_runs_while_the_voice_waits_for_text() -> None:
         await asyncio.sleep(120)
         state: Any = stage.inspect().state["open"]
         assert state[SEGMENT]["phase"] == "the voice waits for text"
-        speak(stage, " this is the second.", scope)
+        speak(stage, " this is the second.", scope, behind="This is the first one. And")
         await asyncio.sleep(20)
         assert heard(stage) == "This is the first one. And this is the second."
         assert len(voice.syntheses) == 1

@@ -135,7 +135,7 @@ def test_user_metrics_hold_only_what_is_known() -> None:
 
 
 def segment(**changes: object) -> Segment:
-    blank = Segment("s", "speech-1", True, None, None)  # type: ignore[arg-type]
+    blank = Segment("s", "speech-1", True, None, None, None)  # type: ignore[arg-type]
     return replace(blank, **changes)  # type: ignore[arg-type]
 
 

@@ -37,6 +37,7 @@ from sessionactors.messages.session import (
     SpeechAudible,
     SpeechQuiet,
 )
+from sessionactors.messages.speech import ToolsReviewed
 from sessionactors.messages.turn import Decided, InterruptionWanted, UserActivity
 from sessionactors.model.events import (
     SpeechCreatedEvent,
@@ -72,6 +73,7 @@ FloorMessage: TypeAlias = (
     ScheduleSpeech
     | TurnClaim
     | FloorWanted
+    | ToolsReviewed
     | FloorReleased
     | SpeechAudible
     | SpeechFinished
@@ -109,9 +111,12 @@ class Floor(Actor[FloorState, FloorMessage]):
         match message:
             case ScheduleSpeech():
                 return self._on_schedule(state, message, out)
-            case FloorWanted(speech):
-                # Not only a grant: one that goes on after its tools gave its place up, and has to get one again.
-                return self._next(with_changes(state, speech, wants=True), out)
+            case FloorWanted(speech, ready):
+                return self._on_wanted(state, speech, ready, out)
+            case ToolsReviewed(speech):
+                if (entry := state.entries.get(speech)) is not None:
+                    out.tell(entry.ref, message)
+                return state
             case SpeechAudible():
                 return self._on_audible(state, message, out)
             case FloorReleased(speech):
@@ -214,6 +219,13 @@ class Floor(Actor[FloorState, FloorMessage]):
             out.tell(wiring.supervisor, ReplyScheduled(spec.id))
         return state
 
+    def _on_wanted(self, state: FloorState, speech: str, ready: bool, out: Outbox[FloorMessage]) -> FloorState:
+        """Not only a grant: one that goes on after its tools gave its place up, and has to get one again."""
+        if ready:
+            return self._next(with_changes(state, speech, wants=True), out)
+        state = with_changes(state, speech, background=False, resumed=True, order=state.scheduled)
+        return self._next(replace(state, scheduled=state.scheduled + 1), out)
+
     def _obey_early(self, state: FloorState, speech: str, out: Outbox[FloorMessage]) -> FloorState:
         """Do what was ordered about a speech before it came."""
         order = state.early.get(speech)
@@ -233,11 +245,11 @@ class Floor(Actor[FloorState, FloorMessage]):
         waiting = [
             entry
             for entry in state.entries.values()
-            if not entry.interrupted and (not entry.background or entry.wants) and not entry.granted
+            if not entry.interrupted and not entry.background and not entry.granted
         ]
         if not waiting:
             return state
-        chosen = min(waiting, key=lambda entry: (-entry.spec.priority, entry.order))
+        chosen = min(waiting, key=lambda entry: (-entry.priority, entry.order))
         gap = chosen.spec.agent.options(state.options.session).min_consecutive_speech_delay
         if gap and state.last_end is not None:
             left = gap - (out.now - state.last_end) / NS
@@ -331,7 +343,8 @@ class Floor(Actor[FloorState, FloorMessage]):
         if current is not None and current.allow_interruptions:
             state = self._cutting.cut(state, current, out.now, out)
         for entry in list(state.entries.values()):
-            if entry.background and entry.spec.id != state.current and entry.allow_interruptions:
+            behind = entry.background or entry.resumed
+            if behind and entry.spec.id != state.current and entry.allow_interruptions:
                 state = self._cutting.cut(state, entry, out.now, out)
         return self._answer_claims(state, out)
 

@@ -51,7 +51,7 @@ class Cutting:
             key=lambda entry: (
                 entry.spec.id != state.current,
                 not entry.background,
-                -entry.spec.priority,
+                -entry.priority,
                 entry.order,
             ),
         )

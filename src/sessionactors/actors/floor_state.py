@@ -9,6 +9,7 @@ from sessionactors.interfaces.speech_spec import SpeechSpec
 from sessionactors.messages.floor import ScheduleSpeech
 from sessionactors.messages.session import OptionsChanged
 from sessionactors.messages.turn import Decided, InterruptionWanted
+from sessionactors.model.speech import SPEECH_PRIORITY_NORMAL
 from sessionactors.runtime import (
     Ref,
     Scope,
@@ -35,7 +36,14 @@ class Entry:
     audible: bool = False
     background: bool = False
     """It has been heard and goes on out of hearing (tools)."""
+    resumed: bool = False
+    """It goes on with what its tools gave."""
     interrupted: bool = False
+
+    @property
+    def priority(self) -> int:
+        """Its rank in the queue; the reply to tools has the normal one."""
+        return SPEECH_PRIORITY_NORMAL if self.resumed else self.spec.priority
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias, assert_never
 
 from sessionactors.interfaces.home import Home
-from sessionactors.interfaces.llm import ChatChunk, CompletionUsage
+from sessionactors.interfaces.llm import LLM, ChatChunk, CompletionUsage
 from sessionactors.messages.llm import (
     AttemptDue,
     AttemptEnded,
@@ -22,6 +22,7 @@ from sessionactors.messages.llm import (
     GenerationDone,
     GenerationFailed,
     TextDelta,
+    TextFlushed,
     ToolCallsRequested,
 )
 from sessionactors.messages.session import ComponentFailed, ComponentStumbled, Publish, Recovered
@@ -86,9 +87,7 @@ class LLMActor(Actor[LLMState, LLMMessage]):
 
     def __init__(self, wiring: Wiring) -> None:
         self._wiring = wiring
-        self._llm = wiring.components.llm
         self._options = wiring.options.llm_conn_options
-        self._label = self._llm.label if self._llm is not None else "llm"
 
     def initial(self) -> LLMState:
         """Nothing is asked."""
@@ -142,6 +141,13 @@ class LLMActor(Actor[LLMState, LLMMessage]):
         self._publish_metrics(request, out, cancelled=True)
         return _closed(replace(state, cancelled=state.cancelled + 1), name)
 
+    def _model_of(self, order: GenerateText) -> LLM | None:
+        return self._wiring.components.llm if order.model is None else order.model
+
+    def _label(self, order: GenerateText) -> str:
+        model = self._model_of(order)
+        return "llm" if model is None else model.label
+
     # -- attempts ----------------------------------------------------------------------------------------------------
 
     def _attempt(self, state: LLMState, request: Request, out: Outbox[LLMMessage]) -> LLMState:
@@ -149,7 +155,7 @@ class LLMActor(Actor[LLMState, LLMMessage]):
             return self._superseded(state, request, out)
         number = request.attempt + 1
         request = replace(request, attempt=number, running=True, usage=None, provider_id="")
-        order, llm = request.order, self._llm
+        order, llm = request.order, self._model_of(request.order)
         out.effect(
             order.request,
             lambda port: self._stream(port, order, number),
@@ -161,14 +167,15 @@ class LLMActor(Actor[LLMState, LLMMessage]):
         return _with(state, request)
 
     async def _stream(self, port: EffectPort[LLMMessage], order: GenerateText, attempt: int) -> None:
-        if self._llm is None:
+        llm = self._model_of(order)
+        if llm is None:
             raise SessionStateError(
-                "a reply was asked for, but the session has no llm: give one to AgentSession or start()"
+                "a reply was asked for, but there is no llm: give one to AgentSession, start() or the agent"
             )
-        chat = self._llm.chat(chat_ctx=ChatContext(order.chat_items), tools=order.tools, tool_choice=order.tool_choice)
+        chat = llm.chat(chat_ctx=ChatContext(order.chat_items), tools=order.tools, tool_choice=order.tool_choice)
         async with chat as chunks:
             async for chunk in chunks:
-                await port.send(ChunkArrived(order.request, attempt, _checked(chunk, self._label)))
+                await port.send(ChunkArrived(order.request, attempt, _checked(chunk, llm.label)))
 
     def _watch(self, request: Request, out: Outbox[LLMMessage]) -> None:
         name = request.order.request
@@ -200,6 +207,8 @@ class LLMActor(Actor[LLMState, LLMMessage]):
             calls = ()
         if chunk.content:
             out.tell(order.reply_to, TextDelta(order.request, chunk.content, order.scope))
+        if chunk.flush:
+            out.tell(order.reply_to, TextFlushed(order.request, order.scope))
         if calls:
             out.tell(order.reply_to, ToolCallsRequested(order.request, calls, order.scope))
         return replace(
@@ -216,12 +225,12 @@ class LLMActor(Actor[LLMState, LLMMessage]):
         if request is None:
             return state
         if error is not None:
-            return self._on_failure(state, request, reportable(error, self._label), out)
-        if request.first_at is None:
-            return self._on_failure(
-                state, request, APIError(f"{self._label} answered with neither text nor calls"), out
-            )
-        return self._answer_done(state, request, request.first_at, out)
+            return self._on_failure(state, request, reportable(error, self._label(request.order)), out)
+        model = self._model_of(request.order)
+        if request.first_at is None and (model is None or not model.may_be_silent):
+            silent = APIError(f"{self._label(request.order)} answered with neither text nor calls")
+            return self._on_failure(state, request, silent, out)
+        return self._answer_done(state, request, out.now if request.first_at is None else request.first_at, out)
 
     def _on_stalled(self, state: LLMState, name: str, attempt: int, out: Outbox[LLMMessage]) -> LLMState:
         request = _running(state, name, attempt)
@@ -229,7 +238,7 @@ class LLMActor(Actor[LLMState, LLMMessage]):
             return state
         out.cancel_effect(name)
         what = "did not start to answer" if request.first_at is None else "stopped answering"
-        stalled = APITimeoutError(f"{self._label} {what} within {self._options.timeout} s")
+        stalled = APITimeoutError(f"{self._label(request.order)} {what} within {self._options.timeout} s")
         return self._on_failure(state, request, stalled, out)
 
     def _on_failure(self, state: LLMState, request: Request, error: Exception, out: Outbox[LLMMessage]) -> LLMState:
@@ -239,9 +248,9 @@ class LLMActor(Actor[LLMState, LLMMessage]):
         request = replace(request, running=False, failures=request.failures + 1)
         delay = retry_delay(error, request.failures, self._options) if request.first_at is None else None
         if delay is None:
-            out.tell(self._wiring.supervisor, ComponentFailed("llm", error, self._label))
+            out.tell(self._wiring.supervisor, ComponentFailed("llm", error, self._label(request.order)))
             return self._answer_failed(replace(state, failing=True), request, error, out)
-        out.tell(self._wiring.supervisor, ComponentStumbled("llm", error, self._label))
+        out.tell(self._wiring.supervisor, ComponentStumbled("llm", error, self._label(request.order)))
         out.log("request_retried", level="warning", request=name, failures=request.failures, error=repr(error))
         out.timer(_retry(name), delay, AttemptDue(name))
         return _with(replace(state, retried=state.retried + 1), request)
@@ -271,7 +280,7 @@ class LLMActor(Actor[LLMState, LLMMessage]):
     def _publish_metrics(self, request: Request, out: Outbox[LLMMessage], *, cancelled: bool = False) -> None:
         usage = request.usage or CompletionUsage(0, 0)
         metrics = LLMMetrics(
-            label=self._label,
+            label=self._label(request.order),
             request_id=request.provider_id or request.order.request,
             speech_id=request.order.speech,
             ttft=-1.0 if request.first_at is None else (request.first_at - request.since) / NS,
@@ -281,7 +290,7 @@ class LLMActor(Actor[LLMState, LLMMessage]):
             prompt_cached_tokens=usage.prompt_cached_tokens,
             cancelled=cancelled,
             timestamp=out.wall(),
-            metadata=metadata_of(self._llm),
+            metadata=metadata_of(self._model_of(request.order)),
         )
         out.tell(self._wiring.supervisor, Publish(MetricsCollectedEvent(metrics, out.wall())))
 

@@ -25,9 +25,10 @@ from sessionactors.messages.floor import (
     SilenceSpeech,
     SpeechSilenced,
 )
-from sessionactors.messages.history import AppendItems
 from sessionactors.messages.output import (
     AttachSink,
+    MessageEnded,
+    MessagePending,
     PlayoutFinished,
     PlayoutOverdue,
     PlayoutStarted,
@@ -40,12 +41,12 @@ from sessionactors.messages.output import (
 from sessionactors.messages.room import PublishTranscript
 from sessionactors.messages.session import Publish
 from sessionactors.messages.tts import AudioCredit, CancelSynthesis, SegmentAudio, SegmentAudioEnded, SynthesisFailed
-from sessionactors.model.chat import ChatMessage
 from sessionactors.model.events import ErrorEvent, MetricsCollectedEvent
 from sessionactors.runtime import NS, Actor, Outbox
 
 from .heard import heard_length
-from .item_metrics import assistant_metrics, interruption_metrics
+from .item_metrics import interruption_metrics
+from .kept_message import heard_of, keep_complete
 from .playout_lost import CLEARED_WITHIN, OVERDUE, expect_report, lost_playout
 from .playout_pause import go_on, hold, output_changed
 from .playout_segment import OutputState, Segment, ceased_at, find, update
@@ -67,6 +68,7 @@ OutputMessage: TypeAlias = (
     | SinkReported
     | SetOutputEnabled
     | PlayoutOverdue
+    | MessageEnded
 )
 
 
@@ -113,6 +115,9 @@ class Output(Actor[OutputState, OutputMessage]):
                 return state
             case PlayoutOverdue(segment):
                 return self._on_overdue(state, segment, out)
+            case MessageEnded(name):
+                messages = keep_complete(state.messages.ended(name), self._wiring.history, out)
+                return replace(state, messages=messages)
             case _:
                 assert_never(message)
 
@@ -122,6 +127,9 @@ class Output(Actor[OutputState, OutputMessage]):
             out.port(state.sink.attach, SinkReporter(state.sink, out.myself))
         for segment in state.segments:
             state = self._cut(state, replace(segment, error=error), out)
+        for message in state.messages.pending.values():
+            if not message.open:  # the word that it is over may have been what failed
+                out.tell(message.reply_to, MessagePending(message.id))
         return state
 
     def stopped(self, state: OutputState, out: Outbox[OutputMessage]) -> None:
@@ -150,11 +158,10 @@ class Output(Actor[OutputState, OutputMessage]):
     def _on_play(self, state: OutputState, play: PlaySegment, out: Outbox[OutputMessage]) -> OutputState:
         segment = Segment(
             *(play.segment, play.speech, play.with_audio, play.reply_to, play.scope),
-            granted_at=play.granted_at,
-            add_to_context=play.add_to_context,
+            voice=self._wiring.tts if play.voice is None else play.voice,
             text_marks=play.marks,
-            agent=play.agent,
         )
+        state = replace(state, messages=state.messages.with_segment(play))
         if play.scope.closed:
             return self._settle(state, segment, 0.0, True, out)
         return self._advance(replace(state, segments=(*state.segments, segment)), out)
@@ -173,10 +180,10 @@ class Output(Actor[OutputState, OutputMessage]):
                 out.port(state.sink.begin, segment.id)
                 if held:
                     out.port(state.sink.pause, segment.id)
-                out.tell(self._wiring.tts, AudioCredit(segment.id, self._wiring.options.synthesis_lead))
+                out.tell(segment.voice, AudioCredit(segment.id, self._wiring.options.synthesis_lead))
                 return update(state, segment.id, sink=state.sink)
             if segment.with_audio:
-                out.tell(self._wiring.tts, CancelSynthesis(segment.id))  # nobody will hear it
+                out.tell(segment.voice, CancelSynthesis(segment.id))  # nobody will hear it
                 segment = replace(segment, with_audio=False)
                 state = update(state, segment.id, with_audio=False)
             state = self._show_text_only(state, segment, out)
@@ -204,6 +211,8 @@ class Output(Actor[OutputState, OutputMessage]):
     def _on_text_ended(self, state: OutputState, end: SegmentTextEnded, out: Outbox[OutputMessage]) -> OutputState:
         if end.marks is not None:
             state = update(state, end.segment, text_marks=end.marks)
+        if end.last:
+            state = replace(state, messages=state.messages.last_is(end.segment))
         return self._advance(update(state, end.segment, text_ended=True), out)
 
     def _on_audio(self, state: OutputState, audio: SegmentAudio, out: Outbox[OutputMessage]) -> OutputState:
@@ -282,7 +291,7 @@ class Output(Actor[OutputState, OutputMessage]):
 
     def _give_credit(self, segment: Segment, position: float, out: Outbox[OutputMessage]) -> None:
         if not segment.audio_ended:
-            out.tell(self._wiring.tts, AudioCredit(segment.id, position + self._wiring.options.synthesis_lead))
+            out.tell(segment.voice, AudioCredit(segment.id, position + self._wiring.options.synthesis_lead))
 
     def _settle(
         self, state: OutputState, segment: Segment, position: float, interrupted: bool, out: Outbox[OutputMessage]
@@ -299,9 +308,9 @@ class Output(Actor[OutputState, OutputMessage]):
             length = segment.shown
         heard = segment.text[:length]
         self._show(state, segment, length, True, out)
-        item = self._store(segment, heard, out, interrupted=cut) if heard else None
+        messages, item, is_open = heard_of(state.messages, segment, heard, cut, self._wiring.history, out)
         at = ceased_at(segment, out.now)
-        out.tell(segment.reply_to, PlayoutFinished(segment.id, heard, position, cut, at, segment.error, item))
+        out.tell(segment.reply_to, PlayoutFinished(segment.id, heard, position, cut, at, segment.error, item, is_open))
         if segment.silence is not None:
             metrics = interruption_metrics(segment.speech, segment.silence, position, out.now, out.wall())
             out.tell(self._wiring.supervisor, Publish(MetricsCollectedEvent(metrics, out.wall())))
@@ -309,23 +318,10 @@ class Output(Actor[OutputState, OutputMessage]):
         return replace(
             state,
             segments=tuple(other for other in state.segments if other.id != segment.id),
+            messages=messages,
             played=state.played + played,
             discarded=state.discarded + segment.written - played,
         )
-
-    def _store(self, segment: Segment, heard: str, out: Outbox[OutputMessage], *, interrupted: bool) -> ChatMessage:
-        """What was heard enters the history from here, in the order of playout, whatever becomes of the speech."""
-        created_at = out.wall(segment.granted_at)
-        item = ChatMessage(
-            "assistant",
-            [heard],
-            out.new_id("item"),
-            created_at,
-            interrupted,
-            metrics=assistant_metrics(segment, ceased_at(segment, out.now), out.wall),
-        )
-        out.tell(self._wiring.history, AppendItems((item,), segment.add_to_context, segment.agent))
-        return item
 
     def _on_overdue(self, state: OutputState, name: str, out: Outbox[OutputMessage]) -> OutputState:
         segment = find(state, name)
@@ -354,11 +350,14 @@ class Output(Actor[OutputState, OutputMessage]):
     def _on_silence(self, state: OutputState, order: SilenceSpeech, out: Outbox[OutputMessage]) -> OutputState:
         """Stop the sound of a speech now; what it has waiting is answered for unheard."""
         out.tell(self._wiring.floor, SpeechSilenced(order.speech, (out.now - order.decided_at) / NS))
+        silence: SilenceSpeech | None = order
         for segment in state.segments:
             if segment.speech != order.speech or segment.cut:
                 continue
-            state = self._cut(state, replace(segment, silence=order), out)
-        return self._advance(state, out)
+            state = self._cut(state, replace(segment, silence=silence), out)
+            silence = None  # one interruption, however many segments wait
+        messages = keep_complete(state.messages.interrupted(order.speech), self._wiring.history, out)
+        return self._advance(replace(state, messages=messages), out)
 
     def _cut(self, state: OutputState, segment: Segment, out: Outbox[OutputMessage]) -> OutputState:
         """Stop its sound. What the sink then reports settles it; what has made no sound is settled at once."""

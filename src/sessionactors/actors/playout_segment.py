@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from sessionactors.interfaces.audio_io import (
     AudioSink,
@@ -14,8 +14,10 @@ from sessionactors.messages.output import (
     GenerationMarks,
     PlayoutReport,
 )
-from sessionactors.messages.tts import SynthesisMarks
+from sessionactors.messages.tts import AudioCredit, CancelSynthesis, SynthesisMarks
 from sessionactors.runtime import Ref, Scope
+
+from .spoken_message import SpokenMessages
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +29,8 @@ class Segment:
     with_audio: bool
     reply_to: Ref[PlayoutReport]
     scope: Scope
-    granted_at: int = 0
-    add_to_context: bool = True
-    agent: str = ""
+    voice: Ref[AudioCredit | CancelSynthesis]
+    """Who brings its audio."""
     text: str = ""
     text_ended: bool = False
     anchors: tuple[WordTiming, ...] = ()
@@ -63,6 +64,8 @@ class OutputState:
     sink: AudioSink | None = None
     segments: tuple[Segment, ...] = ()
     """The first one is heard; the others wait."""
+    messages: SpokenMessages = field(default_factory=SpokenMessages)
+    """What was heard of messages that are not in the history yet."""
     audio_enabled: bool = True
     transcription_enabled: bool = True
     synthesised: float = 0.0

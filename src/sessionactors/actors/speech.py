@@ -1,7 +1,8 @@
 """``speech-N``: one thing the agent says, from the request to the last word heard. A child of ``floor``.
 
-A reply may take several steps: text, tools, text again. Each step has one request to the model and one segment of
-playout. It is over when its accounts balance: every segment it opened is reported, every tool it asked for is answered.
+A reply may take several steps: text, tools, text again. Each step has one request to the model and one message, heard
+in one segment or, where the model flushes, in several. It is over when its accounts balance: every segment it opened is
+reported, every tool it asked for is answered.
 """
 
 from __future__ import annotations
@@ -12,60 +13,71 @@ from typing import TypeAlias, assert_never
 
 from sessionactors.interfaces.llm import FunctionToolCall
 from sessionactors.interfaces.speech_spec import SpeechSpec
-from sessionactors.messages.floor import FloorGranted, FloorReleased, FloorWanted, SpeechFinished, SpeechInterrupted
-from sessionactors.messages.history import AppendItems, ContextSnapshot, ContextWanted
+from sessionactors.messages.floor import (
+    FloorGranted,
+    FloorReleased,
+    FloorWanted,
+    SilenceSpeech,
+    SpeechFinished,
+    SpeechInterrupted,
+)
+from sessionactors.messages.history import ContextSnapshot, ContextWanted
 from sessionactors.messages.llm import (
     CancelGeneration,
     GenerateText,
     GenerationDone,
     GenerationFailed,
+    LLMAnswer,
     TextDelta,
+    TextFlushed,
     ToolCallsRequested,
 )
 from sessionactors.messages.output import (
     GenerationMarks,
+    MessageKept,
+    MessagePending,
     PlayoutFinished,
+    PlayoutReport,
     PlayoutStarted,
-    PlaySegment,
-    SegmentText,
-    SegmentTextEnded,
 )
 from sessionactors.messages.session import Publish, SpeechAudible
-from sessionactors.messages.speech import AccountsOverdue, SourceText, SourceTextEnded
-from sessionactors.messages.tools import CallsStored, CallsSuperseded, RunTool, ToolFinished
-from sessionactors.messages.tts import CancelSynthesis, EndOfText, SpeakText
-from sessionactors.model.chat import (
-    ChatMessage,
-    FunctionCall,
-    FunctionCallOutput,
-)
-from sessionactors.model.events import FunctionToolsExecutedEvent, SpeechItemNote, SpeechStepNote
+from sessionactors.messages.speech import AccountsOverdue, AudioGone, SourceText, SourceTextEnded, ToolsReviewed
+from sessionactors.messages.tools import CallsSuperseded, ToolFinished
+from sessionactors.messages.tts import ResendText, SynthesisFailed
+from sessionactors.model.chat import ChatMessage, FunctionCall, FunctionCallOutput
+from sessionactors.model.events import SpeechItemNote, SpeechStepNote
 from sessionactors.model.speech import SpeechSource
-from sessionactors.runtime import Actor, EffectPort, Outbox, Ref, Scope
+from sessionactors.model.tools import ToolChoice
+from sessionactors.runtime import Actor, ChildSpec, EffectPort, Outbox, Ref, Restart, Scope
 
 from .component_metadata import metadata_of
+from .recording import Recording
 from .request_context import context_of, tools_of
-from .speech_state import SpeechState, record_of, starts
+from .speech_state import SpeechState
+from .speech_text import SpeechText
+from .speech_tools import SpeechTools
 from .wiring import Wiring
 
 SpeechMessage: TypeAlias = (
     FloorGranted
     | SpeechInterrupted
     | ContextSnapshot
-    | TextDelta
-    | ToolCallsRequested
-    | GenerationDone
-    | GenerationFailed
-    | PlayoutStarted
-    | PlayoutFinished
+    | LLMAnswer
+    | PlayoutReport
     | ToolFinished
+    | ToolsReviewed
     | SourceText
     | SourceTextEnded
+    | AudioGone
+    | ResendText
     | AccountsOverdue
 )
 
 SETTLE_WITHIN = 5.0
 """Seconds after an interruption in which its accounts must balance; then the handle is done without (as in LiveKit)."""
+
+REVIEW_WITHIN = 1.0
+"""Seconds in which the user's callbacks may cancel the reply to tools; then it follows: no silence for ever."""
 
 
 class Speech(Actor[SpeechState, SpeechMessage]):
@@ -76,6 +88,8 @@ class Speech(Actor[SpeechState, SpeechMessage]):
         self._spec = spec
         self._scope = scope
         self._floor = floor
+        self._text = SpeechText(wiring, spec, scope)
+        self._tools = SpeechTools(wiring, spec, scope)
 
     def initial(self) -> SpeechState:
         """Before the first step."""
@@ -87,6 +101,7 @@ class Speech(Actor[SpeechState, SpeechMessage]):
         if self._spec.source is SpeechSource.GENERATE_REPLY:
             out.tell(self._wiring.history, ContextWanted(self._request(state), out.myself, self._spec.agent.key))
             return state
+        state = self._start_recording(state, out)
         text = self._spec.text
         if text is None or isinstance(text, str):
             state = self._add_text(state, text or "", out)
@@ -103,113 +118,122 @@ class Speech(Actor[SpeechState, SpeechMessage]):
     def receive(self, state: SpeechState, message: SpeechMessage, out: Outbox[SpeechMessage]) -> SpeechState:
         """One message."""
         match message:
-            case TextDelta(request, text):
-                return self._add_text(state, text, out) if request == self._request(state) else state
-            case ToolCallsRequested(request, calls):
-                return self._on_calls(state, calls, out) if request == self._request(state) else state
-            case GenerationDone():
-                return self._on_generated(state, message, out)
-            case GenerationFailed(request, error):
-                return self._on_failed(state, error, out) if request == self._request(state) else state
+            case TextDelta() | TextFlushed() | ToolCallsRequested() | GenerationDone() | GenerationFailed():
+                return self._on_answer(state, message, out) if message.request == self._request(state) else state
+            case PlayoutStarted() | PlayoutFinished() | MessageKept() | MessagePending():
+                return self._on_report(state, message, out)
             case ContextSnapshot():
                 return self._on_context(state, message, out)
             case FloorGranted():
                 return self._on_granted(state, out)
-            case PlayoutStarted(_, at):
-                out.tell(self._floor, SpeechAudible(self._spec.id, at))
-                return state
-            case PlayoutFinished():
-                return self._on_playout_finished(state, message, out)
             case ToolFinished():
-                return self._on_tool_finished(state, message, out)
+                return self._step_over(self._tools.finished(state, message), out)
+            case ToolsReviewed():
+                return self._on_reviewed(state, message, out)
             case SpeechInterrupted():
                 return self._on_interrupted(state, out)
             case SourceText(text):
                 return self._add_text(state, text, out)
             case SourceTextEnded(error):
                 return self._end_text(replace(state, error=error), out)
-            case AccountsOverdue():  # no report of the playout comes any more; results of tools may
-                return self._settle(self._step_over(replace(state, closed=True), out), out)
+            case AudioGone(error):
+                return self._on_audio_gone(state, error, out)
+            case ResendText():
+                self._text.resend(state, message, out)
+                return state
+            case AccountsOverdue():
+                return self._on_overdue(state, out)
             case _:
                 assert_never(message)
-
-    # -- names -------------------------------------------------------------------------------------------------------
 
     def _request(self, state: SpeechState) -> str:
         return f"{self._spec.id}/step-{state.step}"
 
-    def _segment(self, state: SpeechState) -> str:
-        return f"{self._spec.id}/segment-{state.step}"
-
     def _step_scope(self, state: SpeechState) -> Scope:
         return state.scope or self._scope
 
-    # -- the request -------------------------------------------------------------------------------------------------
+    # -- the model ---------------------------------------------------------------------------------------------------
 
     def _on_context(self, state: SpeechState, context: ContextSnapshot, out: Outbox[SpeechMessage]) -> SpeechState:
         if state.interrupted or context.request != self._request(state):
             return state
-        state = replace(state, agent=context.agent)
-        items = context_of(self._spec, context, state.step, state.own, out.wall())
+        spec, model = self._spec, context.agent.components.llm
         last = state.step > self._wiring.options.max_tool_steps
+        follows: ToolChoice = "none" if spec.tool_choice == "none" else "auto"
         out.tell(
             self._wiring.llm,
             GenerateText(
                 request=self._request(state),
-                chat_items=items,
-                tools=tools_of(self._spec, context.agent),
-                tool_choice="none" if last else (self._spec.tool_choice if state.step == 1 else "auto"),
+                chat_items=context_of(spec, context, state.step, state.own, out.wall()),
+                tools=tools_of(spec, context.agent),
+                tool_choice="none" if last else (spec.tool_choice if state.step == 1 else follows),
                 reply_to=out.myself,
-                speech=self._spec.id,
+                speech=spec.id,
                 scope=self._step_scope(state),
+                model=model,
             ),
         )
-        model = metadata_of(self._wiring.components.llm)
-        return replace(state, marks=GenerationMarks(self._spec.user_stopped_at, out.now, model=model))
+        marks = GenerationMarks(spec.user_stopped_at, out.now, model=metadata_of(model))
+        return replace(state, agent=context.agent, marks=marks)
 
-    def _on_generated(self, state: SpeechState, done: GenerationDone, out: Outbox[SpeechMessage]) -> SpeechState:
-        if done.request != self._request(state):
+    def _on_answer(self, state: SpeechState, answer: LLMAnswer, out: Outbox[SpeechMessage]) -> SpeechState:
+        match answer:
+            case TextDelta(_, text):
+                return self._add_text(state, text, out)
+            case TextFlushed():
+                return state if state.interrupted else self._text.flush(state, out)
+            case ToolCallsRequested(_, calls):
+                return self._on_calls(state, calls, out)
+            case GenerationDone():
+                return self._end_text(replace(state, marks=state.marks.generated(answer)), out)
+            case GenerationFailed(_, error):  # what came of the text is played to its end
+                return self._end_text(replace(state, error=error), out)
+            case _:
+                assert_never(answer)
+
+    def _on_calls(
+        self, state: SpeechState, calls: tuple[FunctionToolCall, ...], out: Outbox[SpeechMessage]
+    ) -> SpeechState:
+        if state.step > self._wiring.options.max_tool_steps:
+            out.log("tool_calls_ignored", level="warning", speech=self._spec.id, reason="tool step limit reached")
             return state
-        return self._end_text(replace(state, marks=state.marks.generated(done)), out)
+        state = self._want_floor(self._tools.asked(state, calls, out), out)
+        return self._tools.start(state, out)
 
     # -- text --------------------------------------------------------------------------------------------------------
 
     def _add_text(self, state: SpeechState, text: str, out: Outbox[SpeechMessage]) -> SpeechState:
         if not text or state.interrupted:
             return state
-        scope, segment = self._step_scope(state), self._segment(state)
-        if self._with_audio():
-            out.tell(self._wiring.tts, SpeakText(segment, self._spec.id, text, scope))
-        if state.opened:
-            out.tell(self._wiring.output, SegmentText(segment, text, scope))
-        state = replace(state, text=state.text + text, marks=state.marks.with_text(out.now))
-        return self._want_floor(state, out)
+        return self._want_floor(self._text.add(state, text, out), out)
 
     def _end_text(self, state: SpeechState, out: Outbox[SpeechMessage]) -> SpeechState:
         if state.text_ended or state.interrupted:
             return state
-        state = replace(state, text_ended=True)
-        if state.text:
-            scope, segment = self._step_scope(state), self._segment(state)
-            if self._with_audio():
-                out.tell(self._wiring.tts, EndOfText(segment, scope))
-            if state.opened:
-                out.tell(self._wiring.output, SegmentTextEnded(segment, scope, state.marks))
-        return self._step_over(state, out)
-
-    def _on_failed(self, state: SpeechState, error: BaseException, out: Outbox[SpeechMessage]) -> SpeechState:
-        """What has been said of the text is played to its end; the error is the speech's."""
-        return self._end_text(replace(state, error=error), out)
-
-    def _with_audio(self) -> bool:
-        components = self._wiring.components
-        return self._spec.with_audio and components.tts is not None and components.audio_output
+        return self._step_over(self._text.end(state, out), out)
 
     async def _read_source(
         self, port: EffectPort[SpeechMessage], source: AsyncIterable[str], scope: Scope | None
     ) -> None:
         async for text in source:
             await port.send(SourceText(text, scope or self._scope))
+
+    def _start_recording(self, state: SpeechState, out: Outbox[SpeechMessage]) -> SpeechState:
+        """The speech brings its own audio: somebody reads it, and there is something to be heard already."""
+        frames, wiring, scope = self._spec.audio, self._wiring, self._step_scope(state)
+        if frames is None or not self._text.with_audio:
+            return state
+        name = self._text.message(state)
+        reader = out.spawn("audio", lambda: Recording(wiring, name, frames, scope), ChildSpec(Restart.TEMPORARY))
+        out.watch(reader, lambda end: AudioGone(end.error))
+        return self._want_floor(self._text.begin(replace(state, recording=reader), out), out)
+
+    def _on_audio_gone(
+        self, state: SpeechState, error: BaseException | None, out: Outbox[SpeechMessage]
+    ) -> SpeechState:
+        if error is not None:
+            out.tell(self._wiring.output, SynthesisFailed(self._text.message(state), error))
+        return state
 
     # -- the floor ---------------------------------------------------------------------------------------------------
 
@@ -223,36 +247,32 @@ class Speech(Actor[SpeechState, SpeechMessage]):
         if state.interrupted:
             return state
         state = replace(state, granted=True, granted_at=out.now, released=False)
-        if state.text:
-            state = self._open_segment(state, out)
-        state = self._start_tools(state, out)
+        state = self._tools.start(self._text.open_all(state, out), out)
         return self._step_over(state, out)
 
-    def _open_segment(self, state: SpeechState, out: Outbox[SpeechMessage]) -> SpeechState:
-        scope, segment = self._step_scope(state), self._segment(state)
-        output = self._wiring.output
-        spec = self._spec
-        out.tell(
-            output,
-            PlaySegment(
-                *(segment, spec.id, self._with_audio(), out.myself, scope),
-                granted_at=state.granted_at,
-                add_to_context=spec.add_to_chat_ctx,
-                marks=state.marks,
-                agent=spec.agent.key,
-            ),
-        )
-        out.tell(output, SegmentText(segment, state.text, scope))
-        if state.text_ended:
-            out.tell(output, SegmentTextEnded(segment, scope, state.marks))
-        return replace(state, opened=True)
+    def _on_report(self, state: SpeechState, report: PlayoutReport, out: Outbox[SpeechMessage]) -> SpeechState:
+        match report:
+            case PlayoutStarted(_, at):
+                out.tell(self._floor, SpeechAudible(self._spec.id, at))
+                return state
+            case PlayoutFinished():
+                return self._on_playout_finished(state, report, out)
+            case MessageKept(_, item):
+                state = replace(state, message_open=False)
+                return self._step_over(state if item is None else self._added(state, item, out), out)
+            case MessagePending():
+                self._text.say_if_over(state, out)
+                return state
+            case _:
+                assert_never(report)
 
     def _on_playout_finished(self, state: SpeechState, end: PlayoutFinished, out: Outbox[SpeechMessage]) -> SpeechState:
-        state = replace(state, closed=True, error=state.error or end.error)
+        state = self._text.finished(replace(state, error=state.error or end.error), end, out)
         if end.item is not None:
             state = self._added(state, end.item, out)
         if end.interrupted and not state.interrupted:
             # The sink was cut by something other than the floor (replaced, lost): the speech ends here.
+            out.tell(self._wiring.output, SilenceSpeech(self._spec.id, self._scope, out.now, out.now))
             return self._on_interrupted(state, out)
         return self._step_over(state, out)
 
@@ -263,54 +283,32 @@ class Speech(Actor[SpeechState, SpeechMessage]):
         out.tell(self._wiring.supervisor, Publish(SpeechItemNote(self._spec.id, item)))
         return replace(state, own=state.own | {item.id})
 
-    # -- tools -------------------------------------------------------------------------------------------------------
-
-    def _on_calls(
-        self, state: SpeechState, calls: tuple[FunctionToolCall, ...], out: Outbox[SpeechMessage]
-    ) -> SpeechState:
-        if state.step > self._wiring.options.max_tool_steps:
-            out.log("tool_calls_ignored", level="warning", speech=self._spec.id, reason="tool step limit reached")
-            return state
-        made = tuple(record_of(call, out.new_id("item"), out.wall()) for call in calls)
-        state = self._want_floor(replace(state, calls=state.calls + made), out)
-        return self._start_tools(state, out)
-
-    def _start_tools(self, state: SpeechState, out: Outbox[SpeechMessage]) -> SpeechState:
-        """Tools start once the speech may be heard; after an interruption ``tools`` answers ``cancelled`` at once."""
-        if not state.granted and not state.interrupted:
-            return state
-        agent = state.agent or self._spec.agent
-        for record in state.calls:
-            if not record.told and starts(record, state, agent):
-                order = RunTool(record.call, self._spec.id, out.myself, self._step_scope(state), agent)
-                out.tell(self._wiring.tools, order)
-        calls = tuple(replace(record, told=starts(record, state, agent)) for record in state.calls)
-        return replace(state, calls=calls)
-
-    def _on_tool_finished(self, state: SpeechState, end: ToolFinished, out: Outbox[SpeechMessage]) -> SpeechState:
-        calls = tuple(
-            replace(record, finished=end) if record.call.call_id == end.call_id and record.finished is None else record
-            for record in state.calls
-        )
-        return self._step_over(replace(state, calls=calls), out)
-
     # -- the end of a step -------------------------------------------------------------------------------------------
 
     def _step_over(self, state: SpeechState, out: Outbox[SpeechMessage]) -> SpeechState:
         """Go on when text, playout and tools of this step are done."""
         if not state.interrupted and not state.text_ended:
             return state
-        playing = state.opened and not state.closed
-        waiting_for_floor = bool(state.text) and not state.opened and not state.interrupted
-        if playing or waiting_for_floor:
+        if state.playing or (state.unheard and not state.interrupted):
             return state
-        state = self._start_tools(state, out)
+        state = self._tools.start(state, out)
         if any(record.finished is None for record in state.calls):
             return self._release(state, out)
-        state, outputs = self._commit_tools(state, out)
-        if state.interrupted or state.error is not None or not any(output.reply_required for output in outputs):
+        if state.reviewing:
+            return self._settle(state, out, stop=True) if state.interrupted else state
+        state, items, reply = self._tools.keep(state, out)
+        for item in items:
+            state = self._added(state, item, out)
+        if state.interrupted or state.error is not None or not reply:
             return self._settle(state, out, stop=True)
-        return self._next_step(state, out)
+        out.timer("review", REVIEW_WITHIN, ToolsReviewed(self._spec.id, state.step, reply=True))
+        return self._release(replace(state, reviewing=True), out)
+
+    def _on_reviewed(self, state: SpeechState, review: ToolsReviewed, out: Outbox[SpeechMessage]) -> SpeechState:
+        if not state.reviewing or review.step != state.step or state.interrupted:
+            return state
+        out.cancel_timer("review")
+        return self._next_step(state, out) if review.reply else self._settle(state, out, stop=True)
 
     def _release(self, state: SpeechState, out: Outbox[SpeechMessage]) -> SpeechState:
         """Heard for now: others may speak while the tools run."""
@@ -319,37 +317,12 @@ class Speech(Actor[SpeechState, SpeechMessage]):
             return replace(state, released=True)
         return state
 
-    def _commit_tools(
-        self, state: SpeechState, out: Outbox[SpeechMessage]
-    ) -> tuple[SpeechState, tuple[FunctionCallOutput, ...]]:
-        """Store the calls that ran, each with its output; a call that never started leaves no trace in the history."""
-        ran = [
-            (record.finished.call, record.finished.output)
-            for record in state.calls
-            if record.finished is not None and record.finished.stored
-        ]
-        state = replace(state, calls=())
-        if not ran:
-            return state, ()
-        calls = tuple(call for call, _ in ran)
-        outputs = tuple(output for _, output in ran)
-        out.tell(
-            self._wiring.history, AppendItems((*calls, *outputs), self._spec.add_to_chat_ctx, self._spec.agent.key)
-        )
-        out.tell(self._wiring.tools, CallsStored(tuple(call.call_id for call in calls)))
-        for call in calls:
-            state = self._added(state, call, out)
-        for output in outputs:
-            state = self._added(state, output, out)
-        out.tell(self._wiring.supervisor, Publish(FunctionToolsExecutedEvent(calls, outputs, created_at=out.wall())))
-        return state, outputs
-
     def _next_step(self, state: SpeechState, out: Outbox[SpeechMessage]) -> SpeechState:
-        state = self._release(state, out)
         out.close_scope(self._step_scope(state))
         step = state.step + 1
         scope = out.open_scope(f"step-{step}", self._scope)
         out.tell(self._wiring.supervisor, Publish(SpeechStepNote(self._spec.id, step)))
+        out.tell(self._floor, FloorWanted(self._spec.id, ready=False))
         state = SpeechState(step=step, scope=scope, released=True, own=state.own)
         out.tell(self._wiring.history, ContextWanted(self._request(state), out.myself, self._spec.agent.key))
         return state
@@ -360,14 +333,19 @@ class Speech(Actor[SpeechState, SpeechMessage]):
         if state.interrupted:
             return state
         out.cancel_effect("source")
+        out.cancel_timer("review")
         out.tell(self._wiring.llm, CancelGeneration(self._request(state)))
-        if self._with_audio():
-            out.tell(self._wiring.tts, CancelSynthesis(self._segment(state)))
+        self._text.cancel_voice(state, out)
         out.timer("accounts", SETTLE_WITHIN, AccountsOverdue())
         if state.calls:
             out.tell(self._wiring.tools, CallsSuperseded(self._spec.id))
-        state = self._start_tools(replace(state, interrupted=True), out)
+        state = self._tools.start(replace(state, interrupted=True), out)
         return self._step_over(state, out)
+
+    def _on_overdue(self, state: SpeechState, out: Outbox[SpeechMessage]) -> SpeechState:
+        """No report of the playout comes any more; results of tools may, and are kept."""
+        closed = tuple(replace(segment, opened=True, closed=True) for segment in state.segments)
+        return self._settle(self._step_over(replace(state, segments=closed, message_open=False), out), out)
 
     def _settle(self, state: SpeechState, out: Outbox[SpeechMessage], *, stop: bool = False) -> SpeechState:
         """Tell the floor that the speech is over. The actor itself lives on until its last tool has been stored."""
@@ -382,11 +360,14 @@ class Speech(Actor[SpeechState, SpeechMessage]):
         """Step, length and open accounts."""
         return {
             "source": self._spec.source.value,
+            "agent": self._spec.agent.id,
             "step": state.step,
-            "characters": len(state.text),
+            "characters": state.characters,
+            "segments": [segment.name for segment in state.segments if not segment.closed],
             "granted": state.granted,
             "interrupted": state.interrupted,
             "open_tools": sum(1 for record in state.calls if record.finished is None),
+            "reviewing": state.reviewing,
         }
 
 

@@ -1,19 +1,20 @@
-"""The state of one speech as a value: its step, its text, its tool calls, its open accounts."""
+"""The state of one speech as a value: its step, its text in segments, its tool calls, its open accounts."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sessionactors.interfaces.llm import FunctionToolCall
 from sessionactors.interfaces.user_code import UserAgent
 from sessionactors.messages.output import GENERATION_UNMARKED, GenerationMarks
 from sessionactors.messages.tools import ToolFinished
+from sessionactors.messages.tts import AudioCredit, CancelSynthesis
 from sessionactors.model.chat import (
     FunctionCall,
 )
 from sessionactors.model.tool_arguments import canonical_arguments
 from sessionactors.model.tools import ANY_TOOL, ToolFlag
-from sessionactors.runtime import Scope
+from sessionactors.runtime import Ref, Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,22 @@ class CallRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class TextSegment:
+    """A stretch of the step's text with a synthesis and a playout of its own."""
+
+    name: str
+    text: str = ""
+    ended: bool = False
+    """No more of its text comes."""
+    voiced: int = 0
+    """Characters that the voice has been given."""
+    opened: bool = False
+    """It was given to ``output``."""
+    closed: bool = False
+    """``output`` has reported its end."""
+
+
+@dataclass(frozen=True, slots=True)
 class SpeechState:
     """Where the speech is."""
 
@@ -34,18 +51,20 @@ class SpeechState:
     """As it is for this step's request."""
     scope: Scope | None = None
     """The step's."""
-    text: str = ""
+    recording: Ref[AudioCredit | CancelSynthesis] | None = None
+    """Who reads the audio that the speech was given, instead of a voice."""
+    segments: tuple[TextSegment, ...] = ()
     """The step's text so far."""
     text_ended: bool = False
+    message_open: bool = False
+    """``output`` has yet to say that the step's message is complete."""
     wanted: bool = False
     """The floor was asked for in this step."""
     granted: bool = False
     granted_at: int = 0
-    opened: bool = False
-    """The step's segment was given to ``output``."""
-    closed: bool = False
-    """``output`` has reported its end."""
     calls: tuple[CallRecord, ...] = ()
+    reviewing: bool = False
+    """The user's callbacks look at what the tools gave; then the reply to it follows, or not."""
     own: frozenset[str] = frozenset()
     """Ids of the items that this speech has added to the history, in all steps."""
     interrupted: bool = False
@@ -55,6 +74,32 @@ class SpeechState:
     marks: GenerationMarks = GENERATION_UNMARKED
     """When the step's text came about."""
     error: BaseException | None = None
+
+    @property
+    def playing(self) -> bool:
+        """Whether ``output`` owes a report."""
+        return self.message_open or any(segment.opened and not segment.closed for segment in self.segments)
+
+    @property
+    def unheard(self) -> bool:
+        """Whether there is something that waits for the floor."""
+        return any(not segment.opened for segment in self.segments)
+
+    @property
+    def characters(self) -> int:
+        """Of the step's text so far."""
+        return sum(len(segment.text) for segment in self.segments)
+
+    def with_segment(self, changed: TextSegment) -> SpeechState:
+        """With this segment as it is now: in its place, or as the last one."""
+        if not any(segment.name == changed.name for segment in self.segments):
+            return replace(self, segments=(*self.segments, changed))
+        segments = tuple(changed if segment.name == changed.name else segment for segment in self.segments)
+        return replace(self, segments=segments)
+
+    def segment(self, name: str) -> TextSegment | None:
+        """The segment of this name, if it is of this step."""
+        return next((segment for segment in self.segments if segment.name == name), None)
 
 
 def record_of(call: FunctionToolCall, item_id: str, at: float) -> CallRecord:
@@ -73,4 +118,4 @@ def starts(record: CallRecord, state: SpeechState, agent: UserAgent) -> bool:
     rules = next((tool.rules for tool in agent.tools if tool.name == record.call.name), ANY_TOOL)
     if ToolFlag.IRREVERSIBLE not in rules.flags:
         return True
-    return state.text_ended and (state.closed or not state.text)
+    return state.text_ended and not state.playing and not state.unheard

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from sessionactors.runtime import Scope
+from sessionactors.interfaces.tts import TTS
+from sessionactors.messages.tts import ResendText
+from sessionactors.model.metrics import TTSMetrics
+from sessionactors.runtime import NS, Ref, Scope
 
+from .component_metadata import metadata_of
 from .segment_text import SegmentText
 from .synthesis_attempt import Attempt
 from .withheld_audio import WithheldAudio
@@ -26,6 +30,10 @@ class SpokenSegment:
     """When its first text came."""
     text: SegmentText
     audio: WithheldAudio
+    reply_to: Ref[ResendText]
+    voice: TTS | None = None
+    received: int = 0
+    """Characters of the text that have come."""
     attempt: Attempt | None = None
     """The running one."""
     attempts: int = 0
@@ -51,13 +59,38 @@ class SpokenSegment:
         """Seconds of audio that wait for credit."""
         return (self.audio.received - self.audio.handed) / self.audio.rate
 
-    def with_text(self, text: str) -> SpokenSegment:
-        """More text; after the end there is none."""
-        return self if self.text.ended else replace(self, text=self.text.push(text))
+    @property
+    def label(self) -> str:
+        """Of its voice."""
+        return "tts" if self.voice is None else self.voice.label
+
+    def with_text(self, text: str, offset: int) -> SpokenSegment:
+        """More text, of which some may be here already; after the end there is none."""
+        new = text[max(0, self.received - offset) :]
+        if self.text.ended or not new:
+            return self
+        return replace(self, text=self.text.push(new), received=self.received + len(new))
 
     def with_end(self) -> SpokenSegment:
         """The text is complete."""
         return self if self.text.ended else replace(self, text=self.text.end())
+
+    def metrics(self, now: int, wall: float, *, cancelled: bool) -> TTSMetrics:
+        """What it took until now (kernel clock nanoseconds; ``wall``: the same, seconds since the epoch)."""
+        began, first = self.handed_at, self.first_audio_at
+        return TTSMetrics(
+            label=self.label,
+            segment_id=self.name,
+            speech_id=self.speech,
+            ttfb=-1.0 if first is None or began is None else (first - began) / NS,
+            audio_duration=self.audio.received / self.audio.rate,
+            characters_count=self.text.spoken_length,
+            cancelled=cancelled,
+            duration=0.0 if began is None else (now - began) / NS,
+            request_id=self.name,
+            timestamp=wall,
+            metadata=metadata_of(self.voice),
+        )
 
     def phase(self) -> str:
         """What it waits for, for people."""

@@ -15,12 +15,14 @@ from dataclasses import replace
 from typing import TypeAlias, assert_never
 
 from sessionactors.interfaces.home import Home
+from sessionactors.interfaces.tts import TTS
 from sessionactors.messages.session import ComponentFailed, ComponentStumbled, Publish, Recovered
 from sessionactors.messages.tts import (
     AudioCredit,
     AudioSynthesized,
     CancelSynthesis,
     EndOfText,
+    ResendText,
     SegmentAudio,
     SegmentAudioEnded,
     SpeakText,
@@ -33,8 +35,7 @@ from sessionactors.messages.tts import (
 )
 from sessionactors.model.errors import APIError, APITimeoutError, SessionStateError
 from sessionactors.model.events import MetricsCollectedEvent
-from sessionactors.model.metrics import TTSMetrics
-from sessionactors.runtime import NS, Actor, EffectPort, Outbox, Overflow, Scope
+from sessionactors.runtime import Actor, EffectPort, Outbox, Overflow, Ref
 
 from .component_metadata import metadata_of
 from .retry_policy import reportable, retry_delay
@@ -66,9 +67,7 @@ class TTSActor(Actor[TTSState, TTSMessage]):
 
     def __init__(self, wiring: Wiring) -> None:
         self._wiring = wiring
-        self._voice = wiring.components.tts
         self._options = wiring.options.tts_conn_options
-        self._label = self._voice.label if self._voice is not None else "tts"
 
     def initial(self) -> TTSState:
         """Nothing to say."""
@@ -82,6 +81,8 @@ class TTSActor(Actor[TTSState, TTSMessage]):
             attempt = segment.attempt
             broken = segment if attempt is None else self._break_off(segment, attempt, reportable(error, "tts"), out)
             state = self._go_on(state, replace(broken, retrying=False), out)
+            if not segment.text.ended:  # the message that failed may have brought text
+                out.tell(segment.reply_to, ResendText(segment.name, segment.received))
         return state
 
     def receive(self, state: TTSState, message: TTSMessage, out: Outbox[TTSMessage]) -> TTSState:
@@ -89,12 +90,10 @@ class TTSActor(Actor[TTSState, TTSMessage]):
         match message:
             case AudioSynthesized():
                 return self._on_audio(state, message, out)
-            case SpeakText(name, speech, text, scope):
-                segment = self._opened(state, name, speech, scope, out)
-                return state if segment is None else self._go_on(state, segment.with_text(text), out)
-            case EndOfText(name, scope):
-                segment = self._opened(state, name, "", scope, out)
-                return state if segment is None else self._go_on(state, segment.with_end(), out)
+            case SpeakText():
+                return self._on_text(state, message, out)
+            case EndOfText():
+                return self._on_end_of_text(state, message, out)
             case AudioCredit(name, seconds):
                 return self._on_credit(state, name, seconds, out)
             case CancelSynthesis(name):
@@ -113,20 +112,51 @@ class TTSActor(Actor[TTSState, TTSMessage]):
 
     # -- segments ----------------------------------------------------------------------------------------------------
 
-    def _opened(
-        self, state: TTSState, name: str, speech: str, scope: Scope, out: Outbox[TTSMessage]
-    ) -> SpokenSegment | None:
+    def _on_text(self, state: TTSState, more: SpeakText, out: Outbox[TTSMessage]) -> TTSState:
+        segment = self._opened(state, more, out)
+        if segment is None:
+            return state
+        if more.offset > segment.received:
+            return self._ask_again(state, more.segment, segment.received, more.reply_to, out)
+        return self._go_on(state, segment.with_text(more.text, more.offset), out)
+
+    def _on_end_of_text(self, state: TTSState, end: EndOfText, out: Outbox[TTSMessage]) -> TTSState:
+        if end.segment in state.ended:
+            return state
+        segment = state.segments.get(end.segment)
+        received = 0 if segment is None else segment.received
+        if segment is None and not end.length:
+            out.tell(self._wiring.output, SegmentAudioEnded(end.segment, end.scope))
+            return replace(state.without(end.segment), done=state.done + 1)
+        if segment is None or end.length > received:
+            return self._ask_again(state, end.segment, received, end.reply_to, out)
+        return self._go_on(state, segment.with_end(), out)
+
+    @staticmethod
+    def _ask_again(
+        state: TTSState, name: str, received: int, speech: Ref[ResendText], out: Outbox[TTSMessage]
+    ) -> TTSState:
+        """A piece was lost to a fault here. Without it, what follows would be credited in its place."""
+        out.log("text_lost", level="warning", segment=name, after=received)
+        out.tell(speech, ResendText(name, received))
+        return state
+
+    def _opened(self, state: TTSState, more: SpeakText, out: Outbox[TTSMessage]) -> SpokenSegment | None:
         """The segment, new if it is not known; None if it is over."""
-        if name in state.ended:
+        if more.segment in state.ended:
             return None
-        segment = state.segments.get(name)
+        segment = state.segments.get(more.segment)
         if segment is not None:
             return segment
-        rate = self._voice.sample_rate if self._voice is not None else 1
+        voice = self._wiring.components.tts if more.voice is None else more.voice
+        rate = voice.sample_rate if voice is not None else 1
         audio = WithheldAudio(rate, lead=whole_samples(self._wiring.options.synthesis_lead, rate))
-        audio = audio.granted(state.early_credit.get(name, 0.0))
+        audio = audio.granted(state.early_credit.get(more.segment, 0.0))
         text = SegmentText(self._wiring.options.tts_text_transforms)
-        return SpokenSegment(name, speech, scope, out.now, text, audio)
+        return SpokenSegment(
+            *(more.segment, more.speech, more.scope, out.now, text, audio, more.reply_to),
+            voice=voice,
+        )
 
     def _go_on(self, state: TTSState, segment: SpokenSegment, out: Outbox[TTSMessage]) -> TTSState:
         """Do what can be done for a segment now: start an attempt, give the voice text, end."""
@@ -170,18 +200,18 @@ class TTSActor(Actor[TTSState, TTSMessage]):
             "synthesis_failed", level="warning", segment=segment.name, error=repr(error), unheard=segment.seconds_held
         )
         out.tell(self._wiring.output, SynthesisFailed(segment.name, error))
-        out.tell(self._wiring.supervisor, ComponentFailed("tts", error, self._label))
+        out.tell(self._wiring.supervisor, ComponentFailed("tts", error, segment.label))
         return replace(state.without(segment.name), failing=True, failed=state.failed + 1)
 
     # -- attempts ----------------------------------------------------------------------------------------------------
 
     def _begin(self, segment: SpokenSegment, out: Outbox[TTSMessage]) -> SpokenSegment:
         number = segment.attempts + 1
-        audio, voice = segment.audio, self._voice
+        audio, voice = segment.audio, segment.voice
         order = SynthesisOrder(segment.name, number, segment.scope, audio.received, audio.credit + audio.lead)
         out.effect(
             segment.name,
-            lambda port: self._speak(port, order),
+            lambda port: self._speak(port, order, voice),
             done=lambda _: SynthesisEnded(order.segment, number, None),
             failed=lambda error: SynthesisEnded(order.segment, number, error),
             user_loop=voice is not None and voice.home is Home.USER,
@@ -191,12 +221,13 @@ class TTSActor(Actor[TTSState, TTSMessage]):
         attempt = Attempt(number, segment.resume_at, audio.received, segment.resume_at)
         return self._watch(replace(segment, attempts=number, attempt=attempt, doubt=None), out)
 
-    async def _speak(self, port: EffectPort[TTSMessage], order: SynthesisOrder) -> None:
-        if self._voice is None:
+    @staticmethod
+    async def _speak(port: EffectPort[TTSMessage], order: SynthesisOrder, voice: TTS | None) -> None:
+        if voice is None:
             raise SessionStateError(
-                "speech was asked for, but the session has no tts: give one to AgentSession or start()"
+                "speech was asked for, but there is no tts: give one to AgentSession, start() or the agent"
             )
-        await speak(port.send, port.inlet, self._voice, order)
+        await speak(port.send, port.inlet, voice, order)
 
     def _on_text_wanted(self, state: TTSState, name: str, number: int, out: Outbox[TTSMessage]) -> TTSState:
         segment, attempt = state.running(name, number)
@@ -252,7 +283,7 @@ class TTSActor(Actor[TTSState, TTSMessage]):
         audio, ready = segment.audio.hand_over()
         marks = None
         if ready and not segment.audio.handed:  # with the first of the segment
-            marks = SynthesisMarks(segment.handed_at, segment.first_audio_at, metadata_of(self._voice))
+            marks = SynthesisMarks(segment.handed_at, segment.first_audio_at, metadata_of(segment.voice))
         for part in ready:
             out.tell(self._wiring.output, SegmentAudio(segment.name, part.frame, part.timings, segment.scope, marks))
             marks = None
@@ -279,9 +310,9 @@ class TTSActor(Actor[TTSState, TTSMessage]):
         if segment is None or attempt is None:
             return state
         if error is not None:
-            return self._on_failure(state, segment, attempt, reportable(error, self._label), out)
+            return self._on_failure(state, segment, attempt, reportable(error, segment.label), out)
         if segment.audio.received <= attempt.samples_from or attempt.fed <= attempt.spoken_from:
-            silent = APIError(f"{self._label} gave no audio for the text of {name}")
+            silent = APIError(f"{segment.label} gave no audio for the text of {name}")
             return self._on_failure(state, segment, attempt, silent, out)
         # A voice may end before the text does; another attempt says what it was not given.
         segment = self._watch(replace(segment, attempt=None, resume_at=attempt.fed), out)
@@ -294,7 +325,7 @@ class TTSActor(Actor[TTSState, TTSMessage]):
         out.cancel_effect(name)
         what = "did not start to speak" if segment.audio.received <= attempt.samples_from else "stopped speaking"
         stalled = APITimeoutError(
-            f"{self._label} {what} within {self._options.timeout} s although it had text and room"
+            f"{segment.label} {what} within {self._options.timeout} s although it had text and room"
         )
         return self._on_failure(state, segment, attempt, stalled, out)
 
@@ -311,7 +342,7 @@ class TTSActor(Actor[TTSState, TTSMessage]):
         delay = retry_delay(error, segment.failures, self._options)
         if delay is None:
             return self._give_up(state, segment, error, out)
-        out.tell(self._wiring.supervisor, ComponentStumbled("tts", error, self._label))
+        out.tell(self._wiring.supervisor, ComponentStumbled("tts", error, segment.label))
         out.log(
             "synthesis_retried", level="warning", segment=segment.name, failures=segment.failures, error=repr(error)
         )
@@ -323,11 +354,11 @@ class TTSActor(Actor[TTSState, TTSMessage]):
     ) -> SpokenSegment:
         """The attempt is over; the next one begins where this one is known to have come to."""
         out.cancel_timer(_stall(segment.name))
-        aligned = self._voice is not None and self._voice.aligned_transcript
+        aligned = segment.voice is not None and segment.voice.aligned_transcript
         point = resume_point(attempt, segment.audio, aligned=aligned)
         if not point.certain:
             out.log(
-                "text_perhaps_unspoken", level="warning", segment=segment.name, voice=self._label, error=repr(error)
+                "text_perhaps_unspoken", level="warning", segment=segment.name, voice=segment.label, error=repr(error)
             )
         return replace(
             segment,
@@ -342,20 +373,7 @@ class TTSActor(Actor[TTSState, TTSMessage]):
     def _publish_metrics(self, segment: SpokenSegment, out: Outbox[TTSMessage], *, cancelled: bool = False) -> None:
         if not segment.attempts:
             return  # no voice was asked
-        began, first = segment.handed_at, segment.first_audio_at
-        metrics = TTSMetrics(
-            label=self._label,
-            segment_id=segment.name,
-            speech_id=segment.speech,
-            ttfb=-1.0 if first is None or began is None else (first - began) / NS,
-            audio_duration=segment.audio.received / segment.audio.rate,
-            characters_count=segment.text.spoken_length,
-            cancelled=cancelled,
-            duration=0.0 if began is None else (out.now - began) / NS,
-            request_id=segment.name,
-            timestamp=out.wall(),
-            metadata=metadata_of(self._voice),
-        )
+        metrics = segment.metrics(out.now, out.wall(), cancelled=cancelled)
         out.tell(self._wiring.supervisor, Publish(MetricsCollectedEvent(metrics, out.wall())))
 
     def summary(self, state: TTSState) -> Mapping[str, object]:

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import ClassVar, Self
 
 from sessionactors.model.chat import ChatContext
+from sessionactors.model.sentinel import FlushSentinel
 from sessionactors.model.tools import ToolChoice, ToolDefinition
 
 from .home import Home
@@ -46,19 +47,26 @@ class ChatChunk:
     tool_calls: tuple[FunctionToolCall, ...] = ()
     usage: CompletionUsage | None = None
     request_id: str = ""
+    flush: bool = False
+    """What came before is a segment of its own, spoken while the rest is still being made."""
 
 
 class LLMStream:
-    """The chunks of one request: an async iterator that is also an async context manager."""
+    """The chunks of one request: an async iterator that is also an async context manager.
 
-    def __init__(self, chunks: AsyncGenerator[ChatChunk, None]) -> None:
+    Args:
+        chunks: the answer; a :data:`FLUSH` among them is passed on as a chunk with ``flush``.
+    """
+
+    def __init__(self, chunks: AsyncGenerator[ChatChunk | FlushSentinel, None]) -> None:
         self._chunks = chunks
 
     def __aiter__(self) -> AsyncIterator[ChatChunk]:
         return self
 
     async def __anext__(self) -> ChatChunk:
-        return await anext(self._chunks)
+        chunk = await anext(self._chunks)
+        return ChatChunk(flush=True) if isinstance(chunk, FlushSentinel) else chunk
 
     async def __aenter__(self) -> Self:
         return self
@@ -82,6 +90,8 @@ class LLM(ABC):
     """The model's name, for figures and bills."""
     provider: str = ""
     """Who serves it."""
+    may_be_silent: ClassVar[bool] = False
+    """Whether an answer without text and calls is one; if not, it is a failure."""
 
     @abstractmethod
     def chat(

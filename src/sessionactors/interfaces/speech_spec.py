@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Sequence
 from dataclasses import dataclass
 
+from sessionactors.model.audio import AudioFrame
 from sessionactors.model.chat import ChatItem
 from sessionactors.model.speech import SPEECH_PRIORITY_NORMAL, InputModality, SpeechSource
 from sessionactors.model.tools import ToolChoice
@@ -41,3 +42,5 @@ class SpeechSpec:
     """How the user said what it answers."""
     user_stopped_at: int | None = None
     """When the user whom it answers ceased to speak, kernel clock nanoseconds."""
+    audio: AsyncIterable[AudioFrame] | None = None
+    """For ``say``: the text as audio, made by the caller; no voice is asked."""

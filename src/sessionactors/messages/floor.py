@@ -35,6 +35,8 @@ class FloorWanted:
     """A speech has something to be heard. Speech to ``floor``."""
 
     speech: str
+    ready: bool = True
+    """False: not yet, but it takes its place in the queue again, behind those that wait."""
 
 
 @message()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from sessionactors.interfaces.llm import ChatChunk, CompletionUsage, FunctionToolCall
+from sessionactors.interfaces.llm import LLM, ChatChunk, CompletionUsage, FunctionToolCall
 from sessionactors.model.chat import ChatItem
 from sessionactors.model.tools import ToolChoice, ToolDefinition
 from sessionactors.runtime import Lane, Overflow, Ref, Scope, message
@@ -16,6 +16,14 @@ class TextDelta:
 
     request: str
     text: str
+    scope: Scope
+
+
+@message(fenced=True)
+class TextFlushed:
+    """The model yielded a ``FlushSentinel``: what came before is a segment of its own."""
+
+    request: str
     scope: Scope
 
 
@@ -49,7 +57,7 @@ class GenerationFailed:
     error: BaseException
 
 
-LLMAnswer: TypeAlias = TextDelta | ToolCallsRequested | GenerationDone | GenerationFailed
+LLMAnswer: TypeAlias = TextDelta | TextFlushed | ToolCallsRequested | GenerationDone | GenerationFailed
 
 
 @message(fenced=True)
@@ -63,6 +71,8 @@ class GenerateText:
     reply_to: Ref[LLMAnswer]
     speech: str
     scope: Scope
+    model: LLM | None = None
+    """Who is asked; None: the session's."""
 
 
 @message(lane=Lane.CONTROL, overflow=Overflow.CONFLATE, key=lambda order: order.request)

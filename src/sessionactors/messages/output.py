@@ -11,6 +11,7 @@ from sessionactors.model.metrics import Metadata
 from sessionactors.runtime import Lane, Overflow, Ref, Scope, message
 
 from .llm import GenerationDone
+from .tts import AudioCredit, CancelSynthesis
 
 
 @message()
@@ -36,10 +37,28 @@ class PlayoutFinished:
     error: BaseException | None = None
     """What went wrong, if it could not be played."""
     item: ChatMessage | None = None
-    """What was heard, as ``output`` has given it to ``history``; None when nothing was."""
+    """What was heard of the message, as ``output`` has given it to ``history``; None when nothing was, or not yet."""
+    message_open: bool = False
+    """Further segments of the message are expected: it is not in the history yet."""
 
 
-PlayoutReport: TypeAlias = PlayoutStarted | PlayoutFinished
+@message()
+class MessageKept:
+    """A message is complete, though no segment of it ended just now. ``output`` to its speech."""
+
+    message: str
+    item: ChatMessage | None
+    """As it has been given to ``history``; None when nothing of it was heard."""
+
+
+@message()
+class MessagePending:
+    """``output``, after a fault, to a speech: it knows no more of a message than what was heard of it. Is it over?"""
+
+    message: str
+
+
+PlayoutReport: TypeAlias = PlayoutStarted | PlayoutFinished | MessageKept | MessagePending
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +107,10 @@ class PlaySegment:
     marks: GenerationMarks = GENERATION_UNMARKED
     agent: str = ""
     """Key of the agent that speaks: what was heard enters its context."""
+    message: str = ""
+    """The segments of one message make one item of the history; empty: it is a message of its own."""
+    voice: Ref[AudioCredit | CancelSynthesis] | None = None
+    """Who brings the audio, and is told how much may come; None: ``tts``."""
 
 
 @message(fenced=True)
@@ -107,6 +130,15 @@ class SegmentTextEnded:
     scope: Scope
     marks: GenerationMarks | None = None
     """What is known now that was not when the segment was opened."""
+    last: bool = True
+    """No further segment of its message follows."""
+
+
+@message()
+class MessageEnded:
+    """No further segment of a message follows the ones that were given. Speech to ``output``."""
+
+    message: str
 
 
 @message()

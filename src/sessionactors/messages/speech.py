@@ -1,8 +1,13 @@
-"""What a speech tells itself: the text that user code gives it, and its deadlines."""
+"""What a speech is told by itself and its helpers: the text and audio that user code gives it, and its deadlines."""
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
+from sessionactors.model.audio import AudioFrame
 from sessionactors.runtime import Scope, message
+
+from .tts import AudioCredit, CancelSynthesis
 
 
 @message(fenced=True)
@@ -23,3 +28,39 @@ class SourceTextEnded:
 @message()
 class AccountsOverdue:
     """An interrupted speech has not settled its accounts in time."""
+
+
+@message()
+class ToolsReviewed:
+    """The user's callbacks have seen what the tools of a step gave. Session to ``floor``, which passes it on."""
+
+    speech: str
+    step: int
+    reply: bool
+    """False: a callback cancelled the reply."""
+
+
+@message()
+class AudioGone:
+    """A speech, to itself: the actor that reads its audio ended before the audio did."""
+
+    error: BaseException | None
+
+
+@message(fenced=True)
+class FrameRead:
+    """The reader of a speech's audio, to itself: the user's iterable gave a frame."""
+
+    frame: AudioFrame
+    scope: Scope
+
+
+@message()
+class FramesEnded:
+    """The reader of a speech's audio, to itself: the user's iterable ended, or raised."""
+
+    error: BaseException | None
+
+
+RecordingMessage: TypeAlias = AudioCredit | CancelSynthesis | FrameRead | FramesEnded
+"""What the reader of a speech's audio is told."""

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sessionactors.interfaces.tts import SynthesizedAudio, WordTiming
+from sessionactors.interfaces.tts import TTS, SynthesizedAudio, WordTiming
 from sessionactors.model.audio import AudioFrame
 from sessionactors.model.metrics import Metadata
-from sessionactors.runtime import Lane, Overflow, Scope, message
+from sessionactors.runtime import Lane, Overflow, Ref, Scope, message
+
+
+@message()
+class ResendText:
+    """Some text of a segment did not arrive. ``tts`` to the speech."""
+
+    segment: str
+    after: int
+    """So many characters are there."""
 
 
 @message(fenced=True)
@@ -18,6 +27,11 @@ class SpeakText:
     speech: str
     text: str
     scope: Scope
+    offset: int
+    """Where in the segment's text it begins: shows when a piece before it was lost."""
+    reply_to: Ref[ResendText]
+    voice: TTS | None = None
+    """Who speaks; None: the session's voice."""
 
 
 @message(fenced=True)
@@ -26,6 +40,9 @@ class EndOfText:
 
     segment: str
     scope: Scope
+    length: int
+    """Of all of it: shows when the last piece was lost."""
+    reply_to: Ref[ResendText]
 
 
 @message(lane=Lane.CONTROL, overflow=Overflow.CONFLATE, key=lambda order: order.segment)

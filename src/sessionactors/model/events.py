@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal, TypeAlias
 
@@ -75,6 +75,13 @@ class ConversationItemAddedEvent:
     type: Literal["conversation_item_added"] = "conversation_item_added"
 
 
+@dataclass(slots=True)
+class ToolReview:
+    """What callbacks made of a step's tools, on their loop. What they decided goes back to the actors as a message."""
+
+    reply: bool = True
+
+
 @dataclass(frozen=True, slots=True)
 class FunctionToolsExecutedEvent:
     """The tools of one step have run."""
@@ -83,6 +90,10 @@ class FunctionToolsExecutedEvent:
     function_call_outputs: tuple[FunctionCallOutput, ...]
     """Parallel to the calls."""
     created_at: float
+    speech_id: str = ""
+    num_steps: int = 1
+    """Which step of the speech they belong to."""
+    review: ToolReview = field(default_factory=ToolReview, compare=False, repr=False)
     type: Literal["function_tools_executed"] = "function_tools_executed"
 
     def zipped(self) -> list[tuple[FunctionCall, FunctionCallOutput]]:
@@ -92,7 +103,11 @@ class FunctionToolsExecutedEvent:
     @property
     def has_tool_reply(self) -> bool:
         """Whether a reply follows."""
-        return any(output.reply_required for output in self.function_call_outputs)
+        return self.review.reply and any(output.reply_required for output in self.function_call_outputs)
+
+    def cancel_tool_reply(self) -> None:
+        """Have no reply follow. Only a callback that is not ``async`` is in time."""
+        self.review.reply = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from sessionactors.interfaces.vad import VAD
 from sessionactors.messages.ear import AttachSource, SetInputEnabled
 from sessionactors.messages.floor import InterruptSpeech, SetAllowInterruptions
 from sessionactors.messages.output import AttachSink, SetOutputEnabled
+from sessionactors.messages.speech import ToolsReviewed
 from sessionactors.messages.tools import ApprovalGiven
 from sessionactors.model.errors import SessionStateError
 from sessionactors.model.events import (
@@ -31,6 +32,7 @@ from sessionactors.model.events import (
     CloseEvent,
     CloseReason,
     ContextNote,
+    FunctionToolsExecutedEvent,
     HistoryNote,
     SessionEvent,
     SessionNote,
@@ -298,6 +300,10 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
             case ToolExecutionUpdatedEvent(update):
                 self._on_tool_update(update)
                 self._raise_event(event)
+            case FunctionToolsExecutedEvent():
+                self._raise_event(event)
+                if self._wiring is not None and self._wiring.floor.is_alive():
+                    self._wiring.floor.tell(ToolsReviewed(event.speech_id, event.num_steps, event.review.reply))
             case CloseEvent():
                 self._on_closed(event)
             case _:

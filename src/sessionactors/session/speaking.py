@@ -9,6 +9,7 @@ from sessionactors.interfaces.speech_spec import SpeechSpec
 from sessionactors.interfaces.user_code import UserAgent
 from sessionactors.messages.floor import InterruptSpeech
 from sessionactors.messages.session import SpeakRequested
+from sessionactors.model.audio import AudioFrame
 from sessionactors.model.chat import ChatContext, ChatMessage
 from sessionactors.model.errors import SessionStateError
 from sessionactors.model.sentinel import NOT_GIVEN, NotGivenOr, given
@@ -27,6 +28,7 @@ class Speaking(SessionLink[Userdata_T]):
         self,
         text: str | AsyncIterable[str],
         *,
+        audio: NotGivenOr[AsyncIterable[AudioFrame] | None] = NOT_GIVEN,
         allow_interruptions: NotGivenOr[bool] = NOT_GIVEN,
         add_to_chat_ctx: bool = True,
         priority: int = SPEECH_PRIORITY_NORMAL,
@@ -35,18 +37,20 @@ class Speaking(SessionLink[Userdata_T]):
 
         Args:
             text: what is said, shown and kept; pieces of an iterable are concatenated as they are.
+            audio: the text as audio: int16 frames of any rate, read on the loop of the session's user a little ahead
+                of what is heard. The voice is not asked then.
             allow_interruptions: whether the user may cut it off; the session's option if not given.
             add_to_chat_ctx: whether the model sees it later. It is in the history in any case.
             priority: higher ones are heard first; nothing is cut off for them.
 
         Raises:
-            SessionStateError: the session is not running; or it has a place to be heard and no voice.
+            SessionStateError: the session is not running; or it has a place to be heard, no voice, and no ``audio``.
         """
         speech_id = self._new_speech_id("say()")
-        agent = self._agent_in_charge()
-        if agent.components.tts is None and self._is_heard():
+        agent, recorded = self._agent_in_charge(), given(audio, None)
+        if recorded is None and agent.components.tts is None and self._is_heard():
             raise SessionStateError(
-                "say() needs a voice: give the session or the agent a tts, or turn its audio output off"
+                "say() needs a voice: give the session or the agent a tts, the call an audio, or turn the output off"
             )
         return self._speak(
             SpeechSpec(
@@ -54,6 +58,7 @@ class Speaking(SessionLink[Userdata_T]):
                 source=SpeechSource.SAY,
                 agent=agent,
                 text=text,
+                audio=recorded,
                 allow_interruptions=given(allow_interruptions, agent.options(self._options).allow_interruptions),
                 add_to_chat_ctx=add_to_chat_ctx,
                 priority=priority,

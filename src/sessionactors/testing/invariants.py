@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from sessionactors.actors import states
+from sessionactors.actors.spoken_message import joined
 from sessionactors.interfaces.speech_spec import SpeechSpec
 from sessionactors.messages.ear import FinalTranscript
 from sessionactors.messages.floor import (
@@ -113,7 +114,11 @@ def p02_history_is_what_was_heard(run: Run) -> Iterator[Broken]:
         if piece.participant == "agent":
             shown[piece.segment] = shown.get(piece.segment, "") + piece.text
     items = [item.text_content for item in run.added if isinstance(item, ChatMessage) and item.role == "assistant"]
-    if items != [text for text in shown.values() if text]:
+    messages: dict[str, str] = {}
+    for segment, text in shown.items():  # the segments of a message: speech-1/segment-1, speech-1/segment-1.2, ...
+        message = segment.split(".", 1)[0]
+        messages[message] = joined(messages.get(message, ""), text)
+    if items != [text for text in messages.values() if text]:
         yield Broken("P2", f"history says {items}, shown was {shown}")
     first: dict[str, float] = {}
     for heard in run.audio:
