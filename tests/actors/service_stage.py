@@ -156,7 +156,7 @@ class Stage:
         self.agent = agent or ScriptedAgent()
         components = Components(options=options, agent=self.agent, emit=lambda event: None, llm=llm, tts=tts)
         self.wiring = Wiring(components)
-        self.speech, self.supervisor, self.output = Told(), Told(), Told()
+        self.speech, self.supervisor, self.output, self.history = Told(), Told(), Told(), Told()
         self._service = service
         self._answer = output
         self._keep_state = keep_state
@@ -179,6 +179,7 @@ class Stage:
     def _begin(self, out: Outbox[Any]) -> None:
         wiring = self.wiring
         wiring.supervisor = out.spawn("supervisor", lambda: Probe(self.supervisor))
+        wiring.history = out.spawn("history", lambda: Probe(self.history))
         wiring.output = out.spawn("output", lambda: Probe(self.output, self._answer))
         self.speech_ref = out.spawn("speech", lambda: Probe(self.speech))
         spec = ChildSpec(keep_state=self._keep_state)

@@ -487,3 +487,47 @@ def test_p10_a_session_closes_in_time_at_any_point_of_a_tool_phase() -> None:
         scenario.close(0.55 + number * 0.2, deadline=1.0)
         run = scenario.play(number)
         assert invariants.broken(run) == [], number
+
+
+# -- in progress -----------------------------------------------------------------------------------------------------
+
+
+def shown(run: Run, request: int) -> list[str]:
+    """What the model was shown of calls, in order; and of what was said."""
+    return [
+        getattr(item, "output", "") or getattr(item, "name", "") or getattr(item, "text_content", "")
+        for item in run.requests[request].items
+        if item.type not in ("agent_handoff", "agent_config_update")
+    ]
+
+
+def test_a_call_that_outlives_its_turn_is_shown_as_in_progress_until_it_has_returned() -> None:
+    scenario = asked(having(slow(3.0)))
+    scenario.llm_replies(tool_calls=[call("a")])
+    scenario.user_types("Are you there?", at=2.0)
+    scenario.llm_replies("Yes.")
+    scenario.user_types("And now?", at=6.0)
+    scenario.llm_replies("Now too.")
+    run = played(scenario)
+    during, after = shown(run, 1), shown(run, 2)
+    assert during == [
+        "Be kind.",
+        "Please.",
+        "act",
+        "In progress: the tool is running and has not returned. Do not call it again for the same thing.",
+        "Are you there?",
+    ]
+    assert "a is done" in after
+    assert not [text for text in after if text.startswith("In progress")]
+    assert not [output for output, _ in outputs(run) if output.startswith("In progress")]
+
+
+def test_p05_every_call_in_a_request_has_its_output_or_is_marked_as_in_progress() -> None:
+    def check(run: Run) -> None:
+        for request in run.requests:
+            calls = [item.call_id for item in request.items if isinstance(item, FunctionCall)]
+            answers = [item.call_id for item in request.items if isinstance(item, FunctionCallOutput)]
+            assert sorted(calls) == sorted(answers)
+            assert len(set(calls)) == len(calls)
+
+    explore(conversation, schedules=12, expect=check)

@@ -15,6 +15,7 @@ from sessionactors.messages.history import (
     AgentRevised,
     AgentTakesOver,
     AppendItems,
+    CallRuns,
     ContextChanged,
     ContextSnapshot,
     ContextWanted,
@@ -27,9 +28,12 @@ from sessionactors.model.instructed import instructed
 from sessionactors.model.instructions import rendered
 from sessionactors.runtime import Actor, Outbox
 
+from .open_calls import RunningCall, still_open, with_open_calls
 from .wiring import Wiring
 
-HistoryMessage: TypeAlias = AppendItems | ContextWanted | AgentTakesOver | AgentRevised | ReplaceContext | MergeContext
+HistoryMessage: TypeAlias = (
+    AppendItems | CallRuns | ContextWanted | AgentTakesOver | AgentRevised | ReplaceContext | MergeContext
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,8 @@ class HistoryState:
     version: int = 0
     items: tuple[ChatItem, ...] = field(default=())
     """All of it, in order of playout."""
+    running: tuple[RunningCall, ...] = ()
+    """Tool calls that contexts show as in progress."""
 
 
 class History(Actor[HistoryState, HistoryMessage]):
@@ -70,12 +76,15 @@ class History(Actor[HistoryState, HistoryMessage]):
         """Change it, or answer with the present version."""
         match message:
             case AppendItems(items, add_to_context, agent):
-                state = self._added(state, items, out)
+                state = replace(self._added(state, items, out), running=still_open(state.running, items))
                 return self._remember(state, agent, items, out) if add_to_context else state
             case ContextWanted(request, reply_to, agent):
                 memory = _memory(state, agent) or state.memories[state.in_charge]
-                out.tell(reply_to, ContextSnapshot(request, state.version, memory.items, memory.agent))
+                shown = with_open_calls(memory.items, state.running, memory.agent.key)
+                out.tell(reply_to, ContextSnapshot(request, state.version, shown, memory.agent))
                 return state
+            case CallRuns(call, agent):
+                return replace(state, running=(*state.running, RunningCall(call, agent)))
             case AgentTakesOver():
                 return self._on_takes_over(state, message, out)
             case AgentRevised():
@@ -169,6 +178,7 @@ class History(Actor[HistoryState, HistoryMessage]):
             "version": state.version,
             "items": len(state.items),
             "in_charge": state.in_charge,
+            "in_progress": [running.call.call_id for running in state.running],
             "contexts": {key: len(memory.items) for key, memory in state.memories.items()},
         }
 

@@ -14,7 +14,7 @@ from typing import TypeAlias, assert_never
 
 from sessionactors.interfaces.tool_link import Approval, CallSuperseded, Entry
 from sessionactors.interfaces.user_code import UserAgent
-from sessionactors.messages.history import AppendItems
+from sessionactors.messages.history import AppendItems, CallRuns
 from sessionactors.messages.session import Publish
 from sessionactors.messages.tools import (
     ApprovalGiven,
@@ -237,6 +237,8 @@ class ToolsActor(Actor[ToolsState, ToolsMessage]):
             return state
         kept = replace(call.call, created_at=out.wall())
         self._publish(ToolCallStarted(kept), out)
+        owner = "" if call.rules.outlives_agent else call.order.agent.key
+        out.tell(self._wiring.history, CallRuns(kept, owner))
         if call.rules.timeout is not None:
             out.timer(_timer(call_id), call.rules.timeout, CallOverdue(call_id))
         self._oblige_return(call, out)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sessionactors.interfaces.user_code import UserAgent
-from sessionactors.model.chat import AgentHandoff, ChatItem
+from sessionactors.model.chat import AgentHandoff, ChatItem, FunctionCall
 from sessionactors.runtime import Ref, message
 
 
@@ -97,3 +97,12 @@ class ContextChanged:
     """These are all of them; else they came to the end."""
     ticket: str = ""
     """Of the change that was asked for, if one was."""
+
+
+@message()
+class CallRuns:
+    """A tool runs: until its output is added, contexts show it as in progress. ``tools`` to ``history``."""
+
+    call: FunctionCall
+    agent: str
+    """Key of the agent whose model made the call; empty: every agent sees it."""
