@@ -428,7 +428,7 @@ def test_a_shorter_deadline_wins_over_a_longer_one() -> None:
 
 def test_shutdown_asks_for_the_close_without_waiting() -> None:
     scenario = one_turn()
-    scenario.call(4.0, lambda session: session.shutdown())
+    scenario.call(4.0, lambda session: session.shutdown(drain=False))
     run = played(scenario)
     assert run.close_event.reason is CloseReason.USER_INITIATED
     assert run.ended_at < 4.5

@@ -57,6 +57,8 @@ class Components:
     stt: STT | None = None
     tts: TTS | None = None
     vad: VAD | None = None
+    vad_is_default: bool = False
+    """Nobody chose it: what the recogniser says about times counts more."""
     turn_detector: TurnDetector | None = None
     transport: Transport | None = None
     text_input: bool = True

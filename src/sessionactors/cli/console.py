@@ -115,7 +115,7 @@ async def _close_when_answered(room: _TerminalRoom, ctx: JobContext, *, in_a_hur
     for session in ctx.sessions:
         if not in_a_hurry:
             await _answered(session)
-        session.shutdown()
+        session.shutdown(drain=False)
 
 
 async def _answered(session: AgentSession[object]) -> None:

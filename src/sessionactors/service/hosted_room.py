@@ -202,7 +202,7 @@ class HostedRoom:
             return
         self.slot.phase = RoomPhase.CLOSING
         if self.handle is not None:
-            self.handle.session.shutdown(reason=reason, deadline=deadline)
+            self.handle.session.shutdown(drain=False, reason=reason, deadline=deadline)
         elif not self._given_up and self._task is not None:
             self._given_up = True
             self._task.cancel()

@@ -33,12 +33,26 @@ class Mirror:
     items: list[ChatItem] = field(default_factory=list)
     run: RunResult[object] | None = None
     """What ``session.run`` watches, until it is complete."""
+    closing: bool = False
+    """The user has closed the session: speeches that end now do not complete a run."""
     usage: AgentSessionUsage = field(default_factory=AgentSessionUsage)
 
     def watch(self, handle: SpeechHandle) -> None:
         """A speech was asked for: a run that is under way includes it."""
         if self.run is not None:
             self.run.watch(handle)
+
+    def watch_entering(self, key: str) -> RunResult[object]:
+        """The session starts: watch what its first agent says when it enters."""
+
+        def forget(run: object) -> None:
+            if self.run is run:
+                self.run = None
+
+        run: RunResult[object] = RunResult(None, attempts=0, ask_again=lambda: None, forget=forget)
+        run.work_begins(key)
+        self.run = run
+        return run
 
     def add_item(self, handle: SpeechHandle, item: ChatMessage | FunctionCall | FunctionCallOutput) -> None:
         """A speech produced an item of the history."""
@@ -68,7 +82,7 @@ class Mirror:
         if self.current is handle:
             self.current = None
         handle._finish(interrupted=interrupted, error=error)
-        if self.run is not None:
+        if self.run is not None and not self.closing:
             self.run.speech_over(speech_id, error)
 
     def reflect(self, event: AgentStateChangedEvent | UserStateChangedEvent | SessionUsageUpdatedEvent) -> None:
@@ -83,13 +97,16 @@ class Mirror:
             case _:
                 assert_never(event)
 
-    def close(self) -> None:
-        """The session is over: so is every speech. States return to their beginning, without events."""
+    def end_speeches(self) -> None:
+        """The session is over: so is every speech."""
         for speech_id in list(self.handles):
             ended = SessionStateError(f"the session closed before {speech_id} was over")
             self.finish(speech_id, interrupted=True, error=ended)
         self.current = None
-        if self.run is not None:
-            self.run.close()
+
+    def reset(self) -> None:
+        """The end has been told of: states return to their beginning, without events, and a run that waits fails."""
         self.agent_state = "initializing"
         self.user_state = "listening"
+        if self.run is not None:
+            self.run.close()

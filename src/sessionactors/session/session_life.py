@@ -26,7 +26,7 @@ from sessionactors.model.events import (
     CloseEvent,
     CloseReason,
 )
-from sessionactors.model.sentinel import given
+from sessionactors.model.sentinel import NOT_GIVEN, NotGivenOr, given
 from sessionactors.runtime import (
     CloseReport,
     InternalError,
@@ -42,7 +42,9 @@ from .job import session_starts
 from .lifecycle import SessionLifecycle
 from .mirror import Mirror
 from .room_options import RoomInputOptions, RoomOptions, RoomOutputOptions, in_one_spelling
+from .run_result import RunResult
 from .session_link import SessionLink, Userdata_T
+from .start_options import RecordingOptions, component, default_vad, refuse_recording, refuse_session_host
 from .tool import check_tools
 
 if TYPE_CHECKING:
@@ -65,14 +67,17 @@ class SessionLife(SessionLink[Userdata_T]):
         *,
         room: Transport | None = None,
         room_name: str | None = None,
-        stt: STT | None = None,
-        vad: VAD | None = None,
-        llm: LLM | None = None,
-        tts: TTS | None = None,
-        room_options: RoomOptions | None = None,
-        room_input_options: RoomInputOptions | None = None,
-        room_output_options: RoomOutputOptions | None = None,
-    ) -> None:
+        stt: NotGivenOr[STT | str | None] = NOT_GIVEN,
+        vad: NotGivenOr[VAD | None] = NOT_GIVEN,
+        llm: NotGivenOr[LLM | str | None] = NOT_GIVEN,
+        tts: NotGivenOr[TTS | str | None] = NOT_GIVEN,
+        room_options: NotGivenOr[RoomOptions | None] = NOT_GIVEN,
+        room_input_options: NotGivenOr[RoomInputOptions | None] = NOT_GIVEN,
+        room_output_options: NotGivenOr[RoomOutputOptions | None] = NOT_GIVEN,
+        capture_run: bool = False,
+        record: NotGivenOr[bool | RecordingOptions] = NOT_GIVEN,
+        session_host: NotGivenOr[bool] = NOT_GIVEN,
+    ) -> RunResult[object] | None:
         """Start the session and return when it listens. A second call with the same agent does nothing.
 
         Args:
@@ -80,40 +85,55 @@ class SessionLife(SessionLink[Userdata_T]):
             room: the way in and out; without one, audio is what ``input.audio`` and ``output.audio`` are set to.
             room_name: names the session's actors and log lines; made up if not given.
             stt: speech to text, unless given before; another one is an error, as for all components.
-            vad: voice activity detection.
+            vad: voice activity detection. If it is given nowhere, and there is a recogniser and audio to hear: Silero,
+                from the ``offline`` extra; None for none.
             llm: the model.
             tts: the voice.
             room_options: what to take from the room and to give to it.
             room_input_options: what to take from the room, in another spelling.
             room_output_options: what to give to the room, in another spelling.
+            capture_run: wait until ``on_enter`` has run and all that it said is over.
+            record: recording in LiveKit's cloud; here drop-in actors record.
+            session_host: driving the session over its room; not here.
+
+        Returns:
+            With ``capture_run``, what ``on_enter`` brought about; else None.
 
         Raises:
             SessionStateError: it runs with another agent, the agent runs elsewhere, or the session is closing.
-            OptionError: a component, or the options of the room, are given twice.
+            OptionError: a component, or the options of the room, are given twice; a component is a model string; recording
+                or a session host is asked for.
             APIConnectionError: the room could not be linked; nothing is left behind.
             DuplicateToolError: the agent has a tool of the name of one of the session.
             Exception: what ``setup()`` of a tool set raised; nothing is left behind.
         """
+        refuse_recording(record)
+        refuse_session_host(session_host)
         async with self._starting:
             if self._root is not None:
                 if agent is self._agent:
-                    return
+                    return None
                 raise SessionStateError(
                     f"the session runs with agent {self._agent.id if self._agent else '?'!r}; close it before starting "
                     f"it with {agent.id!r}"
                 )
             if agent._session is not None:
                 raise SessionStateError(f"agent {agent.id!r} runs in another session: make an agent for each session")
-            self._stt = one_of("stt", self._stt, stt)
-            self._vad = one_of("vad", self._vad, vad)
-            self._llm = one_of("llm", self._llm, llm)
-            self._tts = one_of("tts", self._tts, tts)
-            await self._start(
+            self._stt = one_of("stt", self._stt, component("stt", stt))
+            self._vad = one_of("vad", self._vad, component("vad", vad))
+            self._vad_absent = self._vad_absent and vad is NOT_GIVEN
+            self._llm = one_of("llm", self._llm, component("llm", llm))
+            self._tts = one_of("tts", self._tts, component("tts", tts))
+            entering = await self._start(
                 agent,
                 room,
                 room_name,
-                *in_one_spelling(room_options, room_input_options, room_output_options),
+                *in_one_spelling(
+                    given(room_options, None), given(room_input_options, None), given(room_output_options, None)
+                ),
+                capture_run=capture_run,
             )
+        return None if entering is None else await entering
 
     async def _start(
         self,
@@ -122,7 +142,9 @@ class SessionLife(SessionLink[Userdata_T]):
         room_name: str | None,
         room_input: RoomInputOptions,
         room_output: RoomOutputOptions,
-    ) -> None:
+        *,
+        capture_run: bool,
+    ) -> RunResult[object] | None:
         check_tools((*self._tools, *agent.tools), f"agent {agent.id!r}, with the tools of its session,")
         self._user_loop = loop = asyncio.get_running_loop()
         if self._given_loop is not None and self._given_loop is not loop:
@@ -139,10 +161,14 @@ class SessionLife(SessionLink[Userdata_T]):
         self._close_wanted = None
         self._agent = agent
         self._text_callback = room_input.text_input_cb
+        if self._vad_absent and self._stt is not None and room_input.audio_enabled:
+            self._default_vad = default_vad()
+        vad = self._vad or self._default_vad
         self._roster.begin(
-            AgentComponents(self._stt, self._vad, self._llm, self._tts, self._turn_detector), lambda: system.threads
+            AgentComponents(self._stt, vad, self._llm, self._tts, self._turn_detector), lambda: system.threads
         )
         bound = self._roster.bind(agent)
+        entering = self._mirror.watch_entering(bound.key) if capture_run else None
         drop_ins = (*self._drop_ins, *map(as_actor, session_starts(transport, cast("AgentSession[object]", self))))
         audio_output = room_output.audio_enabled and self._output.audio_enabled
         components = Components(
@@ -152,7 +178,8 @@ class SessionLife(SessionLink[Userdata_T]):
             llm=self._llm,
             stt=self._stt,
             tts=self._tts,
-            vad=self._vad,
+            vad=vad,
+            vad_is_default=self._default_vad is not None,
             turn_detector=self._turn_detector,
             transport=transport,
             text_input=room_input.text_enabled,
@@ -188,6 +215,7 @@ class SessionLife(SessionLink[Userdata_T]):
         lifecycle.watch(root.cell)
         self._began(root, lifecycle)
         await self._until_ready()
+        return entering
 
     def _began(self, root: Ref[SupervisorMessage], lifecycle: SessionLifecycle) -> None:
         if self._lifecycle is not lifecycle:
@@ -228,6 +256,7 @@ class SessionLife(SessionLink[Userdata_T]):
         await asyncio.sleep(0)  # callbacks of the close event run before the caller goes on
 
     def _request_close(self, reason: CloseReason, deadline: float) -> None:
+        self._mirror.closing = True
         root, lifecycle = self._root, self._lifecycle
         if root is None or lifecycle is None:
             self._close_wanted = (reason, deadline)  # it may be starting just now
@@ -240,10 +269,28 @@ class SessionLife(SessionLink[Userdata_T]):
             log.debug("close_too_late", room=self._room_name, actor=self._room_name, message_id=0, error=repr(error))
 
     def shutdown(
-        self, *, reason: CloseReason = CloseReason.USER_INITIATED, deadline: float = DEFAULT_CLOSE_DEADLINE
+        self,
+        *,
+        drain: bool = True,
+        reason: CloseReason = CloseReason.USER_INITIATED,
+        deadline: float = DEFAULT_CLOSE_DEADLINE,
     ) -> None:
-        """Ask for :meth:`aclose` without waiting for it."""
-        self._request_close(reason, deadline)
+        """Ask for :meth:`aclose` without waiting for it.
+
+        Args:
+            drain: let what was asked for so far be said first, replies included.
+            reason: told by the ``close`` event.
+            deadline: seconds for the close itself.
+        """
+        speeches = [handle._done for handle in self._mirror.open_handles()] if drain else []
+        if not speeches:
+            self._request_close(reason, deadline)
+            return
+
+        async def drained() -> None:
+            await asyncio.wait(speeches)
+
+        self._run("shutdown", drained(), lambda: self._request_close(reason, deadline))
 
     async def wait_closed(self) -> CloseEvent:
         """Wait until the session has ended, by whomever.

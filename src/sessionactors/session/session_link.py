@@ -71,6 +71,7 @@ from .open_toolsets import OpenToolsets
 from .room_options import TextInputCallback, TextInputEvent
 from .roster import Roster
 from .speech_handle import SpeechHandle
+from .start_options import component
 from .tool import AnyTool, check_tools
 from .tool_approval import ToolApprovals
 from .tool_handling import ToolHandlingOptions, check_tool_handling
@@ -92,10 +93,10 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
     def __init__(
         self,
         *,
-        stt: STT | None = None,
-        vad: VAD | None = None,
-        llm: LLM | None = None,
-        tts: TTS | None = None,
+        stt: NotGivenOr[STT | str | None] = NOT_GIVEN,
+        vad: NotGivenOr[VAD | None] = NOT_GIVEN,
+        llm: NotGivenOr[LLM | str | None] = NOT_GIVEN,
+        tts: NotGivenOr[TTS | str | None] = NOT_GIVEN,
         turn_handling: NotGivenOr[TurnHandlingOptions | None] = NOT_GIVEN,
         max_tool_steps: NotGivenOr[int] = NOT_GIVEN,
         use_tts_aligned_transcript: NotGivenOr[bool] = NOT_GIVEN,
@@ -125,7 +126,12 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
         preemptive_generation: NotGivenOr[bool | PreemptiveGenerationOptions] = NOT_GIVEN,
     ) -> None:
         super().__init__()
-        self._stt, self._vad, self._llm, self._tts = stt, vad, llm, tts
+        self._stt: STT | None = component("stt", stt)
+        self._vad, self._vad_absent = component("vad", vad), vad is NOT_GIVEN
+        self._llm: LLM | None = component("llm", llm)
+        self._tts: TTS | None = component("tts", tts)
+        self._default_vad: VAD | None = None
+        """Made for a session that was given none; it is the session's to close."""
         self._options = resolve(
             options={
                 "max_tool_steps": max_tool_steps,
@@ -358,11 +364,12 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
     def _on_closed(self, event: CloseEvent) -> None:
         closed = self._closed
         self._root = None
-        self._mirror.close()
         self._approvals.close()
+        self._mirror.end_speeches()
         self._raise_event(event)
+        self._mirror.reset()
         shared = self._let_go()
-        if shared is None and not self._toolsets:
+        if shared is None and not self._toolsets and self._default_vad is None:
             _settle(closed, event)
             return
         self._run("close", self._end(shared), lambda: _settle(closed, event))
@@ -370,6 +377,9 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
     async def _end(self, shared: ActorSystem | None) -> None:
         """Close what the actors do not own."""
         await self._toolsets.close_all()
+        if self._default_vad is not None:
+            await self._default_vad.aclose()
+            self._default_vad = None
         if shared is not None:
             await shared_system.release(shared)
 

@@ -98,8 +98,16 @@ class SessionUserAgent(UserAgent):
         return session.overridden(self._overrides) if self._overrides else session
 
     async def on_enter(self) -> None:
-        """The agent's hook."""
-        await self._agent.on_enter()
+        """The agent's hook. A run that is under way is not over before it has ended."""
+        run = self._session._mirror.run
+        if run is None:
+            await self._agent.on_enter()
+            return
+        run.work_begins(self.key)
+        try:
+            await self._agent.on_enter()
+        finally:
+            run.work_ends(self.key)
 
     async def on_exit(self) -> None:
         """The agent's hook."""
