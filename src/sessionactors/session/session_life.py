@@ -101,8 +101,8 @@ class SessionLife(SessionLink[Userdata_T]):
 
         Raises:
             SessionStateError: it runs with another agent, the agent runs elsewhere, or the session is closing.
-            OptionError: a component, or the options of the room, are given twice; a component is a model string; recording
-                or a session host is asked for.
+            OptionError: a component, or the options of the room, are given twice; a component is a model string;
+                recording or a session host is asked for.
             APIConnectionError: the room could not be linked; nothing is left behind.
             DuplicateToolError: the agent has a tool of the name of one of the session.
             Exception: what ``setup()`` of a tool set raised; nothing is left behind.
