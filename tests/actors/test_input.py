@@ -11,7 +11,7 @@ import pytest
 from sessionactors.interfaces.audio_io import AudioSource, FrameCallback
 from sessionactors.interfaces.stt import STT, SpeechEvent
 from sessionactors.interfaces.vad import VAD, VADEvent
-from sessionactors.messages.ear import AttachSource, SetInputEnabled, SourceEnded
+from sessionactors.messages.ear import AttachSource, SetInputEnabled, SourceEnded, SubstituteSilence
 from sessionactors.model.audio import AudioFrame
 from sessionactors.model.events import ErrorEvent
 from sessionactors.model.sentinel import FlushSentinel
@@ -148,6 +148,21 @@ def test_p03_what_a_closed_ear_does_not_hear_is_counted(seed: int | None) -> Non
     assert bench.activity == [(True, about(0.5)), (False, about(0.98)), (True, about(4.0)), (False, about(5.0))]
     assert bench.summaries["input"]["unheard"] == pytest.approx(2.5, abs=0.03)
     assert bench.summaries["input"]["heard"] == pytest.approx(5.5, abs=0.03)
+
+
+def test_p03_silence_of_the_same_size_takes_the_place_of_audio_for_the_recogniser_alone() -> None:
+    source, vad, stt = MemorySource(), RecordedVAD(), Recorded()
+    source.play(tone(16000, seconds=3.0))
+    bench = Bench(vad, stt, source=source)
+    bench.call(3.2, (1.0, bench.tell(SubstituteSilence(True))), (2.0, bench.tell(SubstituteSilence(False))))
+    silent = [not any(frame.data) for frame in stt.frames]
+    assert sum(frame.duration for frame in stt.frames) == pytest.approx(3.0, abs=0.03)
+    assert sum(frame.duration for frame, quiet in zip(stt.frames, silent, strict=True) if quiet) == about(1.0)
+    first, last = silent.index(True), len(silent) - 1 - silent[::-1].index(True)
+    assert all(silent[first : last + 1])
+    assert all(any(frame.data) for frame in vad.frames)
+    assert bench.summaries["input"]["silenced"] == about(1.0)
+    assert bench.summaries["input"]["heard"] == about(3.0)
 
 
 def test_a_closed_ear_tells_the_recogniser_to_finish() -> None:

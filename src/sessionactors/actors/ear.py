@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
 from sessionactors.interfaces.audio_io import AudioSource
-from sessionactors.messages.ear import AttachSource, FlushTurn, SetInputEnabled, SourceEnded
+from sessionactors.messages.ear import AttachSource, FlushTurn, SetInputEnabled, SourceEnded, SubstituteSilence
 from sessionactors.messages.session import OptionsChanged
 from sessionactors.runtime import Actor, Backoff, ChildSpec, Outbox, Strategy, Supervision
 
@@ -22,7 +22,7 @@ from .turn import TurnActor
 from .vad import VADActor
 from .wiring import Wiring
 
-EarMessage: TypeAlias = AttachSource | SetInputEnabled | SourceEnded | FlushTurn | OptionsChanged
+EarMessage: TypeAlias = AttachSource | SetInputEnabled | SubstituteSilence | SourceEnded | FlushTurn | OptionsChanged
 
 RESTARTED_FREELY = ChildSpec(keep_state=True)
 """As often as the window allows. The state is kept for its facts (source, what is settled, what is open); each actor
@@ -70,7 +70,7 @@ class Ear(Actor[EarState, EarMessage]):
     def receive(self, state: EarState, message: EarMessage, out: Outbox[EarMessage]) -> EarState:
         """Pass it on."""
         match message:
-            case AttachSource() | SetInputEnabled() | SourceEnded():
+            case AttachSource() | SetInputEnabled() | SubstituteSilence() | SourceEnded():
                 out.tell(self._refs.input, message)
             case FlushTurn() | OptionsChanged():
                 out.tell(self._refs.turn, message)

@@ -27,6 +27,7 @@ from sessionactors.messages.floor import (
     SpeechSilenced,
     TurnClaim,
     TurnClaimed,
+    WarmupOver,
 )
 from sessionactors.messages.history import AppendItems
 from sessionactors.messages.session import (
@@ -57,6 +58,7 @@ from sessionactors.runtime import (
 )
 
 from .floor_cut import Cutting
+from .floor_gate import begin_warmup, end_warmup, follow_options, go_on_warming, keep_gate
 from .floor_pause import Pausing, await_first_sound, pause_summary
 from .floor_state import Entry, FloorState, UserFacts, is_user_speaking, with_changes
 from .floor_users import UsersVoice
@@ -87,6 +89,7 @@ FloorMessage: TypeAlias = (
     | OutputChanged
     | PauseRefused
     | FalseInterruptionDue
+    | WarmupOver
     | HoldFloor
     | GapElapsed
 )
@@ -108,6 +111,9 @@ class Floor(Actor[FloorState, FloorMessage]):
 
     def receive(self, state: FloorState, message: FloorMessage, out: Outbox[FloorMessage]) -> FloorState:
         """One message."""
+        return keep_gate(self._handle(state, message, out), self._wiring, out)
+
+    def _handle(self, state: FloorState, message: FloorMessage, out: Outbox[FloorMessage]) -> FloorState:
         match message:
             case ScheduleSpeech():
                 return self._on_schedule(state, message, out)
@@ -145,7 +151,9 @@ class Floor(Actor[FloorState, FloorMessage]):
                 self._cutting.release_guard(message.speech, out)
                 return state
             case OptionsChanged():
-                return self._next(replace(state, options=message), out)
+                return self._next(follow_options(replace(state, options=message), out), out)
+            case WarmupOver():
+                return self._users.consider(end_warmup(state, out), out)
             case HoldFloor():
                 return self._on_hold(state, out)
             case GapElapsed():
@@ -162,7 +170,8 @@ class Floor(Actor[FloorState, FloorMessage]):
         for turn in claims:
             out.tell(self._wiring.agent, TurnClaimed(turn))
         state = self._drop_deferred(self._pausing.forget(state, out), out)
-        return replace(state, entries={}, current=None, claims=())
+        go_on_warming(state, out)
+        return keep_gate(replace(state, entries={}, current=None, claims=()), self._wiring, out)
 
     # -- queue -------------------------------------------------------------------------------------------------------
 
@@ -280,7 +289,8 @@ class Floor(Actor[FloorState, FloorMessage]):
             return state
         out.discharge(audible.speech)
         out.tell(self._wiring.supervisor, audible)
-        return self._users.consider(with_changes(state, audible.speech, audible=True), out)
+        state = begin_warmup(with_changes(state, audible.speech, audible=True), out)
+        return self._users.consider(state, out)
 
     def _on_released(self, state: FloorState, speech: str, out: Outbox[FloorMessage]) -> FloorState:
         if speech not in state.entries:
@@ -373,6 +383,8 @@ class Floor(Actor[FloorState, FloorMessage]):
             "pause": None if state.pause is None else pause_summary(state.pause),
             "pauses": state.pauses,
             "false_interruptions": state.false_interruptions,
+            "aec_warmup": state.warmup.value,
+            "recognisers_get_silence": state.substituting,
         }
 
 

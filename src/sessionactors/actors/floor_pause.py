@@ -16,7 +16,7 @@ from sessionactors.messages.turn import Decided
 from sessionactors.model.events import AgentFalseInterruptionEvent
 from sessionactors.runtime import Outbox
 
-from .floor_state import Entry, FloorState, Pause, UserFacts, is_user_speaking
+from .floor_state import Entry, FloorState, Pause, UserFacts, Warmup, is_user_speaking
 from .interruption import Decision, OutputFacts, SpeechFacts, TurnFacts, decide
 from .wiring import Wiring
 
@@ -53,8 +53,10 @@ class Pausing:
             paused=pause is not None and pause.speech == entry.spec.id,
         )
         options = entry.spec.agent.options(state.options.session)
+        if options.turn_detection in ("manual", "realtime_llm"):
+            return Decision.IGNORE  # the program, or the model's server, says who speaks
         recognised = self._wiring.components.stt is not None
-        output = OutputFacts(can_pause=state.can_pause, by_voice=by_voice(state))
+        output = OutputFacts(can_pause=state.can_pause, by_voice=state.warmup is not Warmup.RUNNING)
         decisions = [
             decide(_turn_facts(user, final=participant == final, recognised=recognised), speech, options, output)
             for participant, user in state.users.items()
@@ -161,11 +163,6 @@ def await_first_sound(speech: str, out: Outbox[FloorMessage]) -> None:
 
 
 _SEVERITY = (Decision.IGNORE, Decision.HOLD, Decision.PAUSE, Decision.CUT)
-
-
-def by_voice(state: FloorState) -> bool:
-    """Whether voice alone may interrupt now."""
-    return True
 
 
 def pause_summary(pause: Pause) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from enum import Enum
 
 from sessionactors.interfaces.speech_spec import SpeechSpec
 from sessionactors.messages.floor import ScheduleSpeech
@@ -55,6 +56,15 @@ class EarlyOrder:
     allow_interruptions: bool | None = None
 
 
+class Warmup(Enum):
+    """How far the echo canceller is, which has to hear the agent for a while: once in a session."""
+
+    DUE = "due"
+    """The agent has not been heard yet."""
+    RUNNING = "running"
+    OVER = "over"
+
+
 @dataclass(frozen=True, slots=True)
 class UserFacts:
     """What is known of one participant."""
@@ -101,6 +111,11 @@ class FloorState:
     """Orders to pause and to go on, so far."""
     pauses: int = 0
     false_interruptions: int = 0
+    warmup: Warmup = Warmup.DUE
+    warm_at: int = 0
+    """When the warm-up is over."""
+    substituting: bool = False
+    """Recognisers get silence in place of what the users say."""
     voice: bool = False
     """The agent is heard as sound."""
     can_pause: bool = False

@@ -24,6 +24,7 @@ from sessionactors.messages.ear import (
     SetInputEnabled,
     SourceEnded,
     SourceFailed,
+    SubstituteSilence,
 )
 from sessionactors.messages.session import Publish
 from sessionactors.model.audio import AudioFrame
@@ -35,7 +36,14 @@ from .ear_refs import EarRefs
 from .resampling import MonoResampler
 
 InputMessage: TypeAlias = (
-    AttachSource | SetInputEnabled | FrameCaptured | SourceEnded | SourceFailed | ReplayWanted | AudioSettled
+    AttachSource
+    | SetInputEnabled
+    | SubstituteSilence
+    | FrameCaptured
+    | SourceEnded
+    | SourceFailed
+    | ReplayWanted
+    | AudioSettled
 )
 
 
@@ -53,6 +61,10 @@ class InputState:
     """Seconds passed on."""
     unheard: float = 0.0
     """Seconds dropped by the closed gate."""
+    substituting: bool = False
+    """The recogniser gets silence: the agent may not be interrupted, or an echo canceller warms up."""
+    silenced: float = 0.0
+    """Seconds that the recogniser got as silence."""
     ring: AudioRing = field(default_factory=AudioRing)
 
 
@@ -97,6 +109,8 @@ class InputActor(Actor[InputState, InputMessage]):
                 return replace(state, ring=state.ring.without(upto))
             case ReplayWanted(after):
                 return self._on_replay_wanted(state, after, out)
+            case SubstituteSilence(active):
+                return replace(state, substituting=active)
             case SetInputEnabled():
                 return self._on_set_enabled(state, message, out)
             case AttachSource(source):
@@ -120,6 +134,7 @@ class InputActor(Actor[InputState, InputMessage]):
             "enabled": state.enabled,
             "heard": round(state.heard, 3),
             "unheard": round(state.unheard, 3),
+            "silenced": round(state.silenced, 3),
             "kept": round(state.ring.seconds, 3),
         }
 
@@ -128,32 +143,33 @@ class InputActor(Actor[InputState, InputMessage]):
     def _on_frame(self, state: InputState, frame: AudioFrame, out: Outbox[InputMessage]) -> InputState:
         if not state.enabled:
             return replace(state, unheard=state.unheard + frame.duration)
-        ring = state.ring
         for resampler in self._resamplers:
-            ring = self._pass_on(ring, resampler.feed(frame), out)
-        return replace(state, flowing=True, heard=state.heard + frame.duration, ring=ring)
+            state = self._pass_on(state, resampler.feed(frame), out)
+        return replace(state, flowing=True, heard=state.heard + frame.duration)
 
-    def _pass_on(self, ring: AudioRing, frame: AudioFrame | None, out: Outbox[InputMessage]) -> AudioRing:
+    def _pass_on(self, state: InputState, frame: AudioFrame | None, out: Outbox[InputMessage]) -> InputState:
         if frame is None:  # the filter still fills, or was empty
-            return ring
+            return state
         vad, stt = self._refs.vad, self._refs.stt
         if vad is not None and frame.sample_rate == self._vad_rate:
             out.tell(vad, AudioHeard(frame))
         if stt is not None and frame.sample_rate == self._stt_rate:
-            out.tell(stt, AudioHeard(frame, ring.next_number))
-            ring = ring.add(frame)
-        return ring
+            if state.substituting:
+                state = replace(state, silenced=state.silenced + frame.duration)
+                frame = AudioFrame(bytes(len(frame.data)), frame.sample_rate, frame.num_channels)
+            out.tell(stt, AudioHeard(frame, state.ring.next_number))
+            state = replace(state, ring=state.ring.add(frame))
+        return state
 
     def _pause(self, state: InputState, out: Outbox[InputMessage]) -> InputState:
         """Nothing follows for now: those who listen must not wait for the end of a word."""
-        ring = state.ring
         for resampler in self._resamplers:
-            ring = self._pass_on(ring, resampler.flush(), out)
+            state = self._pass_on(state, resampler.flush(), out)
         if state.flowing:
             for listener in (self._refs.vad, self._refs.stt):
                 if listener is not None:
                     out.tell(listener, AudioPaused())
-        return replace(state, flowing=False, ring=ring)
+        return replace(state, flowing=False)
 
     def _on_replay_wanted(self, state: InputState, after: int, out: Outbox[InputMessage]) -> InputState:
         stt = self._refs.stt

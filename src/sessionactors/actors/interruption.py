@@ -57,8 +57,8 @@ class OutputFacts:
 
     can_pause: bool
     by_voice: bool = True
-    """Voice alone may interrupt: not while an echo canceller warms up, nor where turns are made by hand or by a server,
-    nor while a detector of listening noises has the say."""
+    """Voice alone may interrupt: not while an echo canceller warms up, nor while a detector of listening noises has the
+    say."""
 
 
 def decide(turn: TurnFacts, speech: SpeechFacts, options: SessionOptions, output: OutputFacts) -> Decision:

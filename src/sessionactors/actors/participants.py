@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sessionactors.messages.ear import AttachSource, FlushTurn, TurnFlushed
+from sessionactors.messages.ear import AttachSource, FlushTurn, SubstituteSilence, TurnFlushed
 from sessionactors.messages.room import ParticipantJoined, ParticipantLeft
 from sessionactors.messages.session import ActorEnded
 from sessionactors.runtime import ChildSpec, Outbox, Restart, Terminated
@@ -72,6 +72,8 @@ class Participants:
         ear = out.spawn(ear_name(identity), lambda: Ear(identity, wiring, attach.source), EAR)
         out.watch(ear, _ended)
         out.tell(ear, state.options.news())
+        if state.substituting:
+            out.tell(ear, SubstituteSilence(True))
         return replace(state, ears={**state.ears, identity: ear})
 
     def left(self, state: SupervisorState, left: ParticipantLeft, out: Outbox[SupervisorMessage]) -> SupervisorState:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TypeAlias, assert_never
 
 from sessionactors.messages.agent import AgentEnters
-from sessionactors.messages.ear import AttachSource, SetInputEnabled, TurnFlushed
+from sessionactors.messages.ear import AttachSource, SetInputEnabled, SubstituteSilence, TurnFlushed
 from sessionactors.messages.history import ContextChanged, ContextSnapshot, HistoryChanged
 from sessionactors.messages.room import (
     ParticipantJoined,
@@ -97,6 +97,7 @@ SupervisorMessage: TypeAlias = (
     | ParticipantLeft
     | AttachSource
     | SetInputEnabled
+    | SubstituteSilence
     | ChangeOptions
     | AgentInCharge
     | ComponentFailed
@@ -214,6 +215,10 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
                 return self._options_changed(state, state.options.changed(changes), out)
             case AgentInCharge(agent):
                 return self._options_changed(state, state.options.taken_over(agent), out)
+            case SubstituteSilence(active):
+                for ear in state.ears.values():
+                    out.tell(ear, message)
+                return replace(state, substituting=active)
             case SetInputEnabled():
                 for ear in state.ears.values():
                     out.tell(ear, message)

@@ -71,6 +71,8 @@ class SupervisorState:
     ears: Mapping[str, Ref[EarMessage]] = field(default_factory=dict)
     usage: AgentSessionUsage = field(default_factory=AgentSessionUsage)
     """What was used of each model."""
+    substituting: bool = False
+    """Recognisers get silence in place of what the users say."""
     failures: Mapping[str, int] = field(default_factory=dict)
     listeners: Mapping[str, Listener] = field(default_factory=dict)
     """Drop-ins that are told of public events, by path."""

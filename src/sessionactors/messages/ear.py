@@ -49,6 +49,16 @@ class SetInputEnabled:
     enabled: bool
 
 
+@message(lane=Lane.CONTROL, overflow=Overflow.CONFLATE)
+class SubstituteSilence:
+    """Recognisers get silence of the same size in place of what the users say, or no longer; detectors hear all.
+
+    ``floor`` to ``supervisor``, to every ear, to ``input``.
+    """
+
+    active: bool
+
+
 @message(overflow=Overflow.DROP_OLDEST, limit=HALF_A_SECOND)
 class AudioHeard:
     """A mono frame at the rate that the receiver wants."""

@@ -139,6 +139,11 @@ class FalseInterruptionDue:
 
 
 @message()
+class WarmupOver:
+    """``floor``, to itself: the echo canceller has adapted."""
+
+
+@message()
 class SpeechSilenced:
     """The sound of a speech has stopped. ``output`` to ``floor``."""
 

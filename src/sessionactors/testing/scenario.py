@@ -105,7 +105,8 @@ class Scenario:
         )
         self._room_options = room_input_options, room_output_options, room_options
         self._lines = [CALLER]
-        self._session_options = session_options
+        # Who interrupts in the first seconds of a script means it; a script about the warm-up says so.
+        self._session_options: dict[str, object] = {"aec_warmup_duration": None, **session_options}
         self._sayings: list[Saying] = []
         self._acts: list[Act] = []
         self._guests: list[str] = []
