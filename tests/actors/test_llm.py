@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from sessionactors.actors.call_ids import named_for_session
 from sessionactors.actors.llm import GenerationLost, GenerationSuperseded, LLMActor
 from sessionactors.interfaces.home import Home
 from sessionactors.interfaces.llm import LLM, ChatChunk, CompletionUsage, FunctionToolCall, LLMStream
@@ -468,3 +469,28 @@ def test_p20_its_summary_says_what_each_request_waits_for() -> None:
         assert stage.inspect().state["open"] == {"speech-1/step-1": "attempt 1, streaming"}
 
     with_model(["one two three"], body)
+
+
+# -- ids of calls -----------------------------------------------------------------------------------------------------
+
+
+def call(call_id: str) -> FunctionToolCall:
+    return FunctionToolCall(call_id, "tool", "{}")
+
+
+@pytest.mark.parametrize(
+    "ids, known, named",
+    [
+        (["a", "b"], {}, ["a", "b"]),
+        (["a"], {"a": "speech-1/step-1"}, ["speech-2_step-1_call-1"]),
+        (["a", "b"], {"a": "speech-1/step-1"}, ["speech-2_step-1_call-1", "b"]),
+        (["", ""], {}, ["speech-2_step-1_call-1", "speech-2_step-1_call-2"]),
+        (["a", "a"], {}, ["a"]),
+        (["a"], {"a": "speech-2/step-1"}, []),
+    ],
+    ids=["new", "of another reply", "one of two", "none at all", "twice in a reply", "again in the same reply"],
+)
+def test_calls_have_ids_of_their_own(ids: list[str], known: dict[str, str], named: list[str]) -> None:
+    calls, used = named_for_session([call(name) for name in ids], "speech-2/step-1", known)
+    assert [made.call_id for made in calls] == named
+    assert set(named) <= set(used)

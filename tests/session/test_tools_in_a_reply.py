@@ -331,7 +331,7 @@ def test_calls_beyond_the_limit_are_not_run() -> None:
     assert run.said() == ["And Oslo?"]
 
 
-def test_a_call_id_that_was_used_before_is_refused_and_not_run() -> None:
+def test_a_call_that_comes_twice_in_a_reply_is_run_once() -> None:
     called: list[str] = []
 
     @function_tool
@@ -340,12 +340,12 @@ def test_a_call_id_that_was_used_before_is_refused_and_not_run() -> None:
         return "noted"
 
     scenario = asked(with_tools(note), audio=False)
-    for what in ("one", "two"):
-        scenario.llm_replies(tool_calls=[FunctionToolCall("same", "note", json.dumps({"what": what}))])
+    twice = [FunctionToolCall("same", "note", json.dumps({"what": what})) for what in ("one", "two")]
+    scenario.llm_replies(tool_calls=twice)
     scenario.llm_replies("Hm.")
-    run = scenario.play()
+    run = played(scenario)
     assert called == ["one"]
-    assert [is_error for _, is_error in outputs(run)] == [False, True]
+    assert [is_error for _, is_error in outputs(run)] == [False]
     assert run.said() == ["Hm."]
 
 
@@ -432,3 +432,15 @@ def test_a_tool_that_runs_when_the_session_closes_is_abandoned_and_named() -> No
     assert [path for path in run.report.abandoned if "tools" in path]
     assert run.close_took <= 1.1
     assert len(run.leaks) == 1
+
+
+def test_p05_a_server_that_counts_calls_from_zero_in_each_reply_is_understood() -> None:
+    scenario = Scenario(with_tools(weather), audio=False)
+    for number in (1, 2):
+        scenario.user_types(f"Question {number}", at=5.0 * number)
+        scenario.llm_replies(tool_calls=[FunctionToolCall("call_0", *weather_call())])
+        scenario.llm_replies(f"Answer {number}.")
+    run = played(scenario)
+    outputs = [item for item in run.history if isinstance(item, FunctionCallOutput)]
+    assert [output.is_error for output in outputs] == [False, False]
+    assert len({output.call_id for output in outputs}) == 2

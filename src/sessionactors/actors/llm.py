@@ -32,6 +32,7 @@ from sessionactors.model.events import MetricsCollectedEvent
 from sessionactors.model.metrics import LLMMetrics
 from sessionactors.runtime import NS, Actor, EffectPort, Outbox
 
+from .call_ids import named_for_session
 from .component_metadata import metadata_of
 from .retry_policy import reportable, retry_delay
 from .wiring import Wiring
@@ -76,6 +77,8 @@ class LLMState:
     """The newest requests that were answered or cancelled."""
     failing: bool = False
     """The last request failed for good: the next success is a recovery."""
+    call_ids: Mapping[str, str] = field(default_factory=dict)
+    """Requests by the ids of the tool calls that they brought."""
     done: int = 0
     failed: int = 0
     cancelled: int = 0
@@ -196,8 +199,11 @@ class LLMActor(Actor[LLMState, LLMMessage]):
         if request.order.scope.closed:
             return self._superseded(state, request, out)
         self._watch(request, out)
-        request = self._release(request, message.chunk, out)
-        return _with(state, request)
+        calls, call_ids = named_for_session(message.chunk.tool_calls, message.request, state.call_ids)
+        if len(calls) < len(message.chunk.tool_calls):
+            out.log("tool_calls_sent_twice", level="warning", request=message.request)
+        request = self._release(request, replace(message.chunk, tool_calls=calls), out)
+        return _with(replace(state, call_ids=call_ids), request)
 
     def _release(self, request: Request, chunk: ChatChunk, out: Outbox[LLMMessage]) -> Request:
         order = request.order
