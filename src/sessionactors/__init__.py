@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         APITimeoutError,
         AudioFormatError,
         DuplicateToolError,
+        NodeError,
         OptionError,
         SessionActorsError,
         SessionStateError,
@@ -93,7 +94,7 @@ if TYPE_CHECKING:
         ToolExecutionUpdatedEvent,
         ToolReplyUpdated,
     )
-    from .model.tools import ToolFlag
+    from .model.tools import ModelSettings, ToolFlag
     from .model.usage import (
         AgentSessionUsage,
         EOTModelUsage,
@@ -239,8 +240,10 @@ __all__ = [
     "Metadata",
     "MetricsCollectedEvent",
     "MetricsReport",
+    "ModelSettings",
     "ModelUsage",
     "ModelUsageCollector",
+    "NodeError",
     "NotGiven",
     "OptionError",
     "Outbox",
@@ -395,6 +398,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "VADError",
     ),
     "model.errors": (
+        "NodeError",
         "APIConnectionError",
         "APIError",
         "APIStatusError",
@@ -451,7 +455,10 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "SPEECH_PRIORITY_LOW",
         "SPEECH_PRIORITY_NORMAL",
     ),
-    "model.tools": ("ToolFlag",),
+    "model.tools": (
+        "ModelSettings",
+        "ToolFlag",
+    ),
     "model.usage": (
         "AgentSessionUsage",
         "EOTModelUsage",

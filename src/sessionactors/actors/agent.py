@@ -200,7 +200,7 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
             return self._turn_over(replace(state, turns_discarded=state.turns_discarded + 1), out)
         message = self._with_hook_delay(state, verdict.message, out)
         out.tell(self._wiring.history, AppendItems((message,)))
-        if self._wiring.components.llm is None or state.leaving:
+        if state.agent.components.llm is None or state.leaving:
             return self._turn_over(replace(state, turns_stored=state.turns_stored + 1), out)
         spec = SpeechSpec(
             id=out.new_id("speech"),

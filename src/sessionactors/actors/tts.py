@@ -311,7 +311,10 @@ class TTSActor(Actor[TTSState, TTSMessage]):
             return state
         if error is not None:
             return self._on_failure(state, segment, attempt, reportable(error, segment.label), out)
-        if segment.audio.received <= attempt.samples_from or attempt.fed <= attempt.spoken_from:
+        said_nothing = segment.audio.received <= attempt.samples_from or attempt.fed <= attempt.spoken_from
+        if said_nothing and segment.voice is not None and segment.voice.may_be_silent:
+            attempt = replace(attempt, fed=segment.text.spoken_length)
+        elif said_nothing:
             silent = APIError(f"{segment.label} gave no audio for the text of {name}")
             return self._on_failure(state, segment, attempt, silent, out)
         # A voice may end before the text does; another attempt says what it was not given.

@@ -34,6 +34,8 @@ class TTS(ABC):
     """A voice. One object may serve many sessions at once."""
 
     home: ClassVar[Home] = Home.ACTOR
+    may_be_silent: ClassVar[bool] = False
+    """Whether no audio for a text is an answer; if not, it is a failure."""
     label: str = "tts"
     model: str = ""
     """The model's name, for figures and bills."""

@@ -12,7 +12,8 @@
     ├── AudioFormatError            audio that cannot be read
     ├── ToolDefinitionError         a function cannot become a tool
     │   └── DuplicateToolError      two tools have one name
-    └── ToolTimeoutError            a tool ran longer than it may
+    ├── ToolTimeoutError            a tool ran longer than it may
+    └── NodeError                   a node of the agent's own raised, or gave what it may not
 """
 
 from __future__ import annotations
@@ -66,6 +67,10 @@ class APIConnectionError(APIError):
 
 class APITimeoutError(APIError):
     """Raised when a provider did not start, or stopped progressing, within its deadline."""
+
+
+class NodeError(SessionActorsError):
+    """Raised when a node that an agent has overridden raised, or gave what it may not. Its cause is what was raised."""
 
 
 class OptionError(SessionActorsError, ValueError):

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import Flag, auto
 from typing import Final, Literal, TypeAlias
 
+from .sentinel import NOT_GIVEN, NotGivenOr
+
 ToolChoice: TypeAlias = Literal["auto", "required", "none"]
 
 JsonValue: TypeAlias = "str | int | float | bool | list[JsonValue] | dict[str, JsonValue] | None"
@@ -67,6 +69,14 @@ class ToolDefinition:
     """Not sent."""
     server_side: Mapping[str, JsonValue] = field(default_factory=dict)
     """Not empty: the provider runs it, and is sent this instead of a function."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """What a node is told of the request."""
+
+    tool_choice: NotGivenOr[ToolChoice] = NOT_GIVEN
+    """Whether tools may, must or must not be called; of models only."""
 
 
 ABOUT_TASKS: Final = (

@@ -12,6 +12,7 @@ from sessionactors.model.instructions import Instructions
 from sessionactors.model.options import TurnDetection
 from sessionactors.model.sentinel import NOT_GIVEN, NotGivenOr
 
+from .agent_nodes import AgentNodes
 from .agent_options import agent_overrides
 from .function_tool import StopResponse
 from .tool import AnyTool, check_tools, decorated, flattened
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from .user_code import SessionUserAgent
 
 
-class Agent:
+class Agent(AgentNodes):
     """What talks to the user.
 
     Args:

@@ -176,7 +176,7 @@ class SessionLife(SessionLink[Userdata_T]):
             agent=bound,
             emit=self._post,
             llm=self._llm,
-            stt=self._stt,
+            stt=bound.components.stt,
             tts=self._tts,
             vad=vad,
             vad_is_default=self._default_vad is not None,

@@ -53,7 +53,7 @@ class ToolCaller:
         Raises:
             CallSuperseded: its reply was cut off before it began.
         """
-        tool = self._table.callable(call.name)
+        tool = self._table.called(call.call_id, call.name)
         if tool is None:
             known = ", ".join(self._table.names) or "none"
             return ToolResult(f"Unknown tool {call.name!r}. Available tools: {known}", is_error=True)

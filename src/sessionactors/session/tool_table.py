@@ -37,6 +37,7 @@ class ToolTable:
         self._agent = agent
         self._handling = session_handling, agent._tool_handling
         self._tools: Mapping[str, Tool] = {}
+        self._lent: dict[str, AnyCallable] = {}
         self._templates: Mapping[str, AsyncToolOptions] = {}
         self._definitions: tuple[ToolDefinition, ...] = ()
         self.refresh()
@@ -62,6 +63,15 @@ class ToolTable:
     def definitions(self) -> tuple[ToolDefinition, ...]:
         """What the model is told."""
         return self._definitions
+
+    def lend(self, call_id: str, tool: AnyCallable) -> None:
+        """For one call: the agent's own ``llm_node`` offered this tool, which the agent may not have."""
+        if self._tools.get(tool.name) is not tool:
+            self._lent[call_id] = tool
+
+    def called(self, call_id: str, name: str) -> AnyCallable | None:
+        """The tool that a call means."""
+        return self._lent.pop(call_id, None) or self.callable(name)
 
     @property
     def names(self) -> tuple[str, ...]:

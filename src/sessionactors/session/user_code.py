@@ -18,6 +18,7 @@ from .editable_message import EditableMessage
 from .function_tool import StopResponse
 from .tool_call import ToolCaller
 from .tool_table import ToolTable
+from .user_nodes import with_nodes
 
 if TYPE_CHECKING:
     from sessionactors.runtime.threads import Threads
@@ -43,11 +44,13 @@ class SessionUserAgent(UserAgent):
         self._agent = agent
         self._key = key
         self._initial = tuple(agent.chat_ctx.items)
-        self._components = components
+        self.stock = components
+        """The providers without the agent's own nodes."""
         self._instructions = agent.instructions
         self._overrides = agent._overrides
         self._session = session
         self._table = ToolTable(session._tools, agent, session._tool_handling)
+        self._components = with_nodes(agent, components, self._table)
         self._caller = ToolCaller(agent, self._table, session, threads)
 
     @property
@@ -77,7 +80,7 @@ class SessionUserAgent(UserAgent):
 
     @property
     def components(self) -> AgentComponents:
-        """The agent's providers."""
+        """The agent's providers, and its own nodes where it has replaced the stock ones."""
         return self._components
 
     async def set_up(self) -> None:

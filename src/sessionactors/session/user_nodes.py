@@ -1,0 +1,223 @@
+"""An agent's own nodes as providers that live on the user's loop: to the actors they are a model, a voice, an ear."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from sessionactors.actors.resampling import MonoResampler
+from sessionactors.interfaces.home import Home
+from sessionactors.interfaces.llm import LLM, ChatChunk, LLMStream
+from sessionactors.interfaces.stt import STT, SpeechEvent, STTCapabilities
+from sessionactors.interfaces.tts import TTS, SynthesizedAudio, WordTiming
+from sessionactors.interfaces.user_code import AgentComponents
+from sessionactors.model.audio import AudioFrame
+from sessionactors.model.chat import ChatContext
+from sessionactors.model.errors import APIError, NodeError
+from sessionactors.model.sentinel import FlushSentinel
+from sessionactors.model.text_alignment import aligned_place
+from sessionactors.model.tools import ModelSettings, ToolChoice, ToolDefinition
+
+from .agent_nodes import AgentNodes, OfferedTool, SpokenFrame
+from .function_tool import CallableTool
+from .tool_table import ToolTable
+
+if TYPE_CHECKING:
+    from .agent import Agent
+
+T = TypeVar("T")
+
+NODE_RATE = 24000
+"""Hertz of a voice that only a node makes."""
+
+
+def is_own(agent: Agent, node: str) -> bool:
+    """Whether the user has replaced a node."""
+    own = getattr(agent, node)
+    return getattr(own, "__func__", own) is not getattr(AgentNodes, node)
+
+
+def with_nodes(agent: Agent, stock: AgentComponents, table: ToolTable) -> AgentComponents:
+    """The agent's providers, with its own nodes in place of those that it has replaced."""
+    components = stock
+    if is_own(agent, "llm_node"):
+        components = replace(components, llm=NodeLLM(agent, stock.llm, table))
+    if is_own(agent, "tts_node"):
+        components = replace(components, tts=NodeTTS(agent, stock.tts))
+    if is_own(agent, "stt_node"):
+        components = replace(components, stt=node_stt(agent, stock.stt))
+    return components
+
+
+class NodeLLM(LLM):
+    """An agent's ``llm_node``. It may say nothing at all."""
+
+    home = Home.USER
+    may_be_silent = True
+
+    def __init__(self, agent: Agent, stock: LLM | None, table: ToolTable) -> None:
+        self.label = f"{agent.id}.llm_node"
+        self.model = "" if stock is None else stock.model
+        self.provider = "" if stock is None else stock.provider
+        self._agent = agent
+        self._table = table
+
+    def chat(
+        self, *, chat_ctx: ChatContext, tools: Sequence[ToolDefinition] = (), tool_choice: ToolChoice = "auto"
+    ) -> LLMStream:
+        """Ask the node."""
+        return LLMStream(self._answer(chat_ctx, tools, tool_choice))
+
+    async def _answer(
+        self, chat_ctx: ChatContext, tools: Sequence[ToolDefinition], tool_choice: ToolChoice
+    ) -> AsyncGenerator[ChatChunk | FlushSentinel, None]:
+        offered: list[OfferedTool] = [self._table.callable(tool.name) or tool for tool in tools]
+        given = self._agent.llm_node(chat_ctx, offered, ModelSettings(tool_choice))
+        async for item in _items(given, (str, ChatChunk, FlushSentinel), self.label):
+            match item:
+                case str():
+                    yield ChatChunk(content=item)
+                case ChatChunk():
+                    self._keep_added(item, offered)
+                    yield item
+                case _:
+                    yield cast("FlushSentinel", item)
+
+    def _keep_added(self, chunk: ChatChunk, offered: Sequence[OfferedTool]) -> None:
+        """Tools that the node added can be called, though the agent has not got them."""
+        for call in chunk.tool_calls:
+            for tool in offered:
+                if isinstance(tool, CallableTool) and tool.name == call.name:
+                    self._table.lend(call.call_id, tool)
+
+
+class NodeTTS(TTS):
+    """An agent's ``tts_node``. It may be silent."""
+
+    home = Home.USER
+    may_be_silent = True
+
+    def __init__(self, agent: Agent, stock: TTS | None) -> None:
+        self.label = f"{agent.id}.tts_node"
+        self._agent = agent
+        self._rate = NODE_RATE if stock is None else stock.sample_rate
+
+    @property
+    def sample_rate(self) -> int:
+        """That of the stock voice: what the node yields is brought to it."""
+        return self._rate
+
+    def synthesize(self, text: AsyncIterable[str]) -> AsyncIterator[SynthesizedAudio]:
+        """Ask the node."""
+        return self._speak(text)
+
+    async def _speak(self, text: AsyncIterable[str]) -> AsyncGenerator[SynthesizedAudio, None]:
+        heard = _Heard(text)
+        resampler = MonoResampler(self._rate)
+        waiting: list[WordTiming] = []
+        given = self._agent.tts_node(heard.read(), ModelSettings())
+        async for item in _items(given, (AudioFrame,), self.label):
+            frame = cast("AudioFrame", item)
+            timings = frame.timings if isinstance(frame, SpokenFrame) else ()
+            waiting += [heard.placed(timing, frame) for timing in timings]
+            made = resampler.feed(AudioFrame(frame.data, frame.sample_rate, frame.num_channels))
+            if made is not None:
+                yield SynthesizedAudio(made, tuple(waiting))
+                waiting = []
+        tail = resampler.flush()
+        if tail is not None:
+            yield SynthesizedAudio(tail, tuple(waiting))
+
+
+class _Heard:
+    """The text as the node was given it: the stock voice's timings are of what the node made of it."""
+
+    def __init__(self, text: AsyncIterable[str]) -> None:
+        self._text = text
+        self._given = ""
+
+    async def read(self) -> AsyncGenerator[str, None]:
+        async for piece in self._text:
+            self._given += piece
+            yield piece
+
+    def placed(self, timing: WordTiming, frame: AudioFrame) -> WordTiming:
+        said = frame.said if isinstance(frame, SpokenFrame) else ""
+        return WordTiming(aligned_place(said, self._given, timing.text_end), timing.end_time)
+
+
+class NodeSTT(STT):
+    """An agent's ``stt_node``. Made by :func:`node_stt`."""
+
+    home = Home.USER
+
+    def __init__(self, agent: Agent, stock: STT | None) -> None:
+        self.label = f"{agent.id}.stt_node"
+        self.model = "" if stock is None else stock.model
+        self.provider = "" if stock is None else stock.provider
+        self._agent = agent
+        self._capabilities = STTCapabilities() if stock is None else stock.capabilities
+
+    @property
+    def capabilities(self) -> STTCapabilities:
+        """Those of the stock recogniser."""
+        return self._capabilities
+
+    def transcribe(
+        self, audio: AsyncIterable[AudioFrame | FlushSentinel], *, language: str | None = None
+    ) -> AsyncIterator[SpeechEvent]:
+        """Ask the node."""
+        del language
+        return self._listen(audio)
+
+    async def _listen(self, audio: AsyncIterable[AudioFrame | FlushSentinel]) -> AsyncGenerator[SpeechEvent, None]:
+        given = self._agent.stt_node(audio, ModelSettings())
+        async for item in _items(given, (SpeechEvent,), self.label):
+            yield cast("SpeechEvent", item)
+
+
+def node_stt(agent: Agent, stock: STT | None) -> NodeSTT:
+    """The node, at the rate of the stock recogniser."""
+    rate = STT.sample_rate if stock is None else stock.sample_rate
+    kind = cast("type[NodeSTT]", type("NodeSTT", (NodeSTT,), {"sample_rate": rate}))
+    return kind(agent, stock)
+
+
+async def _items(given: object, kinds: tuple[type, ...], label: str) -> AsyncGenerator[object, None]:
+    """What a node gives, item by item, however it gives it.
+
+    Raises:
+        NodeError: it raised, or gave something else.
+        APIError: a provider that it asked failed.
+    """
+    closing: Callable[[], object] | None = None
+    try:
+        if inspect.isawaitable(given):
+            given = await given
+        if given is None:
+            return
+        if isinstance(given, kinds):
+            yield given
+            return
+        if not hasattr(given, "__aiter__"):
+            raise NodeError(f"{label} gave {type(given).__name__}: {_wanted(kinds)}")
+        closing = getattr(given, "aclose", None)
+        async for item in cast("AsyncIterable[object]", given):
+            if item is None:
+                continue
+            if not isinstance(item, kinds):
+                raise NodeError(f"{label} yielded {type(item).__name__}: {_wanted(kinds)}")
+            yield item
+    except (APIError, NodeError):
+        raise
+    except Exception as error:
+        raise NodeError(f"{label} raised {error!r}") from error
+    finally:
+        if closing is not None and inspect.isawaitable(closed := closing()):
+            await closed
+
+
+def _wanted(kinds: tuple[type, ...]) -> str:
+    return "it is to give " + " or ".join(kind.__name__ for kind in kinds) + ", an async iterable of them, or None"
