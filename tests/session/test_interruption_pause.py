@@ -19,6 +19,7 @@ from sessionactors.testing import Run, Scenario, explore, invariants
 from sessionactors.transports.memory import MemorySink, MemoryTransport
 
 from tests.session.talks import STORY, Session, barge_in, keeper, near, played
+from tests.session.test_speech_segments import in_two_parts
 
 
 def noise(*stretches: tuple[float, float], **options: object) -> Scenario:
@@ -286,6 +287,28 @@ def test_an_interruption_by_text_goes_from_speaking_to_thinking() -> None:
     assert run.conversation[1:] == [("assistant", "Once"), ("user", "Stop it."), ("assistant", "Fine.")]
 
 
+def test_two_segments_interrupted_in_the_first_leave_the_second_unsaid() -> None:
+    """The second segment is synthesised already when the first one is paused, and cut off by the words."""
+    scenario = in_two_parts()
+    scenario.user_says("Stop!", at=4.0, until=4.8)
+    run = played(scenario)
+    assert times(run, PauseSpeech) == [near(4.5)]
+    assert times(run, SilenceSpeech) == [near(5.0)]
+    assert run.audible("speech-1") == [(near(3.3), near(4.5))]
+    assert run.conversation[1] == ("assistant", "Here is")
+
+
+def test_a_pause_in_the_first_of_two_segments_delays_the_second() -> None:
+    scenario = in_two_parts()
+    scenario.user_says("", at=4.0, until=4.7)
+    run = played(scenario)
+    (first, again, second) = run.audio
+    assert [first.at, first.until] == [near(3.3), near(4.5)]
+    assert [again.at, again.until] == [near(7.2), near(8.0)]
+    assert [second.at, second.until] == [near(8.0), near(10.0)]
+    assert run.said() == ["Here is one. Here is two."]
+
+
 def test_a_paused_speech_that_is_cut_by_order_stays_silent() -> None:
     scenario = noise((5.0, 5.7))
     scenario.call(6.5, lambda session: session.interrupt())
@@ -362,7 +385,7 @@ def talk_with_pauses() -> Scenario:
 
 
 def test_p01_p08_pauses_are_exact_in_any_order() -> None:
-    explore(talk_with_pauses, schedules=30)
+    explore(talk_with_pauses, schedules=20)
 
 
 def _paused(delivery: Delivery) -> bool:
