@@ -13,6 +13,7 @@ from typing import TypeVar, cast
 import pytest
 
 from sessionactors.actors.ear import Ear, EarMessage
+from sessionactors.actors.history import History
 from sessionactors.actors.participants import EAR
 from sessionactors.actors.wiring import Components, Wiring
 from sessionactors.interfaces.audio_io import AudioSource
@@ -85,6 +86,7 @@ class Root(Actor[int, Terminated]):
             _probe(out, "agent", bench.agent),
             _probe(out, "supervisor", bench.supervisor),
         )
+        wiring.history = out.spawn("history", lambda: History(wiring))
         bench.ear = out.spawn("ear-ann", lambda: Ear("ann", wiring, bench.source), EAR)
         out.watch(bench.ear, lambda end: end)
         return state
@@ -159,7 +161,7 @@ class Bench:
         options = self.options
         if self.detector is not None:
             options = replace(options, turn_detection=self.detector)
-        return Components(options, NoAgent(), _emit, vad=self.vad, stt=self.stt, turn_detector=self.detector)
+        return Components(options, NoAgent(), _emit, vad=self.vad, stt=self.stt)
 
     def call(self, seconds: float, *events: tuple[float, Callable[[], object]]) -> Bench:
         """Let the caller be heard for so long; ``events`` are done at their seconds."""
@@ -226,9 +228,10 @@ class Bench:
 
     @property
     def activity(self) -> list[tuple[bool, float]]:
-        """What the floor was told of: (speaking, seconds at which the voice set in or ended)."""
+        """What the floor was told of: (speaking, seconds at which the voice set in or ended), at each change."""
         told = [(m.speaking, m.at / NS) for m in self.of(self.floor, UserActivity)]
-        return [fact for before, fact in zip([(False, 0.0), *told], told, strict=False) if fact[0] is not before[0]]
+        before = [False, *(speaking for speaking, _ in told)]
+        return [change for change, was in zip(told, before, strict=False) if change[0] is not was]
 
     @property
     def facts(self) -> list[tuple[bool, float]]:

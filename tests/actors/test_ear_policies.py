@@ -6,13 +6,13 @@ import pytest
 
 from sessionactors.actors.audio_ring import CHUNK, AudioRing
 from sessionactors.actors.barge_in import word_count, worth_telling
-from sessionactors.actors.endpointing import Wait, seconds_left, silence_needed, waits_for
+from sessionactors.actors.endpointing import Known, Wait, seconds_left, silence_needed, waits_for
 from sessionactors.actors.recognition_progress import Delivered, RecognitionProgress
 from sessionactors.actors.recognizer_audio import LONGEST_FRAME, joined
 from sessionactors.actors.transcript_ledger import TranscriptLedger
+from sessionactors.actors.turn_rules import EndsBy
 from sessionactors.messages.turn import InterruptionWanted
 from sessionactors.model.audio import AudioFrame
-from sessionactors.model.options import SessionOptions
 
 # -- endpointing -----------------------------------------------------------------------------------------------------
 
@@ -34,13 +34,31 @@ from sessionactors.model.options import SessionOptions
 def test_what_a_silent_users_turn_waits_for(
     recognised: bool, finals: int, interim: str, opinion_wanted: bool, expected: Wait
 ) -> None:
-    waits = waits_for(recognised=recognised, finals=finals, interim=interim, opinion_wanted=opinion_wanted)
-    assert waits is expected
+    known = Known(recognised=recognised, finals=finals, interim=interim, opinion_wanted=opinion_wanted)
+    assert waits_for(EndsBy.VOICE, known) is expected
+
+
+@pytest.mark.parametrize(
+    "ends_by, ended, finals, expected",
+    [
+        (EndsBy.COMMAND, False, 1, Wait.COMMAND),
+        (EndsBy.COMMAND, True, 0, Wait.COMMAND),
+        (EndsBy.SERVER, True, 1, Wait.COMMAND),
+        (EndsBy.RECOGNIZER, False, 1, Wait.RECOGNIZER),
+        (EndsBy.RECOGNIZER, False, 0, Wait.RECOGNIZER),
+        (EndsBy.RECOGNIZER, True, 0, Wait.WORDS),
+        (EndsBy.RECOGNIZER, True, 1, Wait.SILENCE),
+    ],
+)
+def test_what_it_waits_for_where_the_voice_does_not_end_turns(
+    ends_by: EndsBy, ended: bool, finals: int, expected: Wait
+) -> None:
+    assert waits_for(ends_by, Known(recognised=True, finals=finals, recognizer_ended=ended)) is expected
 
 
 @pytest.mark.parametrize("probability, expected", [(None, 0.5), (0.0, 3.0), (0.49, 3.0), (0.5, 0.5), (1.0, 0.5)])
 def test_how_long_the_user_must_be_silent(probability: float | None, expected: float) -> None:
-    assert silence_needed(SessionOptions(), probability, threshold=0.5) == expected
+    assert silence_needed(0.5, 3.0, probability, threshold=0.5) == expected
 
 
 @pytest.mark.parametrize("now, expected", [(2.0, 0.5), (2.3, 0.2), (2.5, 0.0), (9.0, 0.0)])
@@ -80,7 +98,7 @@ def test_words_are_what_is_between_spaces() -> None:
 
 
 def test_p03_the_ledger_balances() -> None:
-    ledger = TranscriptLedger().receive("a").receive("b").commit().receive("c").discard().receive("d")
+    ledger = TranscriptLedger().receive("a").receive("b").commit().receive("c").discard("cleared").receive("d")
     assert (ledger.committed, ledger.merged, ledger.discarded, ledger.open) == (1, 1, 1, ("d",))
     assert ledger.balances
     assert ledger.commit().balances

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sessionactors.messages.ear import FlushTurn, TurnFlushed
+from sessionactors.messages.turn import UserTurnEnded
 from sessionactors.model.events import MetricsCollectedEvent, UserInputTranscribedEvent
 from sessionactors.model.options import SessionOptions
 from sessionactors.testing.scripted_ear import ScriptedSTT, ScriptedTurnDetector, ScriptedVAD
@@ -34,7 +35,7 @@ def test_the_turn_carries_its_times_confidence_and_name() -> None:
     assert (turn.participant, turn.confidence, turn.typed) == ("ann", 0.8, False)
     times = (turn.started_speaking_at, turn.stopped_speaking_at, turn.last_final_at)
     assert [at and at / 1e9 for at in times] == [about(0.5), about(2.5), about(2.7)]
-    assert [note.turn for note in bench.agent] == [turn.turn] == ["turn-1"]
+    assert [note.turn for note in bench.agent if isinstance(note.message, UserTurnEnded)] == [turn.turn] == ["turn-1"]
 
 
 @pytest.mark.parametrize("seed", SCHEDULES)
@@ -70,7 +71,7 @@ def test_two_turns(seed: int | None) -> None:
     bench = Bench(ScriptedVAD([(0.5, 1.5), (3.5, 4.5)]), stt, seed=seed).call(7.0)
     assert bench.transcripts == ["one", "two"]
     assert bench.turn_times == [about(2.0), about(5.0)]
-    assert [note.turn for note in bench.agent] == ["turn-1", "turn-2"]
+    assert [note.turn for note in bench.agent if isinstance(note.message, UserTurnEnded)] == ["turn-1", "turn-2"]
 
 
 def test_words_that_are_still_coming_hold_the_turn() -> None:
@@ -279,4 +280,4 @@ def test_who_asks_for_a_flush_hears_what_became_of_it(words: str, turn: str | No
         bench.ear.tell(FlushTurn(reply_to=supervisor))
 
     bench.call(5.0, (3.0, flush))
-    assert bench.of(bench.supervisor, TurnFlushed) == [TurnFlushed("ann", turn)]
+    assert bench.of(bench.supervisor, TurnFlushed) == [TurnFlushed("ann", turn, words)]

@@ -167,7 +167,7 @@ def test_an_open_decision_is_waited_for_before_the_agent_goes_on() -> None:
 
 
 def test_a_decision_that_ends_in_nothing_lets_the_agent_go_on() -> None:
-    """No final follows the interim words: what is owed is waited for longer than the 2 s."""
+    """The interim words turn out to be none: what is owed is waited for longer than the 2 s."""
     scenario = Scenario(keeper(), max_endpointing_delay=4.0)
     scenario.user_says("Tell me a story.", at=0.5, until=2.5, stt_delay=3.0)
     scenario.llm_replies(STORY)
@@ -175,7 +175,7 @@ def test_a_decision_that_ends_in_nothing_lets_the_agent_go_on() -> None:
     scenario.user_says("", at=8.0, until=8.7, stt_delay=3.0, interims=[(8.6, "mm")])
     run = played(scenario)
     assert times(run, PauseSpeech) == [near(8.5)]
-    assert false_interruptions(run) == [(near(12.7), True)]  # so long the words were owed
+    assert false_interruptions(run) == [(near(11.7), True)]  # so long the words were owed
     assert run.said() == [STORY]
 
 

@@ -23,7 +23,7 @@ from sessionactors.messages.history import (
     ReplaceContext,
 )
 from sessionactors.messages.session import LeaveAgent, OptionsChanged, Publish, SettleTurns, SpeakRequested
-from sessionactors.messages.turn import UserTurnEnded
+from sessionactors.messages.turn import TurnPreflight, TurnTaken, UserTurnEnded, UserTurnExceeded
 from sessionactors.model.chat import AgentHandoff, ChatContext, ChatMessage
 from sessionactors.model.events import ErrorEvent, MetricsCollectedEvent
 from sessionactors.model.metrics import EOUMetrics
@@ -36,6 +36,8 @@ from .wiring import Wiring
 
 AgentMessage: TypeAlias = (
     UserTurnEnded
+    | TurnPreflight
+    | UserTurnExceeded
     | TurnClaimed
     | ContextSnapshot
     | HookReturned
@@ -56,6 +58,7 @@ HOOK_WITHIN = 10.0
 TURN_HOOK = "on_user_turn_completed"
 ENTER_HOOK = "on_enter"
 EXIT_HOOK = "on_exit"
+EXCEEDED_HOOK = "on_user_turn_exceeded"
 
 SETTLED = "settled"
 """The request under which ``history`` tells ``supervisor`` that nothing more comes from here."""
@@ -73,6 +76,10 @@ class AgentActorState:
     """The first one is being handled."""
     message: ChatMessage | None = None
     """The message of the turn being handled, once its hook runs."""
+    waiting_exceeded: UserTurnExceeded | None = None
+    """The user goes on too long; a turn that is open may be answered first."""
+    exceeded: UserTurnExceeded | None = None
+    """The hook about it runs."""
     hook_began: int = 0
     decided_at: int = 0
     leaving: bool = False
@@ -100,6 +107,10 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
         match message:
             case UserTurnEnded():
                 return self._on_turn_ended(state, message, out)
+            case TurnPreflight():
+                return state  # replies are prepared elsewhere
+            case UserTurnExceeded():
+                return self._on_exceeded(state, message, out)
             case TurnClaimed(turn):
                 if state.turns and state.turns[0].turn == turn:
                     out.tell(self._wiring.history, ContextWanted(turn, out.myself, state.agent.key))
@@ -111,6 +122,8 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
             case HookFailed(hook, error):
                 return self._on_hook_failed(state, hook, error, out)
             case HookDone(hook):
+                if hook == EXCEEDED_HOOK:
+                    return replace(state, exceeded=None)
                 return self._left(state, out) if hook == EXIT_HOOK else state
             case SpeakRequested():
                 return self._on_speak_requested(state, message, out)
@@ -134,7 +147,7 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
 
     def restarted(self, state: AgentActorState, error: BaseException, out: Outbox[AgentMessage]) -> AgentActorState:
         """Handle the open turn again from its beginning: its message is not stored before its reply is scheduled."""
-        state = replace(state, message=None)
+        state = replace(state, message=None, exceeded=None)
         if state.leaving and not state.left:
             self._run_hook(state.agent, EXIT_HOOK, out)
         return self._settle(self._claim(state, out), out)
@@ -152,7 +165,7 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
         turn = state.turns[0]
         out.turn = turn.turn
         out.oblige(turn.turn, f"the reply to {turn.turn} to be scheduled", HOOK_WITHIN)
-        if state.leaving:
+        if state.leaving or not turn.reply:
             return self._store_without_reply(state, out)
         out.tell(self._wiring.floor, TurnClaim(turn.turn))
         return replace(state, decided_at=out.now)
@@ -215,7 +228,7 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
         )
         out.tell(self._wiring.floor, ScheduleSpeech(spec))
         self._publish_end_of_turn(state, turn, spec.id, out)
-        return self._turn_over(replace(state, turns_replied=state.turns_replied + 1), out)
+        return self._turn_over(replace(state, turns_replied=state.turns_replied + 1, waiting_exceeded=None), out)
 
     @staticmethod
     def _with_hook_delay(state: AgentActorState, message: ChatMessage, out: Outbox[AgentMessage]) -> ChatMessage:
@@ -247,6 +260,8 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
         out.tell(self._wiring.supervisor, Publish(ErrorEvent(error, hook, recoverable=True, created_at=out.wall())))
         if hook == EXIT_HOOK:
             return self._left(state, out)
+        if hook == EXCEEDED_HOOK:
+            return replace(state, exceeded=None)
         if hook == TURN_HOOK:
             return self._store_without_reply(state, out)
         return state
@@ -258,15 +273,48 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
         out.tell(self._wiring.history, AppendItems((message,)))
         return self._turn_over(replace(state, turns_stored=state.turns_stored + 1), out)
 
+    def _on_exceeded(
+        self, state: AgentActorState, exceeded: UserTurnExceeded, out: Outbox[AgentMessage]
+    ) -> AgentActorState:
+        """The user does not stop. A reply that is on its way makes up for it; while the hook runs, no more of it."""
+        if state.exceeded is not None or state.leaving:
+            return state
+        if state.turns:
+            return replace(state, waiting_exceeded=exceeded)
+        agent, event = state.agent, exceeded.event
+
+        async def run(_port: object) -> None:
+            await agent.on_user_turn_exceeded(event)
+
+        out.effect(
+            EXCEEDED_HOOK,
+            run,
+            done=lambda _: HookDone(EXCEEDED_HOOK),
+            failed=lambda error: HookFailed(EXCEEDED_HOOK, error),
+            user_loop=True,
+        )
+        return replace(state, waiting_exceeded=None, exceeded=exceeded)
+
+    def _taken_over(self, state: AgentActorState, request: SpeakRequested, out: Outbox[AgentMessage]) -> None:
+        """What the hook has answered is no part of the turn that is open."""
+        exceeded, said = state.exceeded, request.user_input
+        text = said.text_content if isinstance(said, ChatMessage) else said
+        if exceeded is not None and exceeded.finals and text == exceeded.event.transcript:
+            out.tell(exceeded.reply_to, TurnTaken(exceeded.finals))
+
     def _turn_over(self, state: AgentActorState, out: Outbox[AgentMessage]) -> AgentActorState:
         out.discharge(state.turns[0].turn)
-        return self._settle(self._claim(replace(state, turns=state.turns[1:], message=None), out), out)
+        state = self._claim(replace(state, turns=state.turns[1:], message=None), out)
+        if state.waiting_exceeded is not None and not state.turns:
+            state = self._on_exceeded(state, state.waiting_exceeded, out)
+        return self._settle(state, out)
 
     # -- commands ----------------------------------------------------------------------------------------------------
 
     def _on_speak_requested(
         self, state: AgentActorState, request: SpeakRequested, out: Outbox[AgentMessage]
     ) -> AgentActorState:
+        self._taken_over(state, request, out)
         said = request.user_input
         if isinstance(said, str):
             said = ChatMessage("user", [said], id=out.new_id("item"), created_at=out.wall())

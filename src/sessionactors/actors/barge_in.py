@@ -6,23 +6,11 @@ Whether the agent is then cut off is the floor's policy (:mod:`.interruption`).
 from __future__ import annotations
 
 from sessionactors.messages.turn import InterruptionWanted
-from sessionactors.runtime import NS
 
 
 def word_count(*texts: str) -> int:
     """Words in all the texts."""
     return sum(len(text.split()) for text in texts)
-
-
-def spoken_for(deciding: bool, began: int, ended: int | None) -> float:
-    """Seconds of the stretch of speech that a late final belongs to; 0.0 when it belongs to none that was noticed.
-
-    Args:
-        deciding: the user fell silent, and what was said is waited for.
-        began: when the stretch set in, ns.
-        ended: when it ended, ns; None: not known.
-    """
-    return max(0, ended - began) / NS if deciding and ended is not None else 0.0
 
 
 def worth_telling(wish: InterruptionWanted, told: InterruptionWanted | None, min_duration: float) -> bool:

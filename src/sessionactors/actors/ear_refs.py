@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sessionactors.runtime import Ref
 
+    from .detector import DetectorMessage
     from .input import InputMessage
     from .stt import STTMessage
     from .turn import TurnMessage
@@ -27,3 +28,7 @@ class EarRefs:
     """None: nobody detects speech."""
     stt: Ref[STTMessage] | None = None
     """None: nobody recognises words."""
+    detector: Ref[DetectorMessage] | None = None
+    """None: nobody tells from the voice whether the user is done."""
+    detector_rate: int | None = None
+    """Hertz of the audio that it wants."""

@@ -39,7 +39,7 @@ from sessionactors.messages.session import (
     SpeechQuiet,
 )
 from sessionactors.messages.speech import ToolsReviewed
-from sessionactors.messages.turn import Decided, InterruptionWanted, UserActivity
+from sessionactors.messages.turn import Decided, InterruptionWanted, TurnOffered, UserActivity
 from sessionactors.model.events import (
     SpeechCreatedEvent,
     SpeechFinishedNote,
@@ -61,7 +61,7 @@ from .floor_cut import Cutting
 from .floor_gate import begin_warmup, end_warmup, follow_options, go_on_warming, keep_gate
 from .floor_pause import Pausing, await_first_sound, pause_summary
 from .floor_state import Entry, FloorState, UserFacts, is_user_speaking, with_changes
-from .floor_users import UsersVoice
+from .floor_users import UserFact, UsersVoice
 from .speech import Speech
 from .wiring import Wiring
 
@@ -83,8 +83,7 @@ FloorMessage: TypeAlias = (
     | SpeechSilenced
     | InterruptSpeech
     | SetAllowInterruptions
-    | UserActivity
-    | InterruptionWanted
+    | UserFact
     | OptionsChanged
     | OutputChanged
     | PauseRefused
@@ -133,8 +132,8 @@ class Floor(Actor[FloorState, FloorMessage]):
                 return self._on_gone(state, speech, error, out)
             case UserActivity():
                 return self._grant(self._users.on_activity(state, message, out), out)
-            case InterruptionWanted():
-                return self._users.on_interruption_wanted(state, message, out)
+            case InterruptionWanted() | TurnOffered():
+                return self._users.on_wish(state, message, out)
             case FalseInterruptionDue(speech):
                 return self._grant(self._pausing.on_due(state, speech, out), out)
             case OutputChanged(voice, can_pause):

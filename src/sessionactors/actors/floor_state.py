@@ -160,3 +160,11 @@ def with_changes(state: FloorState, speech: str, **changes: object) -> FloorStat
         return state
     changed = replace(entry, **changes)  # type: ignore[arg-type]
     return replace(state, entries={**state.entries, speech: changed})
+
+
+def holds(state: FloorState, words: int) -> bool:
+    """Whether a turn of so few words interrupts nothing: it waits for more of them while the current speech goes on."""
+    current = state.entries.get(state.current or "")
+    if current is None or current.interrupted or not current.allow_interruptions:
+        return False
+    return words < current.spec.agent.options(state.options.session).min_interruption_words

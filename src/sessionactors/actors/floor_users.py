@@ -5,18 +5,22 @@ What to do is decided in :mod:`.interruption`; it is carried out by :mod:`.floor
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, TypeAlias, assert_never
 
-from sessionactors.messages.turn import InterruptionWanted, UserActivity
+from sessionactors.messages.turn import InterruptionWanted, TurnAnswered, TurnOffered, UserActivity
 from sessionactors.runtime import Outbox
 
 from .floor_cut import Cutting
 from .floor_pause import Pausing
-from .floor_state import FloorState, UserFacts, early, is_user_speaking, with_changes, with_user
+from .floor_state import FloorState, UserFacts, early, holds, is_user_speaking, with_changes, with_user
 from .interruption import Decision
 
 if TYPE_CHECKING:
     from .floor import FloorMessage
+
+
+UserFact: TypeAlias = UserActivity | InterruptionWanted | TurnOffered
+"""What ``turn`` tells ``floor``."""
 
 
 class UsersVoice:
@@ -41,6 +45,17 @@ class UsersVoice:
         elif not is_user_speaking(state):
             state = self._pausing.on_silence(state, out)
         return state
+
+    def on_wish(
+        self, state: FloorState, wish: InterruptionWanted | TurnOffered, out: Outbox[FloorMessage]
+    ) -> FloorState:
+        """A voice is long enough, words have come, or a turn seems complete, while the agent may be speaking."""
+        match wish:
+            case TurnOffered(_, offer, words, reply_to):
+                out.tell(reply_to, TurnAnswered(offer, holds(state, words)))
+                return state
+            case InterruptionWanted():
+                return self.on_interruption_wanted(state, wish, out)
 
     def on_interruption_wanted(
         self, state: FloorState, wish: InterruptionWanted, out: Outbox[FloorMessage]

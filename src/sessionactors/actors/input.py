@@ -22,6 +22,7 @@ from sessionactors.messages.ear import (
     FrameCaptured,
     ReplayWanted,
     SetInputEnabled,
+    SilenceWanted,
     SourceEnded,
     SourceFailed,
     SubstituteSilence,
@@ -44,7 +45,12 @@ InputMessage: TypeAlias = (
     | SourceFailed
     | ReplayWanted
     | AudioSettled
+    | SilenceWanted
 )
+
+
+SILENCE_PIECE = 0.1
+"""Seconds: frames of the silence that a recogniser is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +90,7 @@ class InputActor(Actor[InputState, InputMessage]):
         components = refs.wiring.components
         self._vad_rate = None if components.vad is None else components.vad.sample_rate
         self._stt_rate = None if components.stt is None else components.stt.sample_rate
-        wanted = {rate for rate in (self._vad_rate, self._stt_rate) if rate is not None}
-        self._resamplers = [MonoResampler(rate) for rate in sorted(wanted)]
+        self._resamplers: dict[int, MonoResampler] = {}
         """Resources, not state: what they hold back (a few ms) is lost in a restart."""
 
     def initial(self) -> InputState:
@@ -111,6 +116,8 @@ class InputActor(Actor[InputState, InputMessage]):
                 return self._on_replay_wanted(state, after, out)
             case SubstituteSilence(active):
                 return replace(state, substituting=active)
+            case SilenceWanted(seconds):
+                return self._on_silence_wanted(state, seconds, out)
             case SetInputEnabled():
                 return self._on_set_enabled(state, message, out)
             case AttachSource(source):
@@ -143,14 +150,24 @@ class InputActor(Actor[InputState, InputMessage]):
     def _on_frame(self, state: InputState, frame: AudioFrame, out: Outbox[InputMessage]) -> InputState:
         if not state.enabled:
             return replace(state, unheard=state.unheard + frame.duration)
-        for resampler in self._resamplers:
+        for resampler in self._wanted():
             state = self._pass_on(state, resampler.feed(frame), out)
         return replace(state, flowing=True, heard=state.heard + frame.duration)
+
+    def _wanted(self) -> list[MonoResampler]:
+        """One for each rate that somebody wants now."""
+        wanted = (self._vad_rate, self._stt_rate, self._refs.detector_rate)
+        rates = sorted({rate for rate in wanted if rate is not None})
+        for rate in rates:
+            self._resamplers.setdefault(rate, MonoResampler(rate))
+        return [self._resamplers[rate] for rate in rates]
 
     def _pass_on(self, state: InputState, frame: AudioFrame | None, out: Outbox[InputMessage]) -> InputState:
         if frame is None:  # the filter still fills, or was empty
             return state
-        vad, stt = self._refs.vad, self._refs.stt
+        vad, stt, detector = self._refs.vad, self._refs.stt, self._refs.detector
+        if detector is not None and frame.sample_rate == self._refs.detector_rate:
+            out.tell(detector, AudioHeard(frame))
         if vad is not None and frame.sample_rate == self._vad_rate:
             out.tell(vad, AudioHeard(frame))
         if stt is not None and frame.sample_rate == self._stt_rate:
@@ -163,7 +180,7 @@ class InputActor(Actor[InputState, InputMessage]):
 
     def _pause(self, state: InputState, out: Outbox[InputMessage]) -> InputState:
         """Nothing follows for now: those who listen must not wait for the end of a word."""
-        for resampler in self._resamplers:
+        for resampler in self._wanted():
             state = self._pass_on(state, resampler.flush(), out)
         if state.flowing:
             for listener in (self._refs.vad, self._refs.stt):
@@ -178,6 +195,18 @@ class InputActor(Actor[InputState, InputMessage]):
         ring = state.ring.without(after)
         first, frames = ring.after(after)
         out.tell(stt, AudioReplayed(first, frames))
+        return replace(state, ring=ring)
+
+    def _on_silence_wanted(self, state: InputState, seconds: float, out: Outbox[InputMessage]) -> InputState:
+        """Where no audio comes any more, a recogniser that waits for silence to finish would wait for ever."""
+        stt, rate = self._refs.stt, self._stt_rate
+        if stt is None or rate is None or (state.enabled and state.flowing):
+            return state
+        ring = state.ring
+        piece = AudioFrame(bytes(2 * round(rate * SILENCE_PIECE)), rate)
+        for _ in range(round(seconds / SILENCE_PIECE)):
+            out.tell(stt, AudioHeard(piece, ring.next_number))
+            ring = ring.add(piece)
         return replace(state, ring=ring)
 
     # -- gate and source ---------------------------------------------------------------------------------------------

@@ -37,9 +37,10 @@ from sessionactors.messages.session import (
     SpeechPaused,
     SpeechQuiet,
     SpeechResumed,
+    UserAway,
 )
 from sessionactors.messages.tools import ToolFinished, ToolsRunning
-from sessionactors.messages.turn import UserSpeechFact
+from sessionactors.messages.turn import ClearUserTurn, CommitUserTurn, UserSpeechFact, UserUnderstood
 from sessionactors.model.errors import APIError
 from sessionactors.model.events import (
     CloseReason,
@@ -71,12 +72,14 @@ from .llm import LLMActor
 from .options_in_force import OptionsInForce
 from .output import Output
 from .participants import Participants
+from .presence import Presence
 from .public_face import PublicFace
 from .room import Room
 from .states import AgentFacts
 from .supervisor_state import Listener, SessionBroken, SupervisorState
 from .tools import ToolsActor
 from .tts import TTSActor
+from .turn_commits import TurnCommits
 from .wiring import Wiring
 
 SupervisorMessage: TypeAlias = (
@@ -89,6 +92,11 @@ SupervisorMessage: TypeAlias = (
     | SpeechPaused
     | SpeechResumed
     | UserSpeechFact
+    | UserUnderstood
+    | UserAway
+    | ToolsRunning
+    | CommitUserTurn
+    | ClearUserTurn
     | RoomConnected
     | RoomConnectFailed
     | RoomClosed
@@ -108,7 +116,6 @@ SupervisorMessage: TypeAlias = (
     | TurnFlushed
     | ContextSnapshot
     | ToolFinished
-    | ToolsRunning
     | ActorEnded
     | DropInEnded
     | FinishClose
@@ -136,6 +143,8 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
         self._wiring = wiring
         self._face = PublicFace(wiring)
         self._participants = Participants(wiring)
+        self._presence = Presence(self._face)
+        self._commits = TurnCommits(self._face)
         self._closing = CloseProtocol(wiring, finish)
 
     def initial(self) -> SupervisorState:
@@ -176,7 +185,12 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
     def receive(
         self, state: SupervisorState, message: SupervisorMessage, out: Outbox[SupervisorMessage]
     ) -> SupervisorState:
-        """One message."""
+        """One message, and what follows from the public states."""
+        return self._presence.follow(state, self._handle(state, message, out), out)
+
+    def _handle(  # noqa: PLR0915  one line or two for each message
+        self, state: SupervisorState, message: SupervisorMessage, out: Outbox[SupervisorMessage]
+    ) -> SupervisorState:
         match message:
             case Publish(event):
                 return self._face.publish(state, event, out)
@@ -198,6 +212,16 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
                 return self._face.facts_changed(state, facts, at, out)
             case UserSpeechFact():
                 return self._face.user_spoke(state, message, out)
+            case UserUnderstood():
+                return self._presence.on_understood(state, message, out)
+            case UserAway():
+                return self._presence.on_away(state, out)
+            case CommitUserTurn():
+                return self._commits.on_commit(state, message, out)
+            case ClearUserTurn():
+                return self._commits.on_clear(state, out)
+            case TurnFlushed(request=request) if request:
+                return self._commits.on_flushed(state, message, out)
             case RoomConnected():
                 return self._ready(state, out)
             case RoomConnectFailed(error):

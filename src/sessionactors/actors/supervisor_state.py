@@ -56,6 +56,15 @@ class Listener:
 
 
 @dataclass(frozen=True, slots=True)
+class Commit:
+    """A call of ``commit_user_turn()`` that waits."""
+
+    waits_for: frozenset[str]
+    """Participants whose ear has not answered."""
+    texts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class SupervisorState:
     """Lifecycle, public states, and failures in a row."""
 
@@ -68,6 +77,11 @@ class SupervisorState:
     """Participants who are in the room."""
     leaving: frozenset[str] = frozenset()
     """Those who have left, and are heard out."""
+    signs: int = 0
+    """Transcripts that came where nobody detects the voice."""
+    tools_running: int = 0
+    commits: Mapping[str, Commit] = field(default_factory=dict)
+    """Calls of ``commit_user_turn()`` that wait, by request."""
     ears: Mapping[str, Ref[EarMessage]] = field(default_factory=dict)
     usage: AgentSessionUsage = field(default_factory=AgentSessionUsage)
     """What was used of each model."""
@@ -76,6 +90,5 @@ class SupervisorState:
     failures: Mapping[str, int] = field(default_factory=dict)
     listeners: Mapping[str, Listener] = field(default_factory=dict)
     """Drop-ins that are told of public events, by path."""
-    tools_running: int = 0
     closing: Closing | None = None
     ended: bool = False

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+
+KEPT = 64
+"""Discarded transcripts that are kept by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +20,8 @@ class TranscriptLedger:
     """Further finals of a turn."""
     discarded: int = 0
     open: tuple[str, ...] = ()
+    lost: tuple[tuple[str, str], ...] = ()
+    """The last discarded ones, with the reason."""
 
     def receive(self, transcript: str) -> TranscriptLedger:
         """A final came."""
@@ -31,9 +36,20 @@ class TranscriptLedger:
             open=(),
         )
 
-    def discard(self) -> TranscriptLedger:
+    def take(self, transcripts: Collection[str]) -> TranscriptLedger:
+        """These of the open ones were answered before their turn was over."""
+        taken = sum(transcript in transcripts for transcript in self.open)
+        return replace(
+            self,
+            committed=self.committed + min(1, taken),
+            merged=self.merged + max(0, taken - 1),
+            open=tuple(transcript for transcript in self.open if transcript not in transcripts),
+        )
+
+    def discard(self, reason: str) -> TranscriptLedger:
         """All open ones come to nothing."""
-        return replace(self, discarded=self.discarded + len(self.open), open=())
+        lost = (*self.lost, *((transcript, reason) for transcript in self.open))[-KEPT:]
+        return replace(self, discarded=self.discarded + len(self.open), open=(), lost=lost)
 
     @property
     def balances(self) -> bool:
@@ -48,4 +64,5 @@ class TranscriptLedger:
             "merged": self.merged,
             "discarded": self.discarded,
             "open": list(self.open),
+            "lost": [f"{transcript}: {reason}" for transcript, reason in self.lost],
         }

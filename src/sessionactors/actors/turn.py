@@ -1,9 +1,11 @@
 """``turn``: what one participant says, until it is a turn. Assembles transcripts and decides when the user is done.
 
-Told by ``vad`` when the voice sets in and ends, and by ``stt`` what was said. It tells ``floor`` whether the user
-speaks and wants to interrupt, ``supervisor`` the same as a public fact, and ``agent`` the complete turn. Whether the
-agent is cut off is the floor's business, what is answered the agent's. Without a detector of speech the words alone
-show it.
+Told by ``vad`` when the voice sets in and ends, by ``stt`` what was said, and by ``detector`` whether the user seems
+to be done. It tells ``floor`` whether the user speaks and wants to interrupt, ``supervisor`` the same as a public fact,
+and ``agent`` the complete turn. Whether the agent is cut off is the floor's business, what is answered the agent's.
+Without a detector of speech the words alone show it.
+
+How the end is decided stands in :mod:`.turn_end`, what others order in :mod:`.turn_orders`.
 """
 
 from __future__ import annotations
@@ -12,9 +14,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeAlias, assert_never
 
-from sessionactors.interfaces.home import Home
-from sessionactors.interfaces.turn_detector import TurnDetector
+from sessionactors.interfaces.llm import LLM
 from sessionactors.messages.ear import (
+    ClearTurn,
     EndOfTurnPredicted,
     EndpointingElapsed,
     FinalTranscript,
@@ -22,28 +24,40 @@ from sessionactors.messages.ear import (
     FlushTurn,
     InterimTranscript,
     NoWords,
+    OpinionOverdue,
     PreflightTranscript,
     RecognitionReset,
     RecognizerHeardEnd,
     RecognizerHeardStart,
+    ResetOverdue,
+    RestartDetection,
     SpeechContinues,
     SpeechEnded,
     SpeechStarted,
     SpeechStateWanted,
-    TurnFlushed,
-    UtteranceEnded,
+    TranscriptOverdue,
 )
+from sessionactors.messages.history import ContextSnapshot
 from sessionactors.messages.session import OptionsChanged
-from sessionactors.messages.turn import Decided, InterruptionWanted, UserActivity, UserSpeechFact, UserTurnEnded
-from sessionactors.model.chat import ChatContext, ChatMessage
+from sessionactors.messages.turn import (
+    AgentStateFact,
+    InterruptionWanted,
+    TurnAnswered,
+    TurnPreflight,
+    TurnTaken,
+)
 from sessionactors.model.options import SessionOptions
-from sessionactors.runtime import NS, Actor, EffectPort, Outbox
+from sessionactors.runtime import NS, Actor, Outbox
 
-from .barge_in import spoken_for, word_count, worth_telling
-from .component_metadata import metadata_of
+from . import dynamic_endpointing
+from .barge_in import worth_telling
 from .ear_refs import EarRefs
-from .endpointing import Wait, seconds_left, silence_needed, waits_for
-from .turn_state import Phase, TurnState
+from .turn_end import ENDPOINTING, TurnEnd
+from .turn_facts import TurnFacts
+from .turn_orders import TurnOrders
+from .turn_rules import EndsBy, TurnParts, TurnRules, resolve_rules
+from .turn_state import Phase, Question, TurnState, hears_edges
+from .turn_watch import TurnWatch
 
 TurnMessage: TypeAlias = (
     SpeechStarted
@@ -56,18 +70,23 @@ TurnMessage: TypeAlias = (
     | RecognizerHeardStart
     | RecognizerHeardEnd
     | RecognitionReset
+    | ResetOverdue
     | EndpointingElapsed
+    | ContextSnapshot
     | EndOfTurnPredicted
-    | FlushTurn
+    | OpinionOverdue
+    | TurnAnswered
+    | TranscriptOverdue
+    | AgentStateFact
+    | TurnTaken
     | OptionsChanged
+    | FlushTurn
     | FlushOverdue
+    | ClearTurn
 )
 
-ENDPOINTING = "endpointing"
-PREDICTION = "prediction"
-FLUSHING = "flush"
-PREDICTION_WITHIN = 1.0
-"""Seconds for the turn detector; then its opinion is not waited for."""
+ASK_AFTER = 0.2
+"""Seconds of silence inside of speech after which a detector that listens is asked."""
 
 
 class TurnActor(Actor[TurnState, TurnMessage]):
@@ -79,53 +98,94 @@ class TurnActor(Actor[TurnState, TurnMessage]):
 
     def __init__(self, refs: EarRefs) -> None:
         self._refs = refs
+        self._facts = TurnFacts(refs)
+        self._end = TurnEnd(refs)
+        self._orders = TurnOrders(refs, self._end)
+        self._watch = TurnWatch(refs)
 
     def initial(self) -> TurnState:
         """Silence."""
-        return TurnState(options=self._refs.wiring.options)
+        options = self._refs.wiring.options
+        return TurnState(options, self._rules(options))
+
+    def _rules(self, options: SessionOptions) -> TurnRules:
+        components = self._refs.wiring.components
+        realtime = components.llm is not None and not isinstance(components.llm, LLM)
+        return resolve_rules(options, TurnParts(components.vad is not None, components.stt is not None, realtime))
+
+    def started(self, state: TurnState, out: Outbox[TurnMessage]) -> TurnState:
+        """Say so if turns end otherwise than was asked for."""
+        if state.rules.warning:
+            out.log("turn_detection_unusable", level="warning", reason=state.rules.warning)
+        return state
 
     def restarted(self, state: TurnState, error: BaseException, out: Outbox[TurnMessage]) -> TurnState:
         """Take up what was waited for: timers and the question to the detector ended with the failure."""
-        if state.flush is not None:
-            out.timer(FLUSHING, state.flush.within, FlushOverdue())
-        state = replace(state, asked=None)
+        self._orders.take_up(state, out)
+        self._watch.take_up(state, out)
+        state = replace(state, question=Question(state.question.number), offered=False)
         if state.phase is Phase.DECIDING:
-            return self._decide(state, out)
+            return self._end.decide(state, out)
         if state.phase is Phase.SPEAKING:
             if self._refs.vad is None:
-                self._limit_wait(state, out)
+                self._end.wait(state, state.options.max_endpointing_delay, out)
             else:  # the end of speech may have been the message that failed
                 out.tell(self._refs.vad, SpeechStateWanted())
         return state
 
     def receive(self, state: TurnState, message: TurnMessage, out: Outbox[TurnMessage]) -> TurnState:
-        """Handle one message."""
+        """Handle one message, and let others know what changed by it."""
+        changed = self._handle(state, message, out)
+        return self._facts.tell(state, self._watch.tell_exceeded(changed, out), out)
+
+    def _handle(self, state: TurnState, message: TurnMessage, out: Outbox[TurnMessage]) -> TurnState:
         match message:
-            case SpeechContinues(duration):
-                return self._wish(state, duration, out) if state.phase is Phase.SPEAKING else state
+            case SpeechContinues():
+                return self._on_speech_continues(state, message, out)
             case SpeechStarted(at):
                 return self._on_speech_started(state, at, out)
-            case SpeechEnded(at):
-                return self._on_speech_ended(state, at, out)
-            case InterimTranscript(text) | PreflightTranscript(text):
+            case SpeechEnded(at, duration):
+                return self._on_speech_ended(state, at, out, duration)
+            case InterimTranscript(text):
                 return self._on_interim(state, text, out)
+            case PreflightTranscript():
+                return self._on_preflight(state, message, out)
             case NoWords():
-                state = replace(state, interim="")
-                return self._decide(state, out) if state.phase is Phase.DECIDING else state
-            case RecognizerHeardStart() | RecognizerHeardEnd() | RecognitionReset():
-                return state
+                return self._on_no_words(state, out)
             case FinalTranscript():
                 return self._on_final(state, message, out)
+            case RecognizerHeardStart(at):
+                return self._on_recognizer_start(state, at, out)
+            case RecognizerHeardEnd(at):
+                return self._on_recognizer_end(state, at, out)
+            case RecognitionReset():
+                return self._orders.on_reset(state, out)
+            case ResetOverdue():
+                return self._orders.on_reset_overdue(state, out)
             case EndpointingElapsed():
-                return self._on_endpointing_elapsed(state, out)
+                return self._end.on_elapsed(state, out)
+            case ContextSnapshot():
+                return self._end.on_context(state, message, out)
             case EndOfTurnPredicted():
-                return self._on_predicted(state, message, out)
+                return self._end.on_predicted(state, message, out)
+            case OpinionOverdue(question):
+                return self._end.on_opinion_overdue(state, question, out)
+            case TurnAnswered():
+                return self._end.on_answered(state, message, out)
+            case TranscriptOverdue():
+                return self._watch.on_transcript_overdue(state, out)
+            case AgentStateFact():
+                return self._on_agent_state(state, message)
+            case TurnTaken(finals):
+                return self._on_taken(state, finals, out)
             case OptionsChanged(options):
-                return self._on_options_changed(replace(state, options=options), out)
+                return self._on_options(state, options, out)
             case FlushTurn():
-                return self._on_flush(state, message, out)
+                return self._orders.on_flush(state, message, out)
             case FlushOverdue():
-                return self._flushed(state, out)
+                return self._orders.carry_out(state, out)
+            case ClearTurn():
+                return self._orders.on_clear(state, message, out)
             case _:
                 assert_never(message)
 
@@ -136,60 +196,68 @@ class TurnActor(Actor[TurnState, TurnMessage]):
 
     def summary(self, state: TurnState) -> Mapping[str, object]:
         """Phase and account; no words of the user."""
-        return {
-            "phase": state.phase.value,
-            "finals": len(state.finals),
-            "interim_words": word_count(state.interim),
-            "turns": state.turns,
-            "dropped": state.dropped,
-            "transcripts": state.ledger.summary(),
-        }
+        return state.summary()
 
     # -- voice -------------------------------------------------------------------------------------------------------
 
     def _on_speech_started(self, state: TurnState, at: int, out: Outbox[TurnMessage]) -> TurnState:
         if state.phase is Phase.SPEAKING:
             return state
-        out.cancel_timer(ENDPOINTING)
-        out.cancel_effect(PREDICTION)
+        self._end.forget(out)
+        self._watch.voice_came(out)
         goes_on = state.phase is Phase.DECIDING and state.started_at is not None
-        self._tell_activity(out, speaking=True, at=at)
         state = replace(
             state,
             phase=Phase.SPEAKING,
             started_at=state.started_at if goes_on else at,
             stretch_at=at,
+            voice=(out.now - at) / NS,
+            silence=0.0,
             told=None,
-            asked=None,
+            recognizer_ended=False,
+            question=Question(state.question.number),
+            offered=False,
+            pauses=dynamic_endpointing.utterance_began(state.pauses, at),
         )
-        return self._wish(state, (out.now - at) / NS, out)
+        return self._wish(state, out)
 
-    def _on_speech_ended(self, state: TurnState, at: int, out: Outbox[TurnMessage]) -> TurnState:
+    def _on_speech_continues(self, state: TurnState, now: SpeechContinues, out: Outbox[TurnMessage]) -> TurnState:
         if state.phase is not Phase.SPEAKING:
             return state
-        self._tell_activity(out, speaking=False, at=at, decided=state.decided)
-        return self._decide(replace(state, phase=Phase.DECIDING, ended_at=at), out)
+        if now.silence < state.silence:  # the voice goes on: what a detector thought is worth nothing
+            state = replace(state, question=Question(state.question.number))
+        state = replace(state, voice=now.duration, silence=now.silence)
+        if state.rules.streaming is not None and now.silence >= ASK_AFTER:
+            state = self._end.ask(state, out)
+        return self._wish(state, out)
 
-    def _tell_activity(
-        self, out: Outbox[TurnMessage], *, speaking: bool, at: int, decided: Decided = Decided.DROPPED
-    ) -> None:
-        wiring, participant = self._refs.wiring, self._refs.participant
-        out.tell(wiring.floor, UserActivity(participant, speaking, at, decided))
-        out.tell(wiring.supervisor, UserSpeechFact(participant, speaking, at))
+    def _on_speech_ended(self, state: TurnState, at: int, out: Outbox[TurnMessage], duration: float = 0.0) -> TurnState:
+        if state.phase is not Phase.SPEAKING:
+            return state
+        state = replace(
+            state,
+            phase=Phase.DECIDING,
+            ended_at=at,
+            voice=duration or state.voice,
+            silence=(out.now - at) / NS,
+            pauses=dynamic_endpointing.utterance_ended(state.pauses, at, state.delays),
+        )
+        state = self._watch.voice_ended(state, at, duration, out)
+        if state.rules.streaming is not None:
+            state = self._end.ask(state, out)
+        return self._end.decide(state, out)
 
-    def _tell_decided(self, state: TurnState, decided: Decided, out: Outbox[TurnMessage]) -> None:
-        at = out.now if state.ended_at is None else state.ended_at
-        out.tell(self._refs.wiring.floor, UserActivity(self._refs.participant, False, at, decided))
-
-    def _wish(self, state: TurnState, duration: float, out: Outbox[TurnMessage], *, final: bool = False) -> TurnState:
+    def _wish(self, state: TurnState, out: Outbox[TurnMessage], *, final: bool = False) -> TurnState:
         """Let the floor know, when it may decide otherwise than before."""
         refs = self._refs
         least = state.options.min_interruption_duration
+        if not state.rules.voice_interrupts or (state.recognizer_ended and state.silence > 0 and not final):
+            return state
+        known = state.phase in (Phase.SPEAKING, Phase.DECIDING)  # else it is a final of no speech that was noticed
+        duration = state.voice if known else 0.0
         if refs.vad is None:
             duration = max(duration, least)  # nobody measures the voice: recognised words stand for speech long enough
-        words = None
-        if refs.stt is not None:
-            words = word_count(state.interim, *(final.text for final in state.finals))
+        words = None if refs.stt is None else state.said.words
         wish = InterruptionWanted(refs.participant, duration, words, state.stretch_at, final)
         if not worth_telling(wish, state.told, least):
             return state
@@ -199,42 +267,67 @@ class TurnActor(Actor[TurnState, TurnMessage]):
     # -- words -------------------------------------------------------------------------------------------------------
 
     def _on_interim(self, state: TurnState, text: str, out: Outbox[TurnMessage]) -> TurnState:
-        state = replace(state, interim=text)
+        if state.resetting:
+            return state
+        return self._words_seen(replace(state, said=state.said.with_interim(text)), text, out)
+
+    def _words_seen(self, state: TurnState, text: str, out: Outbox[TurnMessage]) -> TurnState:
         if self._refs.vad is None and text:
             state = self._voice_by_words(state, out)
-            self._limit_wait(state, out)
+            self._end.wait(state, state.options.max_endpointing_delay, out)
         if state.phase is Phase.SPEAKING:
-            return self._wish(state, (out.now - state.stretch_at) / NS, out)
-        if state.phase is not Phase.DECIDING:
+            return self._wish(state, out)
+        return self._end.decide(state, out) if state.phase is Phase.DECIDING else state
+
+    def _on_preflight(self, state: TurnState, preflight: PreflightTranscript, out: Outbox[TurnMessage]) -> TurnState:
+        if state.resetting:
             return state
-        self._tell_decided(state, state.decided, out)
-        return self._decide(state, out)
+        state = replace(state, said=state.said.with_preflight(preflight.text))
+        state = self._words_seen(state, preflight.text, out)
+        return self._prepare_reply(state, state.said.seems, preflight.confidence, out)
+
+    def _prepare_reply(
+        self, state: TurnState, transcript: str, confidence: float | None, out: Outbox[TurnMessage]
+    ) -> TurnState:
+        """Let the agent know what the turn will most likely say."""
+        if not state.rules.voice_interrupts or transcript == state.preflight:
+            return state
+        spoken = 0.0 if state.started_at is None else (out.now - state.started_at) / NS
+        out.tell(self._refs.wiring.agent, TurnPreflight(self._refs.participant, transcript, spoken, confidence))
+        return replace(state, preflight=transcript)
+
+    def _on_no_words(self, state: TurnState, out: Outbox[TurnMessage]) -> TurnState:
+        if state.resetting:
+            return state
+        state = replace(state, said=state.said.with_interim(""))
+        if state.phase is Phase.DECIDING:
+            state = self._end.decide(state, out)
+        return self._orders.carry_out(state, out)
 
     def _on_final(self, state: TurnState, final: FinalTranscript, out: Outbox[TurnMessage]) -> TurnState:
-        state = replace(
-            state,
-            finals=(*state.finals, final),
-            interim="",
-            last_final_at=out.now,
-            ledger=state.ledger.receive(final.id),
-        )
+        ledger = state.ledger.receive(final.id)
+        if state.resetting:
+            out.log("transcript_discarded", id=final.id, reason="given up")
+            return replace(state, ledger=ledger.discard("given up"))
+        state = replace(state, said=state.said.with_final(final), last_final_at=out.now, ledger=ledger)
+        state = self._watch.words_came(state, final, out)
         if self._refs.vad is None:
-            state = self._voice_by_words(state, out)
-            state = self._wish(state, (out.now - state.stretch_at) / NS, out, final=True)
-            state = self._on_speech_ended(state, out.now, out)
+            state = self._wish(self._voice_by_words(state, out), out, final=True)
+            if state.rules.ends_by is EndsBy.RECOGNIZER:
+                self._end.wait(state, state.options.stt_conn_options.timeout, out)
+            else:
+                state = self._on_speech_ended(state, final.ended_at or out.now, out)
         elif state.phase is Phase.SPEAKING:
-            state = self._wish(state, (out.now - state.stretch_at) / NS, out, final=True)
+            state = self._wish(state, out, final=True)
         else:
-            duration = spoken_for(state.phase is Phase.DECIDING, state.stretch_at, state.ended_at)
-            state = self._wish(self._late(state, out), duration, out, final=True)
-            self._tell_decided(state, Decided.OPEN, out)
-            state = self._decide(state, out)
-        return state if state.flush is None else self._flushed(state, out)
+            state = self._end.decide(self._late(self._wish(state, out, final=True), out), out)
+        state = self._prepare_reply(state, state.said.transcript, state.said.confidence, out)
+        return self._orders.carry_out(state, out)
 
     @staticmethod
     def _late(state: TurnState, out: Outbox[TurnMessage]) -> TurnState:
         """A final in silence belongs to the speech that ended, or (too quiet for ``vad``) stands for itself."""
-        expected = state.phase in (Phase.DECIDING, Phase.DROPPED) and state.ended_at is not None
+        expected = state.phase in (Phase.DECIDING, Phase.DROPPED, Phase.HELD) and state.ended_at is not None
         ended_at = state.ended_at if expected else out.now
         return replace(state, phase=Phase.DECIDING, ended_at=ended_at)
 
@@ -242,155 +335,47 @@ class TurnActor(Actor[TurnState, TurnMessage]):
         """Without ``vad``: the user speaks when words come, and did so until the last of them."""
         return replace(self._on_speech_started(state, out.now, out), ended_at=out.now)
 
-    # -- the end of the turn -----------------------------------------------------------------------------------------
+    # -- what the recogniser hears of the voice ----------------------------------------------------------------------
 
-    def _decide(self, state: TurnState, out: Outbox[TurnMessage]) -> TurnState:
-        """The user is silent: wait for what is missing, or for the end."""
-        detector = _detector(state.options)
-        opinion = state.opinion if state.opinion and state.opinion.transcript == state.transcript else None
-        wait = waits_for(
-            recognised=self._refs.stt is not None,
-            finals=len(state.finals),
-            interim=state.interim,
-            opinion_wanted=detector is not None and opinion is None,
-        )
-        match wait:
-            case Wait.NOTHING:
-                return self._drop(state, out)
-            case Wait.WORDS:
-                self._limit_wait(state, out)
-                return state
-            case Wait.OPINION:
-                return self._ask_detector(state, out)
-            case Wait.SILENCE:
-                probability = None if opinion is None else opinion.probability
-                threshold = (None if detector is None else detector.unlikely_threshold()) or 0.0
-                self._wait(state, silence_needed(state.options, probability, threshold), out)
-                return state
-            case _:
-                assert_never(wait)
-
-    def _on_options_changed(self, state: TurnState, out: Outbox[TurnMessage]) -> TurnState:
-        """What is being waited for is waited for by the new options."""
-        if state.phase is Phase.DECIDING:
-            return self._decide(state, out)
-        if state.phase is Phase.SPEAKING and self._refs.vad is None:
-            self._limit_wait(state, out)
-        return state
-
-    def _limit_wait(self, state: TurnState, out: Outbox[TurnMessage]) -> None:
-        self._wait(state, state.options.max_endpointing_delay, out)
-
-    @staticmethod
-    def _wait(state: TurnState, delay: float, out: Outbox[TurnMessage]) -> None:
-        anchor = out.now if state.ended_at is None else state.ended_at
-        out.timer(ENDPOINTING, seconds_left(anchor, delay, out.now), EndpointingElapsed())
-
-    def _ask_detector(self, state: TurnState, out: Outbox[TurnMessage]) -> TurnState:
-        detector = _detector(state.options)
-        transcript = state.transcript
-        if detector is None or state.asked == transcript:
+    def _on_recognizer_start(self, state: TurnState, at: int, out: Outbox[TurnMessage]) -> TurnState:
+        if state.resetting or not hears_edges(state, vad=self._refs.vad is not None):
             return state
-        said = ChatMessage("user", [transcript], id=state.finals[-1].id, created_at=out.wall())
+        return replace(self._on_speech_started(state, at, out), recognizer_ended=False)
 
-        async def predict(_port: EffectPort[TurnMessage]) -> float:
-            return await detector.predict_end_of_turn(ChatContext([said]))
-
-        out.cancel_timer(ENDPOINTING)
-        out.effect(
-            PREDICTION,
-            predict,
-            done=lambda probability: EndOfTurnPredicted(transcript, probability),
-            failed=lambda error: EndOfTurnPredicted(transcript, None, error),
-            deadline=PREDICTION_WITHIN,
-            user_loop=detector.home is Home.USER,
-        )
-        return replace(state, asked=transcript)
-
-    def _on_predicted(self, state: TurnState, predicted: EndOfTurnPredicted, out: Outbox[TurnMessage]) -> TurnState:
-        if predicted.error is not None:
-            out.log("turn_detector_failed", level="warning", error=repr(predicted.error))
-        state = replace(state, opinion=predicted)
-        return self._decide(state, out) if state.phase is Phase.DECIDING else state
-
-    def _on_endpointing_elapsed(self, state: TurnState, out: Outbox[TurnMessage]) -> TurnState:
-        if state.phase is Phase.SPEAKING:  # without vad: words were begun and never finished
-            self._tell_activity(out, speaking=False, at=out.now if state.ended_at is None else state.ended_at)
-        return self._commit(state, out) if state.finals else self._drop(replace(state, interim=""), out)
-
-    def _commit(self, state: TurnState, out: Outbox[TurnMessage]) -> TurnState:
-        turn = out.new_id("turn")
-        out.turn = turn
-        known = [final.confidence for final in state.finals if final.confidence is not None]
-        ended = UserTurnEnded(
-            turn,
-            state.transcript,
-            self._refs.participant,
-            confidence=sum(known) / len(known) if known else None,
-            started_speaking_at=state.started_at,
-            stopped_speaking_at=state.ended_at,
-            last_final_at=state.last_final_at,
-            recogniser=metadata_of(self._refs.wiring.components.stt),
-        )
-        out.tell(self._refs.wiring.agent, ended)
-        out.log("turn_committed", level="debug", turn=turn, transcripts=list(state.ledger.open))
-        self._tell_decided(state, Decided.COMMITTED, out)
-        self._forget(out)
-        return replace(
-            state,
-            phase=Phase.COMMITTED,
-            started_at=None,
-            finals=(),
-            last_final_at=None,
-            asked=None,
-            opinion=None,
-            turns=state.turns + 1,
-            ledger=state.ledger.commit(),
-        )
-
-    def _drop(self, state: TurnState, out: Outbox[TurnMessage]) -> TurnState:
-        """Speech without words is no turn. Words that come late still make it one."""
-        self._tell_decided(state, Decided.DROPPED, out)
-        self._forget(out)
-        return replace(state, phase=Phase.DROPPED, dropped=state.dropped + 1)
-
-    @staticmethod
-    def _forget(out: Outbox[TurnMessage]) -> None:
-        out.cancel_timer(ENDPOINTING)
-        out.cancel_effect(PREDICTION)
-
-    # -- the end of the session --------------------------------------------------------------------------------------
-
-    def _on_flush(self, state: TurnState, flush: FlushTurn, out: Outbox[TurnMessage]) -> TurnState:
-        state = replace(state, flush=flush)
-        stt = self._refs.stt
-        speaking, deciding = state.phase is Phase.SPEAKING, state.phase is Phase.DECIDING
-        words_owed = speaking or state.interim or (deciding and not state.finals)
-        if stt is None or flush.within <= 0 or not words_owed:
-            return self._flushed(state, out)
-        out.tell(stt, UtteranceEnded())
-        out.timer(FLUSHING, flush.within, FlushOverdue())
-        return state
-
-    def _flushed(self, state: TurnState, out: Outbox[TurnMessage]) -> TurnState:
-        """Commit what is there and answer."""
-        flush = state.flush
-        if flush is None:
+    def _on_recognizer_end(self, state: TurnState, at: int, out: Outbox[TurnMessage]) -> TurnState:
+        if state.resetting or not hears_edges(state, vad=self._refs.vad is not None):
             return state
-        out.cancel_timer(FLUSHING)
-        turns = state.turns
+        state = replace(state, recognizer_ended=True)
         if state.phase is Phase.SPEAKING:
-            self._tell_activity(out, speaking=False, at=out.now)
-            state = replace(state, ended_at=out.now)
-        if state.finals:
-            state = self._commit(state, out)
-        elif state.phase in (Phase.SPEAKING, Phase.DECIDING):
-            state = self._drop(state, out)
-        if flush.reply_to is not None:
-            committed = out.turn if state.turns > turns else None
-            out.tell(flush.reply_to, TurnFlushed(self._refs.participant, committed))
-        return replace(state, flush=None)
+            if self._refs.vad is not None:
+                out.tell(self._refs.vad, RestartDetection())
+            return self._on_speech_ended(state, at, out)
+        return self._end.decide(state, out) if state.phase is Phase.DECIDING else state
 
+    # -- the session -------------------------------------------------------------------------------------------------
 
-def _detector(options: SessionOptions) -> TurnDetector | None:
-    return options.turn_detection if isinstance(options.turn_detection, TurnDetector) else None
+    @staticmethod
+    def _on_agent_state(state: TurnState, fact: AgentStateFact) -> TurnState:
+        was, speaks = state.agent_state == "speaking", fact.state == "speaking"
+        pauses = state.pauses
+        if speaks and not was:
+            pauses = dynamic_endpointing.agent_began(pauses, fact.at, user_speaking=state.phase is Phase.SPEAKING)
+        elif was and not speaks:
+            pauses = dynamic_endpointing.agent_ended(pauses)
+        return TurnWatch.agent_is(replace(state, agent_state=fact.state, pauses=pauses))
+
+    def _on_taken(self, state: TurnState, finals: tuple[str, ...], out: Outbox[TurnMessage]) -> TurnState:
+        """Words of the open turn were answered already, and are in the history: they are no part of it any more."""
+        state = replace(state, said=state.said.without(finals), ledger=state.ledger.take(finals))
+        return self._end.decide(state, out) if state.phase is Phase.DECIDING else state
+
+    def _on_options(self, state: TurnState, options: SessionOptions, out: Outbox[TurnMessage]) -> TurnState:
+        """Other options hold from now on, for the turn that is open too."""
+        rules = self._rules(options)
+        state = self.started(replace(state, options=options, rules=rules), out)
+        if rules != state.rules:
+            state = replace(state, question=Question(state.question.number))
+        if state.phase is not Phase.DECIDING:
+            return state
+        out.cancel_timer(ENDPOINTING)
+        return self._end.decide(state, out)

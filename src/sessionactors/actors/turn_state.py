@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from sessionactors.messages.ear import EndOfTurnPredicted, FinalTranscript, FlushTurn
-from sessionactors.messages.turn import Decided, InterruptionWanted
+from sessionactors.messages.ear import FlushTurn
+from sessionactors.messages.turn import InterruptionWanted, UserActivity
+from sessionactors.model.events import AgentState, UserTurnExceededEvent
 from sessionactors.model.options import SessionOptions
 
+from .barge_in import word_count
+from .dynamic_endpointing import DelayRange, PauseHistory, min_delay
 from .transcript_ledger import TranscriptLedger
+from .turn_limit import TurnWindow
+from .turn_rules import EndsBy, TurnRules
+from .utterance import Utterance
 
 
 class Phase(Enum):
@@ -20,6 +27,8 @@ class Phase(Enum):
     SPEAKING = "speaking"
     DECIDING = "deciding"
     """The user fell silent: words, an opinion or more silence are waited for."""
+    HELD = "held"
+    """The words are too few for what is being said: they wait for more of them."""
     COMMITTED = "committed"
     """The last turn was handed to the agent."""
     DROPPED = "dropped"
@@ -27,40 +36,114 @@ class Phase(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """What a detector was asked last, and its answer. One at a time: a newer one makes an older answer worthless."""
+
+    number: int = 0
+    about: str | None = None
+    """The transcript, or the end of the voice; None: nothing is asked."""
+    asked_at: int = 0
+    answered: bool = False
+    probability: float | None = None
+    """0..1; None: it failed, or took too long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unheard:
+    """Speech of which no words came (yet)."""
+
+    since: int | None = None
+    """When the first stretch of it set in, ns."""
+    seconds: float = 0.0
+    transcribed: bool = False
+    """Words came: nothing is missed in this turn."""
+
+
+@dataclass(frozen=True, slots=True)
 class TurnState:
     """The turn so far."""
 
-    options: SessionOptions
-    """As they are for the agent in charge."""
+    options: SessionOptions = field(default_factory=SessionOptions)
+    rules: TurnRules = field(default_factory=TurnRules)
     phase: Phase = Phase.SILENT
     started_at: int | None = None
     """When the first speech of the turn set in, ns."""
     stretch_at: int = 0
     """When the present stretch of speech set in, ns."""
+    voice: float = 0.0
+    """Seconds of speech in this stretch, as last measured."""
+    silence: float = 0.0
+    """Seconds since the voice was last heard in it, as last measured."""
     ended_at: int | None = None
     """When the user was last known to speak, ns: what endpointing counts from."""
-    finals: tuple[FinalTranscript, ...] = ()
-    interim: str = ""
-    """Words behind the last final."""
+    said: Utterance = field(default_factory=Utterance)
     last_final_at: int | None = None
+    recognizer_ended: bool = False
+    """The recogniser has said that the user is done."""
+    question: Question = field(default_factory=Question)
+    offer: int = 0
+    """The last turn that the floor was asked about."""
+    offered: bool = False
+    """Its answer is waited for."""
+    preflight: str = ""
+    """What the agent was last told that the turn will say."""
     told: InterruptionWanted | None = None
     """The last wish of this stretch that the floor was told."""
-    asked: str | None = None
-    """The transcript that the detector was asked about last."""
-    opinion: EndOfTurnPredicted | None = None
-    """What it said last."""
-    flush: FlushTurn | None = None
+    activity: UserActivity | None = None
+    """What the floor was told last."""
+    orders: tuple[FlushTurn, ...] = ()
     """Somebody waits for the turn to be committed."""
+    resetting: bool = False
+    """The recogniser is to begin anew: what it still says is given up."""
+    unheard: Unheard = field(default_factory=Unheard)
+    window: TurnWindow = field(default_factory=TurnWindow)
+    exceeded: UserTurnExceededEvent | None = None
+    """What the agent is told of a user who does not stop, once it is decided whether the turn ends."""
+    replied: bool = False
+    """A reply follows the last turn."""
+    pauses: PauseHistory = field(default_factory=PauseHistory)
+    agent_state: AgentState = "initializing"
+    """What the agent does, as the public sees it."""
     turns: int = 0
     dropped: int = 0
+    held: int = 0
     ledger: TranscriptLedger = field(default_factory=TranscriptLedger)
 
     @property
-    def decided(self) -> Decided:
-        """What is known of it when the user has just fallen silent."""
-        return Decided.OPEN if self.finals or self.interim else Decided.DROPPED
+    def delays(self) -> DelayRange:
+        """The configured delays."""
+        options = self.options
+        return DelayRange(options.min_endpointing_delay, options.max_endpointing_delay, options.endpointing_alpha)
 
     @property
-    def transcript(self) -> str:
-        """All finals so far."""
-        return " ".join(final.text for final in self.finals)
+    def min_delay(self) -> float:
+        """Seconds of silence that end a turn which seems complete."""
+        if self.options.endpointing_mode == "dynamic":
+            return min_delay(self.pauses, self.delays)
+        return self.options.min_endpointing_delay
+
+    @property
+    def quiet(self) -> bool:
+        """Whether the voice was silent for so long already that a reply may begin."""
+        return self.phase is Phase.SPEAKING and self.silence > self.options.min_endpointing_delay / 2
+
+    def summary(self) -> Mapping[str, object]:
+        """For inspection; no words of the user."""
+        learned = {"learned_delay": round(self.min_delay, 3)} if self.options.endpointing_mode == "dynamic" else {}
+        return {
+            "phase": self.phase.value,
+            "ends_by": self.rules.ends_by.value,
+            "finals": len(self.said.finals),
+            "interim_words": word_count(self.said.interim),
+            "turns": self.turns,
+            "dropped": self.dropped,
+            "held": self.held,
+            "orders": len(self.orders),
+            "transcripts": self.ledger.summary(),
+            **learned,
+        }
+
+
+def hears_edges(state: TurnState, *, vad: bool) -> bool:
+    """Whether the recogniser's word on when speech begins and ends counts."""
+    return state.rules.ends_by is EndsBy.RECOGNIZER or not vad

@@ -16,6 +16,7 @@ from sessionactors.messages.ear import (
     AudioHeard,
     AudioPaused,
     DetectorSaid,
+    RestartDetection,
     SpeechContinues,
     SpeechEnded,
     SpeechStarted,
@@ -34,7 +35,9 @@ from .ear_refs import EarRefs
 from .provider_stream import STREAM, close_stream, is_end_of, open_stream, relay
 from .retry_policy import reportable
 
-VADMessage: TypeAlias = AudioHeard | AudioPaused | DetectorSaid | StreamEnded | StreamRetry | SpeechStateWanted
+VADMessage: TypeAlias = (
+    AudioHeard | AudioPaused | DetectorSaid | StreamEnded | StreamRetry | SpeechStateWanted | RestartDetection
+)
 
 RETRY = "retry"
 REOPENING = Backoff(first=0.5, maximum=5.0, jitter=0.0)
@@ -98,6 +101,8 @@ class VADActor(Actor[VADState, VADMessage]):
             case StreamRetry():
                 return replace(state, waiting=False)
             case AudioPaused():
+                return self._break_off(state, state.voiced_at, out)
+            case RestartDetection():
                 return self._break_off(state, state.voiced_at, out)
             case SpeechStateWanted():
                 if not state.speaking:

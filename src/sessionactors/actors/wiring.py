@@ -12,7 +12,6 @@ from sessionactors.interfaces.llm import LLM
 from sessionactors.interfaces.stt import STT
 from sessionactors.interfaces.transport import Transport
 from sessionactors.interfaces.tts import TTS
-from sessionactors.interfaces.turn_detector import TurnDetector
 from sessionactors.interfaces.user_code import UserAgent
 from sessionactors.interfaces.vad import VAD
 from sessionactors.model.options import SessionOptions
@@ -59,7 +58,6 @@ class Components:
     vad: VAD | None = None
     vad_is_default: bool = False
     """Nobody chose it: what the recogniser says about times counts more."""
-    turn_detector: TurnDetector | None = None
     transport: Transport | None = None
     text_input: bool = True
     audio_input: bool = True

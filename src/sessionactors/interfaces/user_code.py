@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from sessionactors.model.chat import ChatContext, ChatItem, ChatMessage, FunctionCall
+from sessionactors.model.events import UserTurnExceededEvent
 from sessionactors.model.instructions import Instructions
 from sessionactors.model.options import SessionOptions
 from sessionactors.model.tools import ToolDefinition
@@ -124,6 +125,10 @@ class UserAgent(ABC):
     @abstractmethod
     async def on_exit(self) -> None:
         """It ceases to be the session's agent."""
+
+    async def on_user_turn_exceeded(self, event: UserTurnExceededEvent) -> None:
+        """The user goes on for longer than the options allow."""
+        del event
 
     @abstractmethod
     async def on_user_turn_completed(self, chat_ctx: ChatContext, message: ChatMessage) -> TurnVerdict:

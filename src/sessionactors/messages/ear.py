@@ -255,15 +255,29 @@ class TurnFlushed:
     participant: str
     turn: str | None
     """The turn it became; None when there was nothing to commit."""
+    transcript: str = ""
+    request: str = ""
+    """As in the order."""
 
 
 @message()
 class FlushTurn:
-    """Commit what was said, now: the session closes. ``supervisor`` to ``turn``, by way of the ear."""
+    """Commit what was said: ``commit_user_turn()``, or the session closes. ``supervisor`` to ``turn``, by the ear."""
 
     within: float = 0.0
     """Seconds to wait for a final transcript that is still to come."""
     reply_to: Ref[TurnFlushed] | None = None
+    request: str = ""
+    """Names the call; empty: the session closes."""
+    silence: float = 0.0
+    """Seconds of silence for the recogniser to finish with, where no audio comes any more."""
+    reply: bool = True
+    """False: keep the words, and reply nothing."""
+
+
+@message()
+class ClearTurn:
+    """Forget what was said and not committed: ``clear_user_turn()``. ``supervisor`` to ``turn``, by the ear."""
 
 
 @message()
@@ -272,15 +286,66 @@ class FlushOverdue:
 
 
 @message()
+class ResetOverdue:
+    """``turn``, to itself: the recogniser has not begun anew."""
+
+
+@message()
+class RestartDetection:
+    """The turn is over though the voice may go on: if it does, report its start again. ``turn`` to ``vad``."""
+
+
+@message()
+class SilenceWanted:
+    """Let the recogniser hear so much silence, if nothing else is heard. ``turn`` to ``input``."""
+
+    seconds: float
+
+
+@message()
 class EndpointingElapsed:
     """``turn``, to itself: the user has been silent long enough."""
 
 
 @message()
-class EndOfTurnPredicted:
-    """``turn``, to itself: the detector's opinion on the transcript it was asked about."""
+class TranscriptOverdue:
+    """``turn``, to itself: speech ended, and no words came of it in time."""
 
-    transcript: str
+
+@message()
+class PredictEndOfTurn:
+    """Is the user done, going by the voice so far? ``turn`` to ``detector``."""
+
+    question: int
+
+
+@message()
+class VoiceCommitted:
+    """What was heard so far belongs to a turn that is over. ``turn`` to ``detector``."""
+
+
+@message()
+class EndOfTurnPredicted:
+    """The detector's opinion. ``detector`` to ``turn``; from a detector that reads text: ``turn`` to itself."""
+
+    question: int
     probability: float | None
     """0..1; None when the detector failed."""
+    error: BaseException | None = None
+
+
+@message()
+class OpinionOverdue:
+    """``turn``, to itself: the detector took too long."""
+
+    question: int
+
+
+@message(fenced=True)
+class DetectorPredicted:
+    """``detector``, to itself: what its stream thinks."""
+
+    question: int
+    probability: float | None
+    scope: Scope
     error: BaseException | None = None

@@ -177,3 +177,8 @@ class DropInEnded:
 
     path: str
     error: BaseException | None
+
+
+@message()
+class UserAway:
+    """``supervisor``, to itself: nobody spoke for as long as a user may be silent."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from enum import Enum
 
+from sessionactors.model.events import AgentState, UserTurnExceededEvent
 from sessionactors.model.metrics import Metadata
-from sessionactors.runtime import Lane, Overflow, message
+from sessionactors.runtime import Lane, Overflow, Ref, message
 
 
 class Decided(Enum):
@@ -34,6 +35,10 @@ class UserTurnEnded:
     """When the last final transcript came."""
     recogniser: Metadata | None = None
     """Who understood it."""
+    reply: bool = True
+    """False: the words are kept, and nothing is replied or cut off."""
+    finals: tuple[str, ...] = ()
+    """Ids of the final transcripts that it was made of."""
 
 
 @message(lane=Lane.CONTROL, overflow=Overflow.CONFLATE, key=lambda activity: activity.participant)
@@ -44,6 +49,9 @@ class UserActivity:
     speaking: bool
     at: int
     decided: Decided = Decided.DROPPED
+    quiet: bool = False
+    """The voice has been silent for half the minimal delay, though its end is not sure yet: a reply that waits for
+    silence may begin."""
 
 
 @message()
@@ -68,3 +76,85 @@ class InterruptionWanted:
     """When the user's voice set in."""
     final: bool = False
     """A final transcript has just come, so that this is no noise."""
+
+
+@message()
+class UserUnderstood:
+    """A final transcript came: the user is there. ``turn`` to ``supervisor``."""
+
+    participant: str
+    at: int
+    voice_known: bool
+    """Somebody detects the voice; if not, words are the only sign of the user."""
+
+
+@message(overflow=Overflow.CONFLATE, key=lambda preflight: preflight.participant)
+class TurnPreflight:
+    """What the turn will most likely say: a reply may be prepared. ``turn`` to ``agent``; only the newest matters."""
+
+    participant: str
+    transcript: str
+    speech_duration: float
+    """Seconds since the turn's first speech set in."""
+    confidence: float | None = None
+
+
+@message()
+class TurnOffered:
+    """The turn seems over: does it end, or are its words too few for what is being said? ``turn`` to ``floor``."""
+
+    participant: str
+    offer: int
+    """Names the offer in the answer."""
+    words: int
+    reply_to: Ref[TurnAnswered]
+
+
+@message()
+class TurnAnswered:
+    """The answer to an offer. ``floor`` to ``turn``."""
+
+    offer: int
+    held: bool
+    """True: it interrupts nothing; its words wait for more of them."""
+
+
+@message()
+class AgentStateFact:
+    """What the agent does from now on. ``supervisor`` to ``turn``, by the ear."""
+
+    state: AgentState
+    at: int
+
+
+@message(overflow=Overflow.CONFLATE, key=lambda exceeded: exceeded.participant)
+class UserTurnExceeded:
+    """The user goes on for longer than the options allow. ``turn`` to ``agent``; only the newest matters."""
+
+    participant: str
+    event: UserTurnExceededEvent
+    finals: tuple[str, ...]
+    """Ids of the transcripts of the turn that is open."""
+    reply_to: Ref[TurnTaken]
+
+
+@message()
+class TurnTaken:
+    """These words of the open turn are answered and in the history. ``agent`` to ``turn``."""
+
+    finals: tuple[str, ...]
+
+
+@message()
+class CommitUserTurn:
+    """``commit_user_turn()``. Session to ``supervisor``, which has each ear flush its turn."""
+
+    request: str
+    transcript_timeout: float
+    stt_flush_duration: float
+    reply: bool
+
+
+@message()
+class ClearUserTurn:
+    """``clear_user_turn()``. Session to ``supervisor``, which has each ear forget its turn."""

@@ -67,6 +67,33 @@ class UserInputTranscribedEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class UserTranscriptionTimeoutEvent:
+    """The user spoke, and no words came of it in time: the recogniser may be down, or the line too bad."""
+
+    speech_duration: float
+    """Seconds of speech in the turn that is without words, all its stretches together."""
+    vad_speech_started_at: float
+    """When the first of them set in."""
+    created_at: float
+    type: Literal["user_transcription_timeout"] = "user_transcription_timeout"
+
+
+@dataclass(frozen=True, slots=True)
+class UserTurnExceededEvent:
+    """The user goes on for longer than ``user_turn_limit`` allows. Given to ``Agent.on_user_turn_exceeded``."""
+
+    transcript: str
+    """Words of the turn that is open; those before are in the chat context."""
+    accumulated_transcript: str
+    """All words since the agent was last heard."""
+    accumulated_word_count: int
+    duration: float
+    """Seconds since the user began to speak after the agent was last heard."""
+    created_at: float
+    type: Literal["user_turn_exceeded"] = "user_turn_exceeded"
+
+
+@dataclass(frozen=True, slots=True)
 class ConversationItemAddedEvent:
     """A message or a handoff entered the history."""
 
@@ -272,10 +299,20 @@ class TextInputNote:
     type: Literal["_text_input"] = "_text_input"
 
 
+@dataclass(frozen=True, slots=True)
+class UserTurnCommittedNote:
+    """A call of ``commit_user_turn()`` is done."""
+
+    request: str
+    transcript: str
+    type: Literal["_user_turn_committed"] = "_user_turn_committed"
+
+
 PublicEvent: TypeAlias = (
     AgentStateChangedEvent
     | UserStateChangedEvent
     | UserInputTranscribedEvent
+    | UserTranscriptionTimeoutEvent
     | ConversationItemAddedEvent
     | FunctionToolsExecutedEvent
     | SpeechCreatedEvent
@@ -286,16 +323,13 @@ PublicEvent: TypeAlias = (
     | ToolExecutionUpdatedEvent
     | CloseEvent
 )
-SessionNote: TypeAlias = (
-    SessionReady
-    | HistoryNote
-    | SpeechOpenedNote
+SpeechNote: TypeAlias = (
+    SpeechOpenedNote
     | SpeechStepNote
-    | ContextNote
     | SpeechScheduledNote
     | SpeechItemNote
     | SpeechInterruptedNote
     | SpeechFinishedNote
-    | TextInputNote
 )
+SessionNote: TypeAlias = SessionReady | HistoryNote | ContextNote | UserTurnCommittedNote | TextInputNote | SpeechNote
 SessionEvent: TypeAlias = PublicEvent | SessionNote

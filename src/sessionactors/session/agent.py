@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sessionactors.model.chat import AgentConfigUpdate, ChatContext, ChatMessage, ReadOnlyChatContext
 from sessionactors.model.errors import SessionStateError
+from sessionactors.model.events import UserTurnExceededEvent
 from sessionactors.model.instructions import Instructions
 from sessionactors.model.options import TurnDetection
 from sessionactors.model.sentinel import NOT_GIVEN, NotGivenOr
@@ -23,6 +24,13 @@ if TYPE_CHECKING:
     from .agent_session import AgentSession
     from .tool_approval import ToolApproval
     from .user_code import SessionUserAgent
+
+
+TOO_LONG: Final = (
+    "The user has been talking for long without a pause. Cut in kindly, in one short sentence, which cannot be "
+    "interrupted."
+)
+"""What the model is told when the user does not stop."""
 
 
 class Agent(AgentNodes):
@@ -175,6 +183,19 @@ class Agent(AgentNodes):
 
     async def on_exit(self) -> None:
         """Called when it ceases to be the session's agent."""
+
+    async def on_user_turn_exceeded(self, ev: UserTurnExceededEvent) -> None:
+        """Called when the user goes on for longer than ``turn_handling["user_turn_limit"]`` allows.
+
+        Cuts in with a short reply that cannot be interrupted. Override it to say something else, or nothing.
+        """
+        reply = self.session.generate_reply(
+            user_input=ev.transcript,
+            instructions=TOO_LONG,
+            allow_interruptions=False,
+            tool_choice="none",
+        )
+        await reply.wait_for_playout()
 
     async def on_user_turn_completed(self, turn_ctx: ChatContext, new_message: ChatMessage) -> None:
         """Called when the user's turn is complete and before the reply.

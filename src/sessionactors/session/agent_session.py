@@ -24,11 +24,13 @@ from .session_link import Userdata_T
 from .settings import Settings
 from .speech_handle import SpeechHandle
 from .tool_approval import ToolApproval
+from .user_turn import UserTurns
 
 
 class AgentSession(
     Running[Userdata_T],
     AgentsOfSession[Userdata_T],
+    UserTurns[Userdata_T],
     Settings[Userdata_T],
     Insight[Userdata_T],
     SessionLife[Userdata_T],

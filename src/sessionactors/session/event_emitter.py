@@ -15,6 +15,7 @@ EventTypes: TypeAlias = Literal[
     "agent_state_changed",
     "user_state_changed",
     "user_input_transcribed",
+    "user_transcription_timeout",
     "conversation_item_added",
     "function_tools_executed",
     "tool_execution_updated",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import assert_never
@@ -11,9 +12,11 @@ from sessionactors.model.errors import SessionStateError
 from sessionactors.model.events import (
     AgentState,
     AgentStateChangedEvent,
+    HistoryNote,
     SessionUsageUpdatedEvent,
     UserState,
     UserStateChangedEvent,
+    UserTurnCommittedNote,
 )
 from sessionactors.model.usage import AgentSessionUsage
 
@@ -31,6 +34,8 @@ class Mirror:
     handles: dict[str, SpeechHandle] = field(default_factory=dict)
     """Handles of speeches that are not over."""
     items: list[ChatItem] = field(default_factory=list)
+    commits: dict[str, asyncio.Future[str]] = field(default_factory=dict)
+    """Calls of ``commit_user_turn()`` that wait, by request."""
     run: RunResult[object] | None = None
     """What ``session.run`` watches, until it is complete."""
     closing: bool = False
@@ -74,6 +79,16 @@ class Mirror:
             return in_order
         return list(takewhile(lambda handle: handle.allow_interruptions, in_order))
 
+    def note(self, note: HistoryNote | UserTurnCommittedNote) -> None:
+        """Items were added, or a turn was committed by hand."""
+        match note:
+            case HistoryNote(_, items):
+                self.items.extend(items)
+            case UserTurnCommittedNote(request, transcript):
+                waiting = self.commits.pop(request, None)
+                if waiting is not None and not waiting.done():
+                    waiting.set_result(transcript)
+
     def finish(self, speech_id: str, *, interrupted: bool, error: BaseException | None) -> None:
         """A speech is over."""
         handle = self.handles.pop(speech_id, None)
@@ -102,6 +117,11 @@ class Mirror:
         for speech_id in list(self.handles):
             ended = SessionStateError(f"the session closed before {speech_id} was over")
             self.finish(speech_id, interrupted=True, error=ended)
+        for request, waiting in self.commits.items():
+            if not waiting.done():
+                waiting.set_exception(SessionStateError(f"the session closed before {request} was over"))
+                waiting.exception()  # taken, so that asyncio does not report one that nobody awaits
+        self.commits.clear()
         self.current = None
 
     def reset(self) -> None:

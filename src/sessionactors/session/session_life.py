@@ -13,6 +13,7 @@ import pykka
 import structlog
 
 from sessionactors.actors.supervisor import Supervisor, SupervisorMessage
+from sessionactors.actors.turn_rules import check_detector
 from sessionactors.actors.wiring import Components, DropInPart, Wiring
 from sessionactors.interfaces.llm import LLM
 from sessionactors.interfaces.stt import STT
@@ -145,6 +146,7 @@ class SessionLife(SessionLink[Userdata_T]):
         *,
         capture_run: bool,
     ) -> RunResult[object] | None:
+        check_detector(self._options, self._vad)
         check_tools((*self._tools, *agent.tools), f"agent {agent.id!r}, with the tools of its session,")
         self._user_loop = loop = asyncio.get_running_loop()
         if self._given_loop is not None and self._given_loop is not loop:
@@ -180,7 +182,6 @@ class SessionLife(SessionLink[Userdata_T]):
             tts=self._tts,
             vad=vad,
             vad_is_default=self._default_vad is not None,
-            turn_detector=self._turn_detector,
             transport=transport,
             text_input=room_input.text_enabled,
             text_callback=room_input.text_input_cb is not None,

@@ -47,6 +47,7 @@ from sessionactors.model.events import (
     SpeechStepNote,
     TextInputNote,
     UserStateChangedEvent,
+    UserTurnCommittedNote,
 )
 from sessionactors.model.options import APIConnectOptions, SessionConnectOptions, TextTransform, TurnDetection
 from sessionactors.model.sentinel import NOT_GIVEN, NotGivenOr
@@ -325,8 +326,10 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
                     self._ready.set_result(None)
             case ContextNote():
                 self._roster.remember(note)
-            case HistoryNote(_, items):
-                self._mirror.items.extend(items)
+            case HistoryNote() | UserTurnCommittedNote():
+                self._mirror.note(note)
+            case TextInputNote(participant, text):
+                self._on_text_input(TextInputEvent(text, participant))
             case SpeechOpenedNote(speech_id, allow_interruptions, priority, modality):
                 self._open_handle(speech_id, allow_interruptions, priority, modality)
             case SpeechStepNote(speech_id, step):
@@ -339,8 +342,6 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
                 self._mirror.add_item(self._handle_of(speech_id), item)
             case SpeechInterruptedNote(speech_id):
                 self._handle_of(speech_id)._was_interrupted()
-            case TextInputNote(participant, text):
-                self._on_text_input(TextInputEvent(text, participant))
             case SpeechFinishedNote(speech_id, interrupted, error):
                 self._mirror.finish(speech_id, interrupted=interrupted, error=error)
             case _:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sessionactors.actors.turn_rules import check_detector
 from sessionactors.messages.session import ChangeOptions
 from sessionactors.model.errors import OptionError
 from sessionactors.model.options import SessionConnectOptions, TurnDetection
@@ -80,6 +81,8 @@ class Settings(SessionLink[Userdata_T]):
     def _change_options(self, changes: dict[str, object]) -> None:
         if not changes:
             return
-        self._options = self._options.changed(changes)
+        options = self._options.changed(changes)
+        check_detector(options, self._vad)
+        self._options = options
         if self._root is not None:
             self._root.tell(ChangeOptions(changes))

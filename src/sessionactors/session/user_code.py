@@ -10,6 +10,7 @@ import structlog
 from sessionactors.interfaces.tool_link import ToolLink
 from sessionactors.interfaces.user_code import AgentComponents, ToolResult, TurnVerdict, UserAgent
 from sessionactors.model.chat import ChatContext, ChatItem, ChatMessage, FunctionCall
+from sessionactors.model.events import UserTurnExceededEvent
 from sessionactors.model.instructions import Instructions
 from sessionactors.model.options import SessionOptions
 from sessionactors.model.tools import ToolDefinition
@@ -115,6 +116,10 @@ class SessionUserAgent(UserAgent):
     async def on_exit(self) -> None:
         """The agent's hook."""
         await self._agent.on_exit()
+
+    async def on_user_turn_exceeded(self, event: UserTurnExceededEvent) -> None:
+        """The agent's hook."""
+        await self._agent.on_user_turn_exceeded(event)
 
     async def on_user_turn_completed(self, chat_ctx: ChatContext, message: ChatMessage) -> TurnVerdict:
         """The agent's hook; a changed context is for this reply only."""

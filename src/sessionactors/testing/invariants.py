@@ -7,7 +7,7 @@ an actor believes of itself, where that can be helped. Scenarios of one room wit
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -27,7 +27,7 @@ from sessionactors.messages.llm import ToolCallsRequested
 from sessionactors.messages.room import TextReceived
 from sessionactors.messages.session import SpeakRequested
 from sessionactors.messages.tools import RunTool, ToolFinished
-from sessionactors.messages.turn import UserActivity, UserTurnEnded
+from sessionactors.messages.turn import TurnTaken, UserActivity, UserTurnEnded
 from sessionactors.model.chat import ChatMessage, FunctionCall, FunctionCallOutput
 from sessionactors.model.events import AgentStateChangedEvent, CloseEvent, UserStateChangedEvent
 
@@ -155,18 +155,36 @@ def p03_transcripts_are_conserved(run: Run) -> Iterator[Broken]:
         yield Broken("P3", f"{typed} texts were typed, {sum(1 for turn in turns if turn.typed)} became turns")
     if not run.settled:
         return
-    finals = [final.text for final in run.told(FinalTranscript, "turn")]
-    spoken = [turn.transcript for turn in turns if not turn.typed]
-    if " ".join(finals).split() != " ".join(spoken).split():
-        yield Broken("P3", f"understood was {finals}, the turns are {spoken}")
+    yield from _finals_end_once(run, turns)
     agent = run.state_of("agent")
     replied, stored, discarded = (int(str(agent[name])) for name in ("replied", "stored", "discarded"))
-    if replied + stored + discarded != len(turns):
+    kept_at_close = len(turns) - replied - stored - discarded
+    flushed = len(run.told(UserTurnEnded, "agent", after_snapshot=True))
+    if kept_at_close != flushed:
         yield Broken("P3", f"{len(turns)} turns: {replied} replied to, {stored} stored, {discarded} discarded")
     asked = [request.user_input for request in run.told(SpeakRequested) if request.user_input is not None]
     messages = [item.text_content for item in run.added if isinstance(item, ChatMessage) and item.role == "user"]
-    if len(messages) != replied + stored + len(asked):
-        yield Broken("P3", f"{replied + stored} turns and {len(asked)} inputs were kept, history has {messages}")
+    kept = replied + stored + kept_at_close
+    if len(messages) != kept + len(asked):
+        yield Broken("P3", f"{kept} turns and {len(asked)} inputs were kept, history has {messages}")
+
+
+def _finals_end_once(run: Run, turns: Sequence[UserTurnEnded]) -> Iterator[Broken]:
+    """Each final is part of one turn, or was answered before its turn was over, or was given up with a reason."""
+    finals = {final.id: final.text for final in run.told(FinalTranscript, "turn")}
+    ended = Counter(name for turn in turns for name in turn.finals)
+    ended.update(name for taken in run.told(TurnTaken, "turn") for name in taken.finals)
+    for actor in () if run.snapshot is None else run.snapshot.values():
+        account = actor.state.get("transcripts") if actor.path.endswith("/turn") else None
+        if isinstance(account, Mapping):
+            ended.update(str(line).split(":")[0] for line in account["lost"])
+    for name, text in finals.items():
+        if ended[name] != 1:
+            yield Broken("P3", f"{name} {text!r} ended {ended[name]} times; the turns are {turns}")
+    for turn in turns:
+        understood = " ".join(finals.get(name, "") for name in turn.finals)
+        if all(name in finals for name in turn.finals) and not turn.typed and understood != turn.transcript:
+            yield Broken("P3", f"{turn.turn} says {turn.transcript!r}, understood was {understood!r}")
 
 
 def p04_one_reply_for_each_turn(run: Run) -> Iterator[Broken]:

@@ -167,9 +167,20 @@ class Run:
 
     # -- messages ----------------------------------------------------------------------------------------------------
 
-    def told(self, kind: type[M], to: str | None = None) -> list[M]:
-        """The messages of a type that were handled, in order; ``to``: by the actor whose path ends so."""
-        return [delivery.message for delivery in self.handled(kind, to) if isinstance(delivery.message, kind)]
+    def told(self, kind: type[M], to: str | None = None, *, after_snapshot: bool = False) -> list[M]:
+        """The messages of a type that were handled, in order.
+
+        Args:
+            kind: the type.
+            to: by the actor whose path ends so; None: by any.
+            after_snapshot: only those that were handled while the session closed.
+        """
+        since = self.snapshot.now if after_snapshot and self.snapshot is not None else 0
+        return [
+            delivery.message
+            for delivery in self.handled(kind, to)
+            if isinstance(delivery.message, kind) and delivery.began_at >= since
+        ]
 
     def handled(self, kind: type, to: str | None = None) -> list[Delivery]:
         """The deliveries of a type that were handled, in order."""

@@ -1,0 +1,52 @@
+"""What others are told about the user as ``turn`` changes: derived from its state, never remembered beside it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sessionactors.messages.turn import Decided, UserActivity, UserSpeechFact
+from sessionactors.runtime import Outbox
+
+from .ear_refs import EarRefs
+from .turn_state import Phase, TurnState
+
+if TYPE_CHECKING:
+    from .turn import TurnMessage
+
+
+class TurnFacts:
+    """Tells ``floor`` and ``supervisor`` what changed.
+
+    Args:
+        refs: the ear's actors.
+    """
+
+    def __init__(self, refs: EarRefs) -> None:
+        self._refs = refs
+
+    def tell(self, before: TurnState, after: TurnState, out: Outbox[TurnMessage]) -> TurnState:
+        """Tell what the handling of one message changed."""
+        speaking = after.phase is Phase.SPEAKING
+        ended_at = out.now if after.ended_at is None else after.ended_at
+        at = after.stretch_at if speaking else ended_at
+        refs = self._refs
+        if speaking is not (before.phase is Phase.SPEAKING):
+            out.tell(refs.wiring.supervisor, UserSpeechFact(refs.participant, speaking, at))
+        told = before.activity or UserActivity(refs.participant, speaking=False, at=0)
+        activity = UserActivity(refs.participant, speaking, at, decided(after), after.quiet)
+        if replace(activity, at=told.at) == told:
+            return after
+        out.tell(refs.wiring.floor, activity)
+        return replace(after, activity=activity)
+
+
+def decided(state: TurnState) -> Decided:
+    """What has become of the turn."""
+    match state.phase:
+        case Phase.DECIDING if state.said.seems:
+            return Decided.OPEN
+        case Phase.COMMITTED if state.replied:
+            return Decided.COMMITTED
+        case _:
+            return Decided.DROPPED
