@@ -112,6 +112,7 @@ if TYPE_CHECKING:
     from .service.session_spec import SessionSpec
     from .session.agent import Agent
     from .session.agent_session import AgentSession
+    from .session.agent_task import AgentTask
     from .session.drop_in import AnyDropIn, DropIn
     from .session.function_tool import (
         FunctionTool,
@@ -186,6 +187,7 @@ __all__ = [
     "AgentSession",
     "AgentSessionUsage",
     "AgentStateChangedEvent",
+    "AgentTask",
     "AnyDropIn",
     "AsyncToolOptions",
     "AsyncToolset",
@@ -489,6 +491,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "service.session_spec": ("SessionSpec",),
     "session.agent": ("Agent",),
     "session.agent_session": ("AgentSession",),
+    "session.agent_task": ("AgentTask",),
     "session.drop_in": (
         "AnyDropIn",
         "DropIn",

@@ -7,13 +7,25 @@ turn that comes meanwhile waits; none is dropped. User code runs as effects on t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeAlias, assert_never
 
 from sessionactors.interfaces.speech_spec import SpeechSpec
-from sessionactors.interfaces.user_code import TurnVerdict, UserAgent
-from sessionactors.messages.agent import AgentEnters, HookDone, HookFailed, HookReturned, ReviseAgent, RewriteContext
-from sessionactors.messages.floor import ScheduleSpeech, TurnClaim, TurnClaimed
+from sessionactors.interfaces.user_code import TurnVerdict
+from sessionactors.messages.agent import (
+    AgentEnters,
+    AgentReady,
+    AgentUnusable,
+    HandOver,
+    HookDone,
+    HookFailed,
+    HookReturned,
+    ReviseAgent,
+    RewriteContext,
+    TaskAwaited,
+    TaskEnded,
+)
+from sessionactors.messages.floor import FloorDrained, ScheduleSpeech, TurnClaim, TurnClaimed
 from sessionactors.messages.history import (
     AgentRevised,
     AgentTakesOver,
@@ -27,12 +39,27 @@ from sessionactors.messages.turn import TurnPreflight, TurnTaken, UserTurnEnded,
 from sessionactors.model.chat import AgentHandoff, ChatContext, ChatMessage
 from sessionactors.model.events import ErrorEvent, MetricsCollectedEvent
 from sessionactors.model.metrics import EOUMetrics
-from sessionactors.model.options import SessionOptions
 from sessionactors.model.speech import SpeechSource
 from sessionactors.runtime import NS, Actor, Outbox
 
-from .item_metrics import user_metrics
+from .agent_hooks import ENTER_HOOK, EXIT_HOOK, run_hook
+from .agent_state import AgentActorState, Phase, Seat
+from .succession import Succession
+from .user_message import said_in, user_message, with_hook_delay
 from .wiring import Wiring
+
+ChangeMessage: TypeAlias = (
+    ReviseAgent
+    | RewriteContext
+    | HandOver
+    | TaskAwaited
+    | TaskEnded
+    | AgentReady
+    | AgentUnusable
+    | HookDone
+    | FloorDrained
+)
+"""What changes an agent, or who is in charge."""
 
 AgentMessage: TypeAlias = (
     UserTurnEnded
@@ -42,54 +69,22 @@ AgentMessage: TypeAlias = (
     | ContextSnapshot
     | HookReturned
     | HookFailed
-    | HookDone
     | SpeakRequested
     | AgentEnters
     | OptionsChanged
-    | ReviseAgent
-    | RewriteContext
     | LeaveAgent
     | SettleTurns
+    | ChangeMessage
 )
 
 HOOK_WITHIN = 10.0
 """Seconds after which a hook that has not returned is named as overdue. It is not cancelled: it is the user's code."""
 
 TURN_HOOK = "on_user_turn_completed"
-ENTER_HOOK = "on_enter"
-EXIT_HOOK = "on_exit"
 EXCEEDED_HOOK = "on_user_turn_exceeded"
 
 SETTLED = "settled"
 """The request under which ``history`` tells ``supervisor`` that nothing more comes from here."""
-
-
-@dataclass(frozen=True, slots=True)
-class AgentActorState:
-    """The turns that are open."""
-
-    agent: UserAgent
-    """The one in charge."""
-    options: SessionOptions
-    """The session's; an agent may have its own."""
-    turns: tuple[UserTurnEnded, ...] = ()
-    """The first one is being handled."""
-    message: ChatMessage | None = None
-    """The message of the turn being handled, once its hook runs."""
-    waiting_exceeded: UserTurnExceeded | None = None
-    """The user goes on too long; a turn that is open may be answered first."""
-    exceeded: UserTurnExceeded | None = None
-    """The hook about it runs."""
-    hook_began: int = 0
-    decided_at: int = 0
-    leaving: bool = False
-    left: bool = False
-    """``on_exit`` has run, or failed."""
-    settling: bool = False
-    """The supervisor waits for the end of all this."""
-    turns_replied: int = 0
-    turns_stored: int = 0
-    turns_discarded: int = 0
 
 
 class AgentActor(Actor[AgentActorState, AgentMessage]):
@@ -97,10 +92,11 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
 
     def __init__(self, wiring: Wiring) -> None:
         self._wiring = wiring
+        self._succession = Succession(wiring)
 
     def initial(self) -> AgentActorState:
         """No turn is open."""
-        return AgentActorState(self._wiring.components.agent, self._wiring.options)
+        return AgentActorState((Seat(self._wiring.components.agent),), self._wiring.options)
 
     def receive(self, state: AgentActorState, message: AgentMessage, out: Outbox[AgentMessage]) -> AgentActorState:
         """One message."""
@@ -112,28 +108,15 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
             case UserTurnExceeded():
                 return self._on_exceeded(state, message, out)
             case TurnClaimed(turn):
-                if state.turns and state.turns[0].turn == turn:
-                    out.tell(self._wiring.history, ContextWanted(turn, out.myself, state.agent.key))
-                return state
+                return self._on_claimed(state, turn, out)
             case ContextSnapshot():
                 return self._on_context(state, message, out)
             case HookReturned(turn, verdict):
                 return self._on_hook_returned(state, turn, verdict, out)
-            case HookFailed(hook, error):
-                return self._on_hook_failed(state, hook, error, out)
-            case HookDone(hook):
-                if hook == EXCEEDED_HOOK:
-                    return replace(state, exceeded=None)
-                return self._left(state, out) if hook == EXIT_HOOK else state
+            case HookFailed(hook, agent, error):
+                return self._on_hook_failed(state, hook, agent, error, out)
             case SpeakRequested():
                 return self._on_speak_requested(state, message, out)
-            case ReviseAgent(agent, change, ticket):
-                change = replace(change, id=out.new_id("item"), created_at=out.wall())
-                out.tell(self._wiring.history, AgentRevised(agent, (change,), ticket))
-                return replace(state, agent=agent) if agent.key == state.agent.key else state
-            case RewriteContext(agent_key, items, ticket):
-                out.tell(self._wiring.history, ReplaceContext(agent_key, items, ticket))
-                return state
             case AgentEnters():
                 return self._on_enters(state, out)
             case OptionsChanged(session=options):
@@ -143,14 +126,54 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
             case SettleTurns():
                 return self._settle(replace(state, settling=True), out)
             case _:
+                return self._moved(self._on_change(state, message, out), out)
+
+    def _on_change(self, state: AgentActorState, message: ChangeMessage, out: Outbox[AgentMessage]) -> AgentActorState:
+        """An agent is changed, or another one takes over."""
+        succession = self._succession
+        match message:
+            case ReviseAgent(agent, change, ticket):
+                change = replace(change, id=out.new_id("item"), created_at=out.wall())
+                out.tell(self._wiring.history, AgentRevised(agent, (change,), ticket))
+                return state.revised(agent)
+            case RewriteContext(agent_key, items, ticket):
+                out.tell(self._wiring.history, ReplaceContext(agent_key, items, ticket))
+                return state
+            case HandOver():
+                return succession.hand_over(state, message, out)
+            case TaskAwaited():
+                return succession.await_task(state, message, out)
+            case TaskEnded():
+                return succession.end_task(state, message, out)
+            case AgentReady(key):
+                return succession.ready(state, key, out)
+            case AgentUnusable(key, error):
+                return succession.unusable(state, key, error, out)
+            case HookDone(hook, key):
+                if hook == EXCEEDED_HOOK:
+                    return replace(state, exceeded=None)
+                return succession.exited(state, key, out) if hook == EXIT_HOOK else state
+            case FloorDrained(number):
+                return succession.drained(state, number, out)
+            case _:
                 assert_never(message)
 
     def restarted(self, state: AgentActorState, error: BaseException, out: Outbox[AgentMessage]) -> AgentActorState:
         """Handle the open turn again from its beginning: its message is not stored before its reply is scheduled."""
-        state = replace(state, message=None, exceeded=None)
-        if state.leaving and not state.left:
-            self._run_hook(state.agent, EXIT_HOOK, out)
+        state = self._succession.resume(replace(state, message=None, exceeded=None, hooked="", claimed=False), out)
         return self._settle(self._claim(state, out), out)
+
+    def _moved(self, state: AgentActorState, out: Outbox[AgentMessage]) -> AgentActorState:
+        """When nothing is under way any more: what waited for whoever is in charge now is his."""
+        if state.move is not None:
+            return self._settle(state, out)
+        for request in state.held:
+            self._schedule(state, request, out)
+        state = replace(state, held=())
+        if state.claimed and state.turns:
+            out.tell(self._wiring.history, ContextWanted(state.turns[0].turn, out.myself, state.agent.key))
+            state = replace(state, claimed=False)
+        return self._settle(state, out)
 
     # -- the user's turn ---------------------------------------------------------------------------------------------
 
@@ -170,14 +193,21 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
         out.tell(self._wiring.floor, TurnClaim(turn.turn))
         return replace(state, decided_at=out.now)
 
+    def _on_claimed(self, state: AgentActorState, turn: str, out: Outbox[AgentMessage]) -> AgentActorState:
+        """The floor is clear for the turn: who is in charge may see it; while that changes, it waits."""
+        if not state.turns or state.turns[0].turn != turn or state.leaving:
+            return state
+        return self._moved(replace(state, claimed=True), out)
+
     def _on_context(
         self, state: AgentActorState, context: ContextSnapshot, out: Outbox[AgentMessage]
     ) -> AgentActorState:
-        if not state.turns or state.turns[0].turn != context.request or state.message is not None:
+        if not state.turns or state.turns[0].turn != context.request or state.hooked or state.leaving:
             return state
-        turn = state.turns[0]
-        message = self._user_message(state, turn, out)
-        agent = state.agent
+        if context.agent.key != state.agent.key or state.move is not None:
+            return self._moved(replace(state, claimed=True), out)
+        turn, agent = state.turns[0], state.agent
+        message = state.message or user_message(state, turn, out)
 
         async def run_hook(_port: object) -> TurnVerdict:
             return await agent.on_user_turn_completed(ChatContext(context.items), message)
@@ -186,21 +216,10 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
             TURN_HOOK,
             run_hook,
             done=lambda verdict: HookReturned(turn.turn, verdict),
-            failed=lambda error: HookFailed(TURN_HOOK, error),
+            failed=lambda error: HookFailed(TURN_HOOK, agent.key, error),
             user_loop=True,
         )
-        return replace(state, message=message, hook_began=out.now)
-
-    @staticmethod
-    def _user_message(state: AgentActorState, turn: UserTurnEnded, out: Outbox[AgentMessage]) -> ChatMessage:
-        return ChatMessage(
-            "user",
-            [turn.transcript],
-            id=out.new_id("item"),
-            created_at=out.wall(),
-            transcript_confidence=turn.confidence,
-            metrics=user_metrics(turn, state.decided_at or out.now, out.wall),
-        )
+        return replace(state, message=message, hooked=agent.key, hook_began=out.now)
 
     def _on_hook_returned(
         self, state: AgentActorState, name: str, verdict: TurnVerdict, out: Outbox[AgentMessage]
@@ -211,8 +230,11 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
         if not verdict.reply:
             out.log("turn_discarded", turn=name, reason="the user's hook asked for no reply")
             return self._turn_over(replace(state, turns_discarded=state.turns_discarded + 1), out)
-        message = self._with_hook_delay(state, verdict.message, out)
-        out.tell(self._wiring.history, AppendItems((message,)))
+        if not state.leaving and (state.move is not None or state.hooked != state.agent.key):
+            # Another agent takes over, or has: the turn is his next one, with the message as this hook left it.
+            return self._moved(replace(state, message=verdict.message, hooked="", claimed=True), out)
+        message = with_hook_delay(state, verdict.message, out)
+        out.tell(self._wiring.history, AppendItems((message,), agent=state.agent.key))
         if state.agent.components.llm is None or state.leaving:
             return self._turn_over(replace(state, turns_stored=state.turns_stored + 1), out)
         spec = SpeechSpec(
@@ -229,13 +251,6 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
         out.tell(self._wiring.floor, ScheduleSpeech(spec))
         self._publish_end_of_turn(state, turn, spec.id, out)
         return self._turn_over(replace(state, turns_replied=state.turns_replied + 1, waiting_exceeded=None), out)
-
-    @staticmethod
-    def _with_hook_delay(state: AgentActorState, message: ChatMessage, out: Outbox[AgentMessage]) -> ChatMessage:
-        if "stopped_speaking_at" not in message.metrics:
-            return message
-        delay = (out.now - state.hook_began) / NS
-        return replace(message, metrics={**message.metrics, "on_user_turn_completed_delay": delay})
 
     def _publish_end_of_turn(
         self, state: AgentActorState, turn: UserTurnEnded, speech: str, out: Outbox[AgentMessage]
@@ -254,12 +269,12 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
         out.tell(self._wiring.supervisor, Publish(MetricsCollectedEvent(metrics, out.wall())))
 
     def _on_hook_failed(
-        self, state: AgentActorState, hook: str, error: BaseException, out: Outbox[AgentMessage]
+        self, state: AgentActorState, hook: str, agent: str, error: BaseException, out: Outbox[AgentMessage]
     ) -> AgentActorState:
         """A hook raised. The user's words are kept; there is no reply, since the hook may have been a guard."""
         out.tell(self._wiring.supervisor, Publish(ErrorEvent(error, hook, recoverable=True, created_at=out.wall())))
         if hook == EXIT_HOOK:
-            return self._left(state, out)
+            return self._moved(self._succession.exited(state, agent, out), out)
         if hook == EXCEEDED_HOOK:
             return replace(state, exceeded=None)
         if hook == TURN_HOOK:
@@ -269,15 +284,15 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
     def _store_without_reply(self, state: AgentActorState, out: Outbox[AgentMessage]) -> AgentActorState:
         if not state.turns:
             return state
-        message = state.message or self._user_message(state, state.turns[0], out)
-        out.tell(self._wiring.history, AppendItems((message,)))
+        message = state.message or user_message(state, state.turns[0], out)
+        out.tell(self._wiring.history, AppendItems((message,), agent=state.hooked))
         return self._turn_over(replace(state, turns_stored=state.turns_stored + 1), out)
 
     def _on_exceeded(
         self, state: AgentActorState, exceeded: UserTurnExceeded, out: Outbox[AgentMessage]
     ) -> AgentActorState:
         """The user does not stop. A reply that is on its way makes up for it; while the hook runs, no more of it."""
-        if state.exceeded is not None or state.leaving:
+        if state.exceeded is not None or state.leaving or state.move is not None:
             return state
         if state.turns:
             return replace(state, waiting_exceeded=exceeded)
@@ -289,8 +304,8 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
         out.effect(
             EXCEEDED_HOOK,
             run,
-            done=lambda _: HookDone(EXCEEDED_HOOK),
-            failed=lambda error: HookFailed(EXCEEDED_HOOK, error),
+            done=lambda _: HookDone(EXCEEDED_HOOK, agent.key),
+            failed=lambda error: HookFailed(EXCEEDED_HOOK, agent.key, error),
             user_loop=True,
         )
         return replace(state, waiting_exceeded=None, exceeded=exceeded)
@@ -304,7 +319,7 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
 
     def _turn_over(self, state: AgentActorState, out: Outbox[AgentMessage]) -> AgentActorState:
         out.discharge(state.turns[0].turn)
-        state = self._claim(replace(state, turns=state.turns[1:], message=None), out)
+        state = self._claim(_next_turn(state), out)
         if state.waiting_exceeded is not None and not state.turns:
             state = self._on_exceeded(state, state.waiting_exceeded, out)
         return self._settle(state, out)
@@ -315,39 +330,35 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
         self, state: AgentActorState, request: SpeakRequested, out: Outbox[AgentMessage]
     ) -> AgentActorState:
         self._taken_over(state, request, out)
-        said = request.user_input
-        if isinstance(said, str):
-            said = ChatMessage("user", [said], id=out.new_id("item"), created_at=out.wall())
-        out.tell(self._wiring.floor, ScheduleSpeech(replace(request.spec, agent=state.agent), said))
+        move = state.move
+        waits = move is not None and move.phase is Phase.DRAIN and not request.caller
+        if waits:  # what tools of who leaves want to say is his, else they would wait for themselves
+            return replace(state, held=(*state.held, request))
+        self._schedule(state, request, out)
         return state
+
+    def _schedule(self, state: AgentActorState, request: SpeakRequested, out: Outbox[AgentMessage]) -> None:
+        spec = replace(request.spec, agent=state.agent)
+        out.tell(self._wiring.floor, ScheduleSpeech(spec, said_in(request, out)))
 
     def _on_enters(self, state: AgentActorState, out: Outbox[AgentMessage]) -> AgentActorState:
         agent = state.agent
         handoff = AgentHandoff(agent.id, None, id=out.new_id("item"), created_at=out.wall())
         out.tell(self._wiring.history, AgentTakesOver(agent, handoff))
-        self._run_hook(state.agent, ENTER_HOOK, out)
+        run_hook(agent, ENTER_HOOK, out)
         return state
-
-    @staticmethod
-    def _run_hook(agent: UserAgent, hook: str, out: Outbox[AgentMessage]) -> None:
-        async def run(_port: object) -> None:
-            await (agent.on_enter() if hook == ENTER_HOOK else agent.on_exit())
-
-        out.effect(
-            hook, run, done=lambda _: HookDone(hook), failed=lambda error: HookFailed(hook, error), user_loop=True
-        )
 
     def _on_leave(self, state: AgentActorState, out: Outbox[AgentMessage]) -> AgentActorState:
         if state.leaving:
             return state
-        self._run_hook(state.agent, EXIT_HOOK, out)
-        state = replace(state, leaving=True)
-        if state.turns and state.message is None:
+        state = self._succession.leave(state, out)
+        for request in state.held:  # nobody will say it; what the user said is kept
+            if (said := said_in(request, out)) is not None:
+                out.tell(self._wiring.history, AppendItems((said,), agent=state.agent.key))
+        state = replace(state, held=(), claimed=False)
+        if state.turns and not state.hooked:
             return self._store_without_reply(state, out)
         return state
-
-    def _left(self, state: AgentActorState, out: Outbox[AgentMessage]) -> AgentActorState:
-        return self._settle(replace(state, left=True), out)
 
     def _settle(self, state: AgentActorState, out: Outbox[AgentMessage]) -> AgentActorState:
         """When all is done: by way of ``history``, so that what was stored is known before the end."""
@@ -359,9 +370,18 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
     def summary(self, state: AgentActorState) -> Mapping[str, object]:
         """Open and ended turns."""
         return {
-            "agent": state.agent.id,
+            "agent": state.agent.key,
+            "stack": [seat.agent.key for seat in state.stack],
+            "move": None if state.move is None else f"{state.move.kind.value}: {state.move.phase.value}",
+            "moves_wanted": len(state.wanted) + len(state.suspended),
+            "held_speeches": len(state.held),
             "open_turns": [turn.turn for turn in state.turns],
             "replied": state.turns_replied,
             "stored": state.turns_stored,
             "discarded": state.turns_discarded,
         }
+
+
+def _next_turn(state: AgentActorState) -> AgentActorState:
+    """The open turn is over."""
+    return replace(state, turns=state.turns[1:], message=None, hooked="", claimed=False)

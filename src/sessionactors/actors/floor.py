@@ -12,11 +12,13 @@ from typing import TypeAlias, assert_never
 
 from sessionactors.interfaces.speech_spec import SpeechSpec
 from sessionactors.messages.floor import (
+    DrainFloor,
     FalseInterruptionDue,
     FloorGranted,
     FloorReleased,
     FloorWanted,
     HoldFloor,
+    HoldInterruptions,
     InterruptSpeech,
     OutputChanged,
     PauseRefused,
@@ -60,7 +62,7 @@ from sessionactors.runtime import (
 from .floor_cut import Cutting
 from .floor_gate import begin_warmup, end_warmup, follow_options, go_on_warming, keep_gate
 from .floor_pause import Pausing, await_first_sound, pause_summary
-from .floor_state import Entry, FloorState, UserFacts, is_user_speaking, with_changes
+from .floor_state import Entry, FloorState, UserFacts, is_user_speaking, with_changes, with_hold
 from .floor_users import UserFact, UsersVoice
 from .speech import Speech
 from .wiring import Wiring
@@ -83,6 +85,8 @@ FloorMessage: TypeAlias = (
     | SpeechSilenced
     | InterruptSpeech
     | SetAllowInterruptions
+    | HoldInterruptions
+    | DrainFloor
     | UserFact
     | OptionsChanged
     | OutputChanged
@@ -146,6 +150,10 @@ class Floor(Actor[FloorState, FloorMessage]):
                 return self._on_claim(state, turn, out)
             case SetAllowInterruptions(speech, allow):
                 return self._grant(self._users.on_allow(state, speech, allow, out), out)
+            case HoldInterruptions(speech, holder, held):
+                return with_hold(state, speech, holder, held=held)
+            case DrainFloor():
+                return self._cutting.begin_drain(state, message, out)
             case SpeechSilenced():
                 self._cutting.release_guard(message.speech, out)
                 return state
@@ -170,7 +178,8 @@ class Floor(Actor[FloorState, FloorMessage]):
             out.tell(self._wiring.agent, TurnClaimed(turn))
         state = self._drop_deferred(self._pausing.forget(state, out), out)
         go_on_warming(state, out)
-        return keep_gate(replace(state, entries={}, current=None, claims=()), self._wiring, out)
+        state = self._cutting.drained(replace(state, entries={}, current=None, claims=()), out)
+        return keep_gate(state, self._wiring, out)
 
     # -- queue -------------------------------------------------------------------------------------------------------
 
@@ -182,7 +191,7 @@ class Floor(Actor[FloorState, FloorMessage]):
             # What was heard of the current speech enters the history first; the reply is on its way all the same.
             out.tell(self._wiring.supervisor, ReplyScheduled(order.spec.id))
             return replace(state, deferred=(*state.deferred, order))
-        out.tell(self._wiring.history, AppendItems((order.answers,)))
+        out.tell(self._wiring.history, AppendItems((order.answers,), agent=order.spec.agent.key))
         return self._begin(state, order.spec, out)
 
     def _begin_deferred(self, state: FloorState, out: Outbox[FloorMessage]) -> FloorState:
@@ -195,7 +204,7 @@ class Floor(Actor[FloorState, FloorMessage]):
         """No reply will be made; what it was to answer is kept."""
         for order in state.deferred:
             if order.answers is not None:
-                out.tell(self._wiring.history, AppendItems((order.answers,)))
+                out.tell(self._wiring.history, AppendItems((order.answers,), agent=order.spec.agent.key))
             self._report_end(order.spec.id, True, None, out)
         return replace(state, deferred=())
 
@@ -222,7 +231,7 @@ class Floor(Actor[FloorState, FloorMessage]):
             ),
         )
         state = replace(state, entries={**state.entries, spec.id: entry}, scheduled=state.scheduled + 1)
-        state = self._next(self._obey_early(state, spec.id, out), out)
+        state = self._next(self._cutting.obey_early(state, spec.id, out), out)
         if spec.source is SpeechSource.GENERATE_REPLY:
             out.tell(wiring.supervisor, ReplyScheduled(spec.id))
         return state
@@ -233,18 +242,6 @@ class Floor(Actor[FloorState, FloorMessage]):
             return self._next(with_changes(state, speech, wants=True), out)
         state = with_changes(state, speech, background=False, resumed=True, order=state.scheduled)
         return self._next(replace(state, scheduled=state.scheduled + 1), out)
-
-    def _obey_early(self, state: FloorState, speech: str, out: Outbox[FloorMessage]) -> FloorState:
-        """Do what was ordered about a speech before it came."""
-        order = state.early.get(speech)
-        if order is None:
-            return state
-        state = replace(state, early={name: other for name, other in state.early.items() if name != speech})
-        if order.allow_interruptions is not None:
-            state = with_changes(state, speech, allow_interruptions=order.allow_interruptions)
-        if order.cut:
-            return self._cutting.on_interrupt(state, InterruptSpeech(speech, order.force), out)
-        return state
 
     def _next(self, state: FloorState, out: Outbox[FloorMessage]) -> FloorState:
         """Give the place of the current speech to the next one in the queue."""
@@ -332,7 +329,7 @@ class Floor(Actor[FloorState, FloorMessage]):
         state = replace(state, entries=left)
         if state.held and not left:
             out.tell(self._wiring.supervisor, FloorIdle())
-        return self._vacate(state, speech, out)
+        return self._cutting.drained(self._vacate(state, speech, out), out)
 
     def _vacate(self, state: FloorState, speech: str, out: Outbox[FloorMessage]) -> FloorState:
         if state.current != speech:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sessionactors.messages.floor import InterruptSpeech, SilenceSpeech, SpeechInterrupted
+from sessionactors.messages.floor import DrainFloor, FloorDrained, InterruptSpeech, SilenceSpeech, SpeechInterrupted
 from sessionactors.messages.session import Publish
 from sessionactors.model.events import SpeechInterruptedNote
 from sessionactors.runtime import Outbox
 
 from .floor_pause import Pausing
-from .floor_state import Entry, FloorState, early, with_changes
+from .floor_state import Entry, FloorState, early, is_drained, to_be_drained, with_changes
 from .wiring import Wiring
 
 if TYPE_CHECKING:
@@ -91,3 +92,28 @@ class Cutting:
         release = self._wiring.release_guard
         if release is not None:
             out.port(release, speech)
+
+    def obey_early(self, state: FloorState, speech: str, out: Outbox[FloorMessage]) -> FloorState:
+        """Do what was ordered about a speech before it came."""
+        order = state.early.get(speech)
+        if order is None:
+            return state
+        state = replace(state, early={name: other for name, other in state.early.items() if name != speech})
+        if order.allow_interruptions is not None:
+            state = with_changes(state, speech, interruptible=order.allow_interruptions)
+        if order.cut:
+            return self.on_interrupt(state, InterruptSpeech(speech, order.force), out)
+        return state
+
+    def begin_drain(self, state: FloorState, drain: DrainFloor, out: Outbox[FloorMessage]) -> FloorState:
+        """The agent wants to know when some speeches are over, and perhaps to have them cut off."""
+        for entry in to_be_drained(state, drain) if drain.cut else ():
+            state = self.cut(state, entry, out.now, out)
+        return self.drained(replace(state, drain=drain), out)
+
+    def drained(self, state: FloorState, out: Outbox[FloorMessage]) -> FloorState:
+        """Tell the agent when what it waits for is over."""
+        if state.drain is None or not is_drained(state, state.drain):
+            return state
+        out.tell(self._wiring.agent, FloorDrained(state.drain.ticket))
+        return replace(state, drain=None)

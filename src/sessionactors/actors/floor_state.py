@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from sessionactors.interfaces.speech_spec import SpeechSpec
-from sessionactors.messages.floor import ScheduleSpeech
+from sessionactors.messages.floor import DrainFloor, ScheduleSpeech
 from sessionactors.messages.session import OptionsChanged
 from sessionactors.messages.turn import Decided, InterruptionWanted
 from sessionactors.model.speech import SPEECH_PRIORITY_NORMAL
@@ -30,7 +30,8 @@ class Entry:
     ref: Ref[SpeechMessage]
     scope: Scope
     order: int
-    allow_interruptions: bool
+    interruptible: bool
+    """As its user wants it."""
     wants: bool = False
     """It has something to be heard."""
     granted: bool = False
@@ -40,6 +41,13 @@ class Entry:
     resumed: bool = False
     """It goes on with what its tools gave."""
     interrupted: bool = False
+    holds: frozenset[str] = frozenset()
+    """Who protects it besides: tasks that its tools await."""
+
+    @property
+    def allow_interruptions(self) -> bool:
+        """Whether it may be cut off."""
+        return self.interruptible and not self.holds
 
     @property
     def priority(self) -> int:
@@ -129,6 +137,8 @@ class FloorState:
     held: bool = False
     """The session is closing: nothing is granted."""
     scheduled: int = 0
+    drain: DrainFloor | None = None
+    """``agent`` waits for the end of some speeches."""
     early: Mapping[str, EarlyOrder] = field(default_factory=dict)
     """Orders about speeches that are not here (yet), the newest of them."""
 
@@ -168,3 +178,26 @@ def holds(state: FloorState, words: int) -> bool:
     if current is None or current.interrupted or not current.allow_interruptions:
         return False
     return words < current.spec.agent.options(state.options.session).min_interruption_words
+
+
+def with_hold(state: FloorState, speech: str, holder: str, *, held: bool) -> FloorState:
+    """The same with a speech protected by a holder, or no longer; if it is here."""
+    entry = state.entries.get(speech)
+    if entry is None:
+        return state
+    return with_changes(state, speech, holds=entry.holds | {holder} if held else entry.holds - {holder})
+
+
+def to_be_drained(state: FloorState, drain: DrainFloor) -> tuple[Entry, ...]:
+    """The speeches of those agents that are not over, but for the spared ones."""
+    return tuple(
+        entry
+        for name, entry in state.entries.items()
+        if entry.spec.agent.key in drain.agents and name not in drain.spared
+    )
+
+
+def is_drained(state: FloorState, drain: DrainFloor) -> bool:
+    """Whether none is left, and none will be made."""
+    coming = any(order.spec.agent.key in drain.agents for order in state.deferred)
+    return not coming and not to_be_drained(state, drain)

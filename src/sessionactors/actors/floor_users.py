@@ -96,7 +96,7 @@ class UsersVoice:
         """A speech is protected, or no longer."""
         if speech not in state.entries:
             return early(state, speech, allow_interruptions=allow)
-        state = with_changes(state, speech, allow_interruptions=allow)
+        state = with_changes(state, speech, interruptible=allow)
         if allow:
             return self.consider(state, out)
         if state.pause is not None and state.pause.speech == speech:

@@ -166,11 +166,11 @@ class History(Actor[HistoryState, HistoryMessage]):
     def _on_merge(self, state: HistoryState, merge: MergeContext, out: Outbox[HistoryMessage]) -> HistoryState:
         into, source = state.memories.get(merge.agent), state.memories.get(merge.source)
         if into is None or source is None:
-            return state
+            return self._too_late(state, merge.agent, merge.ticket, out)
         context = ChatContext(into.items).merge(
             ChatContext(source.items), exclude_function_call=not merge.with_calls, exclude_instructions=True
         )
-        return self._replace(state, replace(into, items=tuple(context.items)), out)
+        return self._replace(state, replace(into, items=tuple(context.items)), out, merge.ticket)
 
     def summary(self, state: HistoryState) -> Mapping[str, object]:
         """Size and version."""

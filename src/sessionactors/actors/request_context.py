@@ -10,7 +10,7 @@ from sessionactors.messages.history import ContextSnapshot
 from sessionactors.model.chat import ChatItem, ChatMessage
 from sessionactors.model.instructed import instructed
 from sessionactors.model.instructions import rendered
-from sessionactors.model.tools import ToolDefinition
+from sessionactors.model.tools import ToolChoice, ToolDefinition
 
 
 def context_of(
@@ -38,3 +38,10 @@ def context_of(
 def tools_of(spec: SpeechSpec, agent: UserAgent) -> tuple[ToolDefinition, ...]:
     """The tools that a speech may use."""
     return agent.tools if spec.tools is None else tuple(tool for tool in agent.tools if tool.name in spec.tools)
+
+
+def tool_choice_of(spec: SpeechSpec, step: int, *, without_tools: bool) -> ToolChoice:
+    """Whether a step may call tools."""
+    if without_tools:
+        return "none"
+    return spec.tool_choice if step == 1 or spec.tool_choice == "none" else "auto"

@@ -47,12 +47,11 @@ from sessionactors.messages.tts import ResendText, SynthesisFailed
 from sessionactors.model.chat import ChatMessage, FunctionCall, FunctionCallOutput
 from sessionactors.model.events import SpeechItemNote, SpeechStepNote
 from sessionactors.model.speech import SpeechSource
-from sessionactors.model.tools import ToolChoice
 from sessionactors.runtime import Actor, ChildSpec, EffectPort, Outbox, Ref, Restart, Scope
 
 from .component_metadata import metadata_of
 from .recording import Recording
-from .request_context import context_of, tools_of
+from .request_context import context_of, tool_choice_of, tools_of
 from .speech_state import SpeechState
 from .speech_text import SpeechText
 from .speech_tools import SpeechTools
@@ -159,14 +158,13 @@ class Speech(Actor[SpeechState, SpeechMessage]):
             return state
         spec, model = self._spec, context.agent.components.llm
         last = state.step > self._wiring.options.max_tool_steps
-        follows: ToolChoice = "none" if spec.tool_choice == "none" else "auto"
         out.tell(
             self._wiring.llm,
             GenerateText(
                 request=self._request(state),
                 chat_items=context_of(spec, context, state.step, state.own, out.wall()),
                 tools=tools_of(spec, context.agent),
-                tool_choice="none" if last else (spec.tool_choice if state.step == 1 else follows),
+                tool_choice=tool_choice_of(spec, state.step, without_tools=last or state.handing_over),
                 reply_to=out.myself,
                 speech=spec.id,
                 scope=self._step_scope(state),
@@ -295,20 +293,22 @@ class Speech(Actor[SpeechState, SpeechMessage]):
         if any(record.finished is None for record in state.calls):
             return self._release(state, out)
         if state.reviewing:
-            return self._settle(state, out, stop=True) if state.interrupted else state
+            return self._settle(self._tools.hand_over(state, out), out, stop=True) if state.interrupted else state
         state, items, reply = self._tools.keep(state, out)
         for item in items:
             state = self._added(state, item, out)
-        if state.interrupted or state.error is not None or not reply:
-            return self._settle(state, out, stop=True)
+        if state.interrupted or state.error is not None or not (reply or state.handoff):
+            return self._settle(self._tools.hand_over(state, out), out, stop=True)
         out.timer("review", REVIEW_WITHIN, ToolsReviewed(self._spec.id, state.step, reply=True))
-        return self._release(replace(state, reviewing=True), out)
+        return self._release(replace(state, reviewing=True, reply_wanted=reply), out)
 
     def _on_reviewed(self, state: SpeechState, review: ToolsReviewed, out: Outbox[SpeechMessage]) -> SpeechState:
         if not state.reviewing or review.step != state.step or state.interrupted:
             return state
         out.cancel_timer("review")
-        return self._next_step(state, out) if review.reply else self._settle(state, out, stop=True)
+        state = self._tools.hand_over(state, out, refused=not review.handoff)
+        go_on = review.reply and state.reply_wanted
+        return self._next_step(state, out) if go_on else self._settle(state, out, stop=True)
 
     def _release(self, state: SpeechState, out: Outbox[SpeechMessage]) -> SpeechState:
         """Heard for now: others may speak while the tools run."""
@@ -323,7 +323,7 @@ class Speech(Actor[SpeechState, SpeechMessage]):
         scope = out.open_scope(f"step-{step}", self._scope)
         out.tell(self._wiring.supervisor, Publish(SpeechStepNote(self._spec.id, step)))
         out.tell(self._floor, FloorWanted(self._spec.id, ready=False))
-        state = SpeechState(step=step, scope=scope, released=True, own=state.own)
+        state = SpeechState(step=step, scope=scope, released=True, own=state.own, handing_over=state.handing_over)
         out.tell(self._wiring.history, ContextWanted(self._request(state), out.myself, self._spec.agent.key))
         return state
 

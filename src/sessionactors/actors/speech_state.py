@@ -67,6 +67,12 @@ class SpeechState:
     """The user's callbacks look at what the tools gave; then the reply to it follows, or not."""
     own: frozenset[str] = frozenset()
     """Ids of the items that this speech has added to the history, in all steps."""
+    reply_wanted: bool = False
+    """What the tools gave is to be answered, if no callback objects."""
+    handoff: UserAgent | None = None
+    """Whom a tool returned: takes over, if no callback objects."""
+    handing_over: bool = False
+    """Another agent takes over: what follows is without tools."""
     interrupted: bool = False
     released: bool = False
     settled: bool = False

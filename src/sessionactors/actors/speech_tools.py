@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sessionactors.interfaces.llm import FunctionToolCall
 from sessionactors.interfaces.speech_spec import SpeechSpec
+from sessionactors.messages.agent import HandOver
 from sessionactors.messages.history import AppendItems
 from sessionactors.messages.session import Publish
 from sessionactors.messages.tools import CallsStored, RunTool, ToolFinished
@@ -14,6 +15,7 @@ from sessionactors.model.chat import FunctionCall, FunctionCallOutput
 from sessionactors.model.events import FunctionToolsExecutedEvent
 from sessionactors.runtime import Outbox, Scope
 
+from .handoff import handoffs
 from .speech_state import SpeechState, record_of, starts
 from .wiring import Wiring
 
@@ -65,7 +67,7 @@ class SpeechTools:
             The state without them, the items that were stored, and whether an output wants a reply.
         """
         ran = [
-            (record.finished.call, record.finished.output)
+            (record.finished.call, record.finished)
             for record in state.calls
             if record.finished is not None and record.finished.stored
         ]
@@ -73,12 +75,22 @@ class SpeechTools:
         if not ran:
             return state, (), False
         calls = tuple(call for call, _ in ran)
-        outputs = tuple(output for _, output in ran)
+        handed = handoffs([(end.output, end.agent) for _, end in ran], interrupted=state.interrupted)
+        for agent in handed.refused:
+            out.tell(self._wiring.agent, HandOver(agent, self._spec.id, refused=True))
+        state, outputs = replace(state, handoff=handed.agent), handed.outputs
         event = FunctionToolsExecutedEvent(
-            calls, outputs, created_at=out.wall(), speech_id=self._spec.id, num_steps=state.step
+            *(calls, outputs, out.wall(), self._spec.id, state.step), has_agent_handoff=handed.agent is not None
         )
         out.tell(self._wiring.supervisor, Publish(event))
         items: tuple[FunctionCall | FunctionCallOutput, ...] = (*calls, *outputs)
         out.tell(self._wiring.history, AppendItems(items, self._spec.add_to_chat_ctx, self._spec.agent.key))
         out.tell(self._wiring.tools, CallsStored(tuple(call.call_id for call in calls)))
         return state, items, any(output.reply_required for output in outputs)
+
+    def hand_over(self, state: SpeechState, out: Outbox[SpeechMessage], *, refused: bool = False) -> SpeechState:
+        """Let the agent take over that a tool returned, if one did; or not, since a callback objects."""
+        if state.handoff is None:
+            return state
+        out.tell(self._wiring.agent, HandOver(state.handoff, self._spec.id, refused))
+        return replace(state, handoff=None, handing_over=not refused)

@@ -84,6 +84,7 @@ from .wiring import Wiring
 
 SupervisorMessage: TypeAlias = (
     Publish
+    | AgentInCharge
     | HistoryChanged
     | ContextChanged
     | ReplyScheduled
@@ -107,7 +108,6 @@ SupervisorMessage: TypeAlias = (
     | SetInputEnabled
     | SubstituteSilence
     | ChangeOptions
-    | AgentInCharge
     | ComponentFailed
     | ComponentStumbled
     | Recovered

@@ -31,6 +31,35 @@ class TurnClaimed:
 
 
 @message()
+class DrainFloor:
+    """Tell me when no speech of these agents is left. ``agent`` to ``floor``; a newer one takes its place."""
+
+    ticket: int
+    agents: frozenset[str]
+    """Keys."""
+    spared: frozenset[str]
+    """Speeches that are not waited for, since a tool of theirs waits for what comes next."""
+    cut: bool = False
+    """Cut off the others, also those that do not allow interruptions."""
+
+
+@message()
+class FloorDrained:
+    """No such speech is left. ``floor`` to ``agent``."""
+
+    ticket: int
+
+
+@message(lane=Lane.CONTROL, overflow=Overflow.CONFLATE, key=lambda hold: (hold.speech, hold.holder))
+class HoldInterruptions:
+    """Protect a speech while an ``AgentTask`` runs for one of its tools; holds are counted. ``agent`` to ``floor``."""
+
+    speech: str
+    holder: str
+    held: bool
+
+
+@message()
 class FloorWanted:
     """A speech has something to be heard. Speech to ``floor``."""
 

@@ -77,6 +77,7 @@ class MergeContext:
     source: str
     with_calls: bool
     """Also the tools that were called."""
+    ticket: str = ""
 
 
 @message()

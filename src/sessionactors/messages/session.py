@@ -19,6 +19,8 @@ class SpeakRequested:
     spec: SpeechSpec
     user_input: str | ChatMessage | None = None
     """What the reply answers: enters the history as the user's message when the reply is scheduled."""
+    caller: str = ""
+    """The speech whose tool asks for it; empty if no tool does."""
 
 
 @message(lane=Lane.CONTROL, overflow=Overflow.CONFLATE)
@@ -51,7 +53,7 @@ class ChangeOptions:
 
 @message()
 class AgentInCharge:
-    """Another agent has taken over: its own options hold. ``agent`` to ``supervisor``."""
+    """An agent has taken over, or was changed: its options hold now. ``agent`` to ``supervisor``."""
 
     agent: UserAgent
 

@@ -38,6 +38,8 @@ class ToolsReviewed:
     step: int
     reply: bool
     """False: a callback cancelled the reply."""
+    handoff: bool = True
+    """False: a callback cancelled the handoff."""
 
 
 @message()

@@ -107,6 +107,7 @@ class ToolReview:
     """What callbacks made of a step's tools, on their loop. What they decided goes back to the actors as a message."""
 
     reply: bool = True
+    handoff: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,8 @@ class FunctionToolsExecutedEvent:
     speech_id: str = ""
     num_steps: int = 1
     """Which step of the speech they belong to."""
+    has_agent_handoff: bool = False
+    """Whether a tool returned an agent that is to take over."""
     review: ToolReview = field(default_factory=ToolReview, compare=False, repr=False)
     type: Literal["function_tools_executed"] = "function_tools_executed"
 
@@ -135,6 +138,10 @@ class FunctionToolsExecutedEvent:
     def cancel_tool_reply(self) -> None:
         """Have no reply follow. Only a callback that is not ``async`` is in time."""
         self.review.reply = False
+
+    def cancel_agent_handoff(self) -> None:
+        """Let the agent in charge stay. Only a callback that is not ``async`` is in time."""
+        self.review.handoff = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +225,35 @@ class HistoryNote:
     version: int
     items: tuple[ChatItem, ...]
     type: Literal["_history"] = "_history"
+
+
+@dataclass(frozen=True, slots=True)
+class AgentInChargeNote:
+    """An agent takes over; the one before it may still be heard."""
+
+    agent: str
+    """Its key."""
+    type: Literal["_agent_in_charge"] = "_agent_in_charge"
+
+
+@dataclass(frozen=True, slots=True)
+class AgentLeftNote:
+    """An agent has left for good, or could not take over."""
+
+    agent: str
+    """Its key."""
+    type: Literal["_agent_left"] = "_agent_left"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskOverNote:
+    """An ``AgentTask`` was ended without a return to who awaits it: he goes on with its result, if it has one."""
+
+    task: str
+    """Its key."""
+    reason: str
+    """Why, if it has none."""
+    type: Literal["_task_over"] = "_task_over"
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,5 +367,6 @@ SpeechNote: TypeAlias = (
     | SpeechInterruptedNote
     | SpeechFinishedNote
 )
-SessionNote: TypeAlias = SessionReady | HistoryNote | ContextNote | UserTurnCommittedNote | TextInputNote | SpeechNote
+AgentNote: TypeAlias = ContextNote | AgentInChargeNote | AgentLeftNote | TaskOverNote
+SessionNote: TypeAlias = SessionReady | HistoryNote | AgentNote | UserTurnCommittedNote | TextInputNote | SpeechNote
 SessionEvent: TypeAlias = PublicEvent | SessionNote

@@ -1,16 +1,48 @@
-"""The agents of a session: who is in charge, and what the user changes in them."""
+"""The agents of a session: who is in charge, who takes over, and what the user changes in them."""
 
 from __future__ import annotations
 
-from sessionactors.messages.agent import ReviseAgent, RewriteContext
+from typing import TYPE_CHECKING
+
+from sessionactors.messages.agent import HandOver, ReviseAgent, RewriteContext, TaskAwaited, TaskEnded
 from sessionactors.model.chat import AgentConfigUpdate, ChatContext
+from sessionactors.model.errors import SessionStateError
 
 from .agent import Agent
 from .session_link import SessionLink, Userdata_T
+from .tool import check_tools
+
+if TYPE_CHECKING:
+    from .agent_task import AgentTask
+    from .caller import Caller
+    from .user_code import SessionUserAgent
 
 
 class AgentsOfSession(SessionLink[Userdata_T]):
     """Commands about agents."""
+
+    def update_agent(self, agent: Agent) -> None:
+        """Let another agent take over. :attr:`current_agent` is the new one at once.
+
+        The old one runs ``on_exit`` and is heard to its end; what the user says meanwhile, the new one answers.
+
+        Raises:
+            SessionStateError: the session is not running or is closing, or the agent runs in another session.
+            DuplicateToolError: the agent has a tool of the name of one of the session.
+        """
+        _, wiring = self._listening("update_agent()")
+        if self._close_asked:
+            raise SessionStateError(f"update_agent(): the session is closing; {agent.id!r} cannot take over any more")
+        bound = self._hand_over_to(agent)
+        self._agent = agent
+        wiring.agent.tell(HandOver(bound))
+
+    def _hand_over_to(self, agent: Agent) -> SessionUserAgent:
+        """An agent is to take over: make it one of this session. A run is not over before it has entered."""
+        check_tools((*self._tools, *agent.tools), f"agent {agent.id!r}, with the tools of its session,")
+        bound = self._roster.bind(agent)
+        self._mirror.handoff_begins(bound.key)
+        return bound
 
     # -- for agents --------------------------------------------------------------------------------------------------
 
@@ -35,3 +67,22 @@ class AgentsOfSession(SessionLink[Userdata_T]):
         ticket, done = self._roster.ticket()
         wiring.agent.tell(RewriteContext(bound.key, tuple(chat_ctx.items), ticket))
         await done
+
+    async def _run_task(self, task: AgentTask[object], caller: Caller) -> str:
+        """Let a task take over until it ends. Gives why it ended, if that was not its own doing."""
+        _, wiring = self._live(f"await {task.id}")
+        check_tools((*self._tools, *task.tools), f"task {task.id!r}, with the tools of its session,")
+        bound = self._roster.bind(task)
+        self._mirror.handoff_begins(bound.key)
+        task._key = bound.key
+        done = self._roster.wait_for(bound.key)
+        caller.when_over(lambda: task._abandon(f"{caller.what} returned before task {task.id!r} had ended"))
+        wiring.agent.tell(TaskAwaited(bound, caller.agent, caller.speech))
+        return await done
+
+    def _end_task(self, key: str, *, with_calls: bool, cut: bool, result: object) -> None:
+        """A task has ended by itself."""
+        if self._mirror.run is not None:
+            self._mirror.run.put_output(result)
+        if self._wiring is not None and self._root is not None:
+            self._wiring.agent.tell(TaskEnded(key, with_calls, cut))

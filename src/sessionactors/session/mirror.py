@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import takewhile
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
-from sessionactors.model.chat import ChatItem, ChatMessage, FunctionCall, FunctionCallOutput
+from sessionactors.model.chat import AgentHandoff, ChatItem, ChatMessage, FunctionCall, FunctionCallOutput
 from sessionactors.model.errors import SessionStateError
 from sessionactors.model.events import (
     AgentState,
@@ -22,6 +24,9 @@ from sessionactors.model.usage import AgentSessionUsage
 
 from .run_result import RunResult
 from .speech_handle import SpeechHandle
+
+if TYPE_CHECKING:
+    from .roster import Roster
 
 
 @dataclass(slots=True)
@@ -65,6 +70,37 @@ class Mirror:
         if self.run is not None:
             self.run.add(handle.id, item)
 
+    def handoff_begins(self, agent: str) -> None:
+        """An agent is to take over: a run is not complete before it has entered."""
+        if self.run is not None:
+            self.run.work_begins(f"handoff to {agent}")
+
+    def handoff_ends(self, agent: str) -> None:
+        """It has entered, or does not take over."""
+        if self.run is not None:
+            self.run.work_ends(f"handoff to {agent}")
+
+    def add_items(self, items: Iterable[ChatItem], roster: Roster) -> None:
+        """Items entered the history; a run lists handoffs, but the one with which the session began."""
+        for item in items:
+            self.items.append(item)
+            if isinstance(item, AgentHandoff) and item.old_agent_id is not None and self.run is not None:
+                self.run.add_handoff(item, *roster.who(item))
+
+    @contextmanager
+    def entering(self, agent: str) -> Iterator[None]:
+        """While ``on_enter`` of an agent runs: what it makes belongs to a run that is under way."""
+        run = self.run
+        if run is None:
+            yield
+            return
+        run.work_begins(agent)
+        self.handoff_ends(agent)
+        try:
+            yield
+        finally:
+            run.work_ends(agent)
+
     def open_handles(self) -> list[SpeechHandle]:
         """Speeches that are not over."""
         return list(self.handles.values())
@@ -79,11 +115,11 @@ class Mirror:
             return in_order
         return list(takewhile(lambda handle: handle.allow_interruptions, in_order))
 
-    def note(self, note: HistoryNote | UserTurnCommittedNote) -> None:
+    def note(self, note: HistoryNote | UserTurnCommittedNote, roster: Roster) -> None:
         """Items were added, or a turn was committed by hand."""
         match note:
             case HistoryNote(_, items):
-                self.items.extend(items)
+                self.add_items(items, roster)
             case UserTurnCommittedNote(request, transcript):
                 waiting = self.commits.pop(request, None)
                 if waiting is not None and not waiting.done():

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from sessionactors.interfaces.user_code import AgentComponents
-from sessionactors.model.chat import ChatContext
+from sessionactors.model.chat import AgentHandoff, ChatContext
 from sessionactors.model.errors import SessionStateError
-from sessionactors.model.events import ContextNote
+from sessionactors.model.events import AgentInChargeNote, AgentLeftNote, AgentNote, ContextNote, TaskOverNote
 
 from .user_code import SessionUserAgent
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from .agent import Agent
     from .agent_session import AgentSession
+    from .mirror import Mirror
 
 
 class Roster:
@@ -28,10 +29,13 @@ class Roster:
         self._session = session
         self._agents: dict[str, Agent] = {}
         self._keys: dict[str, int] = {}
+        self._latest: dict[str, Agent] = {}
+        """By id: handoffs name ids."""
+        self._worked: set[str] = set()
         self._components = AgentComponents()
         self._threads: Callable[[], Threads] | None = None
         self._tickets = count(1)
-        self._waiting: dict[str, asyncio.Future[None]] = {}
+        self._waiting: dict[str, asyncio.Future[str]] = {}
 
     def begin(self, components: AgentComponents, threads: Callable[[], Threads]) -> None:
         """A session starts, with these components and these threads for tools."""
@@ -53,7 +57,7 @@ class Roster:
         key = agent.id if number == 1 else f"{agent.id}#{number}"
         bound = self._made(agent, key)
         agent._session, agent._bound = self._session, bound
-        self._agents[key] = agent
+        self._agents[key] = self._latest[agent.id] = agent
         return bound
 
     def revise(self, agent: Agent) -> SessionUserAgent | None:
@@ -69,31 +73,65 @@ class Roster:
             raise SessionStateError("the session is not running; call start() first")
         return SessionUserAgent(agent, self._session, self._threads, key=key, components=self._components)
 
-    def agent(self, key: str) -> Agent | None:
-        """The user's object."""
-        return self._agents.get(key)
+    def has_worked(self, key: str) -> bool:
+        """Whether the agent has been in charge, and has not left."""
+        return key in self._worked
+
+    def who(self, handoff: AgentHandoff) -> tuple[Agent | None, Agent]:
+        """The user's objects of a handoff: the old one, if there was one, and the new one."""
+        new = self._latest[handoff.new_agent_id]
+        return self._latest.get(handoff.old_agent_id or ""), new
+
+    def note(self, note: AgentNote, mirror: Mirror) -> Agent | None:
+        """What the actors tell of agents. Gives the one in charge, if that is what it is about."""
+        match note:
+            case ContextNote():
+                self.remember(note)
+            case AgentInChargeNote(key):
+                if self.has_worked(key):
+                    mirror.handoff_ends(key)
+                return self._agents.get(key)
+            case AgentLeftNote(key):
+                self.left(key)
+                mirror.handoff_ends(key)
+            case TaskOverNote(task, reason):
+                self.over(task, reason)
+            case _:
+                assert_never(note)
+        return None
 
     def remember(self, note: ContextNote) -> None:
         """Bring what an agent can read of its context up to date."""
         agent = self._agents.get(note.agent)
+        if agent is not None:
+            self._worked.add(note.agent)
         if agent is not None and note.replaced:
             agent._chat_ctx = ChatContext(note.items)
         elif agent is not None:
             agent._chat_ctx.items.extend(note.items)
-        waiting = self._waiting.pop(note.ticket, None)
-        if waiting is not None and not waiting.done():
-            waiting.set_result(None)
+        self.over(note.ticket, "")
 
-    def ticket(self) -> tuple[str, asyncio.Future[None]]:
+    def ticket(self) -> tuple[str, asyncio.Future[str]]:
         """A name for a change that is asked for, and what is done when it is."""
-        name = f"change-{next(self._tickets)}"
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting[name] = done
-        return name, done
+        name = f"change {next(self._tickets)}"
+        return name, self.wait_for(name)
+
+    def wait_for(self, ticket: str) -> asyncio.Future[str]:
+        """Done when that is over; its result is why, if something went wrong."""
+        done: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._waiting[ticket] = done
+        return done
+
+    def over(self, ticket: str, reason: str) -> None:
+        """What was asked for under that name is done, or will not be."""
+        waiting = self._waiting.pop(ticket, None)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(reason)
 
     def left(self, key: str) -> None:
         """An agent has left for good: it may run elsewhere, or here again."""
         agent = self._agents.pop(key, None)
+        self._worked.discard(key)
         if agent is not None:
             agent._session = agent._bound = None
 
@@ -101,7 +139,5 @@ class Roster:
         """The session is over."""
         for key in list(self._agents):
             self.left(key)
-        for waiting in self._waiting.values():
-            if not waiting.done():
-                waiting.set_result(None)  # it holds for whatever session the agent runs in next
-        self._waiting.clear()
+        for ticket in list(self._waiting):
+            self.over(ticket, "did not end: the session has closed")  # a change holds for the agent's next session

@@ -160,7 +160,7 @@ class SessionLife(SessionLink[Userdata_T]):
         self._mirror = Mirror()
         self._report = None
         self._ready, self._closed = loop.create_future(), loop.create_future()
-        self._close_wanted = None
+        self._close_wanted, self._close_asked = None, False
         self._agent = agent
         self._text_callback = room_input.text_input_cb
         if self._vad_absent and self._stt is not None and room_input.audio_enabled:
@@ -259,6 +259,7 @@ class SessionLife(SessionLink[Userdata_T]):
     def _request_close(self, reason: CloseReason, deadline: float) -> None:
         self._mirror.closing = True
         root, lifecycle = self._root, self._lifecycle
+        self._close_asked = True
         if root is None or lifecycle is None:
             self._close_wanted = (reason, deadline)  # it may be starting just now
             return

@@ -28,6 +28,8 @@ from sessionactors.messages.speech import ToolsReviewed
 from sessionactors.messages.tools import ApprovalGiven
 from sessionactors.model.errors import SessionStateError
 from sessionactors.model.events import (
+    AgentInChargeNote,
+    AgentLeftNote,
     AgentStateChangedEvent,
     CloseEvent,
     CloseReason,
@@ -45,6 +47,7 @@ from sessionactors.model.events import (
     SpeechOpenedNote,
     SpeechScheduledNote,
     SpeechStepNote,
+    TaskOverNote,
     TextInputNote,
     UserStateChangedEvent,
     UserTurnCommittedNote,
@@ -53,11 +56,7 @@ from sessionactors.model.options import APIConnectOptions, SessionConnectOptions
 from sessionactors.model.sentinel import NOT_GIVEN, NotGivenOr
 from sessionactors.model.speech import InputDetails, InputModality
 from sessionactors.model.tool_events import ToolExecutionUpdate, ToolExecutionUpdatedEvent
-from sessionactors.runtime import (
-    ActorSystem,
-    CloseReport,
-    Ref,
-)
+from sessionactors.runtime import ActorSystem, CloseReport, Ref
 
 from . import shared_system
 from .agent import Agent
@@ -189,6 +188,7 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
         self._closed: asyncio.Future[CloseEvent] | None = None
         self._user_loop: asyncio.AbstractEventLoop
         self._close_wanted: tuple[CloseReason, float] | None = None
+        self._close_asked = False
         self._starting = asyncio.Lock()
 
     @property
@@ -310,7 +310,9 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
             case FunctionToolsExecutedEvent():
                 self._raise_event(event)
                 if self._wiring is not None and self._wiring.floor.is_alive():
-                    self._wiring.floor.tell(ToolsReviewed(event.speech_id, event.num_steps, event.review.reply))
+                    self._wiring.floor.tell(
+                        ToolsReviewed(event.speech_id, event.num_steps, event.review.reply, event.review.handoff)
+                    )
             case CloseEvent():
                 self._on_closed(event)
             case _:
@@ -324,10 +326,10 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
             case SessionReady():
                 if self._ready is not None and not self._ready.done():
                     self._ready.set_result(None)
-            case ContextNote():
-                self._roster.remember(note)
+            case ContextNote() | AgentInChargeNote() | AgentLeftNote() | TaskOverNote():
+                self._agent = self._roster.note(note, self._mirror) or self._agent
             case HistoryNote() | UserTurnCommittedNote():
-                self._mirror.note(note)
+                self._mirror.note(note, self._roster)
             case TextInputNote(participant, text):
                 self._on_text_input(TextInputEvent(text, participant))
             case SpeechOpenedNote(speech_id, allow_interruptions, priority, modality):

@@ -136,7 +136,8 @@ class Speaking(SessionLink[Userdata_T]):
         self._open_handle(spec.id, spec.allow_interruptions, spec.priority, spec.input_modality)
         handle = self._handle_of(spec.id)
         self._mirror.watch(handle)
-        wiring.agent.tell(SpeakRequested(spec, user_input))
+        tool = CURRENT_TOOL.get()
+        wiring.agent.tell(SpeakRequested(spec, user_input, "" if tool is None else tool.speech_id))
         return handle
 
     def interrupt(self, *, force: bool = False) -> asyncio.Future[None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import pydantic
@@ -12,9 +13,11 @@ import structlog
 from sessionactors.interfaces.tool_link import ToolLink
 from sessionactors.interfaces.user_code import ToolResult
 from sessionactors.model.chat import FunctionCall
+from sessionactors.model.errors import SessionActorsError
 from sessionactors.model.tool_arguments import ArgumentsUnreadable, read_arguments
 from sessionactors.model.tools import CONFIRM_DUPLICATE_PARAM, JsonValue
 
+from .agent import Agent
 from .function_tool import StopResponse, ToolError
 from .mock_tools import call_mock, mock_of
 from .run_context import RunContext
@@ -26,7 +29,6 @@ from .waits import CURRENT_TOOL, RunningTool
 if TYPE_CHECKING:
     from sessionactors.runtime.threads import Threads
 
-    from .agent import Agent
     from .agent_session import AgentSession
 
 log = structlog.get_logger("sessionactors.session")
@@ -83,7 +85,21 @@ class ToolCaller:
         finally:
             CURRENT_TOOL.reset(inside)
             self._session._waits.tool_ended(call.call_id)
-        return result_of(call.name, value)
+        return self._result(call.name, value)
+
+    def _result(self, tool: str, value: object) -> ToolResult:
+        """What the tool returned, agents taken out."""
+        agents, rest = agents_in(value)
+        if not agents:
+            return result_of(tool, value)
+        if len(agents) > 1:
+            names = ", ".join(agent.id for agent in agents)
+            return ToolResult(f"The tool returned several agents ({names}): return one at most", is_error=True)
+        try:
+            bound = self._session._hand_over_to(agents[0])
+        except SessionActorsError as error:
+            return ToolResult(f"There was no handoff: {error}", is_error=True)
+        return replace(result_of(tool, rest), agent=bound)
 
     async def _refusal(
         self,
@@ -137,6 +153,17 @@ def _explain(error: pydantic.ValidationError) -> str:
         f"{'.'.join(str(part) for part in problem['loc']) or 'arguments'}: {problem['msg']}"
         for problem in error.errors(include_url=False)
     )
+
+
+def agents_in(value: object) -> tuple[list[Agent], object]:
+    """The agents that a tool returned, alone or in a list or tuple, and what else it returned."""
+    if isinstance(value, Agent):
+        return [value], None
+    if not isinstance(value, list | tuple):
+        return [], value
+    rest = [part for part in value if not isinstance(part, Agent)]
+    agents = [part for part in value if isinstance(part, Agent)]
+    return agents, rest[0] if len(rest) == 1 else (rest or None)
 
 
 def result_of(tool: str, value: object) -> ToolResult:

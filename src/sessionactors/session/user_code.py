@@ -15,6 +15,7 @@ from sessionactors.model.instructions import Instructions
 from sessionactors.model.options import SessionOptions
 from sessionactors.model.tools import ToolDefinition
 
+from .caller import calling
 from .editable_message import EditableMessage
 from .function_tool import StopResponse
 from .tool_call import ToolCaller
@@ -102,20 +103,14 @@ class SessionUserAgent(UserAgent):
         return session.overridden(self._overrides) if self._overrides else session
 
     async def on_enter(self) -> None:
-        """The agent's hook. A run that is under way is not over before it has ended."""
-        run = self._session._mirror.run
-        if run is None:
+        """The agent's hook."""
+        with self._session._mirror.entering(self._key), calling(self._session, self._key, "on_enter"):
             await self._agent.on_enter()
-            return
-        run.work_begins(self.key)
-        try:
-            await self._agent.on_enter()
-        finally:
-            run.work_ends(self.key)
 
     async def on_exit(self) -> None:
         """The agent's hook."""
-        await self._agent.on_exit()
+        with calling(self._session, self._key, "on_exit"):
+            await self._agent.on_exit()
 
     async def on_user_turn_exceeded(self, event: UserTurnExceededEvent) -> None:
         """The agent's hook."""
@@ -134,4 +129,5 @@ class SessionUserAgent(UserAgent):
 
     async def run_tool(self, call: FunctionCall, link: ToolLink) -> ToolResult:
         """Run one tool call."""
-        return await self._caller.run(call, link)
+        with calling(self._session, self._key, f"tool {call.name!r}", link.speech_id):
+            return await self._caller.run(call, link)

@@ -1,0 +1,43 @@
+"""What the user said as a message of the history."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sessionactors.messages.session import SpeakRequested
+from sessionactors.messages.turn import UserTurnEnded
+from sessionactors.model.chat import ChatMessage
+from sessionactors.runtime import NS, Outbox
+
+from .agent_state import AgentActorState
+from .item_metrics import user_metrics
+
+if TYPE_CHECKING:
+    from .agent import AgentMessage
+
+
+def user_message(state: AgentActorState, turn: UserTurnEnded, out: Outbox[AgentMessage]) -> ChatMessage:
+    """The message of a turn."""
+    return ChatMessage(
+        "user",
+        [turn.transcript],
+        id=out.new_id("item"),
+        created_at=out.wall(),
+        transcript_confidence=turn.confidence,
+        metrics=user_metrics(turn, state.decided_at or out.now, out.wall),
+    )
+
+
+def with_hook_delay(state: AgentActorState, message: ChatMessage, out: Outbox[AgentMessage]) -> ChatMessage:
+    """The same with the time that the hook took, if it was spoken."""
+    if "stopped_speaking_at" not in message.metrics:
+        return message
+    delay = (out.now - state.hook_began) / NS
+    return replace(message, metrics={**message.metrics, "on_user_turn_completed_delay": delay})
+
+
+def said_in(request: SpeakRequested, out: Outbox[AgentMessage]) -> ChatMessage | None:
+    """What the user said, if it is to be answered."""
+    said = request.user_input
+    return ChatMessage("user", [said], id=out.new_id("item"), created_at=out.wall()) if isinstance(said, str) else said

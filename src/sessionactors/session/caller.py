@@ -1,0 +1,53 @@
+"""In which tool or hook of which agent user code runs: told to tasks that it awaits. Ownership is the actors'."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from .agent_session import AgentSession
+
+
+class Caller:
+    """A tool or a hook that runs."""
+
+    def __init__(self, session: AgentSession[object], agent: str, what: str, speech: str) -> None:
+        self.session = session
+        self.agent = agent
+        """Key of the agent whose code it is."""
+        self.what = what
+        """Its name."""
+        self.speech = speech
+        """The speech whose tool it is; empty for a hook."""
+        self.over = False
+        self._when_over: list[Callable[[], None]] = []
+
+    def when_over(self, call: Callable[[], None]) -> None:
+        """Call back when it has returned or raised."""
+        self._when_over.append(call)
+
+    def end(self) -> None:
+        """It has returned, or raised."""
+        self.over = True
+        for call in self._when_over:
+            call()
+        self._when_over.clear()
+
+
+CALLER: Final[ContextVar[Caller | None]] = ContextVar("sessionactors_caller", default=None)
+"""Set while a tool, ``on_enter`` or ``on_exit`` runs, and in the asyncio tasks that it starts."""
+
+
+@contextmanager
+def calling(session: AgentSession[object], agent: str, what: str, speech: str = "") -> Iterator[None]:
+    """While the body runs, it is this tool or hook."""
+    caller = Caller(session, agent, what, speech)
+    inside = CALLER.set(caller)
+    try:
+        yield
+    finally:
+        CALLER.reset(inside)
+        caller.end()
