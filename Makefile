@@ -84,7 +84,7 @@ bench: $(DEV) ## kernel benchmark against Pykka threads and asyncio queues
 
 .PHONY: check
 check: $(DEV) ## all that is below up to docs; goes on after a failure, to tell them all
-	@$(MAKE) --no-print-directory --keep-going lint types levels promises docs
+	@$(MAKE) --no-print-directory --keep-going lint types levels promises surface docs
 
 .PHONY: lint
 lint: $(DEV) ## ruff: rules and format
@@ -102,6 +102,10 @@ levels: $(DEV) ## import-linter: imports go only downward
 .PHONY: promises
 promises: $(DEV) ## the table of promises names the tests that exist
 	$(BIN)/python docs/promise_table.py
+
+.PHONY: surface
+surface: $(DEV) ## the tables of the surface and of the fragilities name what exists
+	$(BIN)/python docs/surface_table.py
 
 .PHONY: docs
 docs: $(DEV) ## the site, into site/

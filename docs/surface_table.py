@@ -1,8 +1,9 @@
-"""Keeps docs/surface.md and docs/fragilities.md true: what users of LiveKit's sessions know, and what stands for it here.
+"""Keeps docs/surface.md and docs/fragilities.md true: what users of LiveKit know, and what stands for it here.
 
-The rows are in docs/surface.rows and docs/fragilities.rows, one a line: `theirs | ours | tests | note`. Every name under
-*ours* is looked up in the package, every test in tests/. A row without ours says `cloud:` or `elsewhere:` in its note. A
-name with a question mark is wanted and not there yet; when it is there, the table is out of date until the mark is gone.
+The rows are in docs/surface.rows and docs/fragilities.rows, one a line: `theirs | ours | tests | note`. Every name
+under *ours* is looked up in the package, every test in tests/. A row without ours says `cloud:` or `elsewhere:` in its
+note. A name with a question mark is wanted and not there yet; when it is there, the table is out of date until the mark
+is gone.
 
 `python docs/surface_table.py` checks; with `--write` it writes the pages.
 """
@@ -26,6 +27,7 @@ PAGES: Final = ("surface", "fragilities")
 PARAMETER: Final = re.compile(r"(?P<path>[\w.]+)\((?P<name>\w+)=\)")
 OPTION: Final = re.compile(r"turn_handling\['(?P<group>\w+)'\](?:\['(?P<key>\w+)'\])?")
 MEMBER: Final = re.compile(r"(?P<path>[\w.]+):(?P<value>[\w]+)")
+HEADING: Final = "| known from LiveKit | here | pinned by |"
 EXCUSES: Final = ("cloud:", "elsewhere:")
 
 
@@ -53,7 +55,9 @@ class Row:
             if not name.startswith("?") and not there:
                 yield f"{self.theirs}: there is no {name}"
         for test in self.tests:
-            if test not in known_tests:
+            if test.startswith("?") and test[1:] in known_tests:
+                yield f"{self.theirs}: {test[1:]} is there now: take the mark away"
+            if not test.startswith("?") and test not in known_tests:
                 yield f"{self.theirs}: there is no test {test}"
         if not self.ours and not self.note.startswith(EXCUSES):
             yield f"{self.theirs}: nothing stands for it, and the note does not say whose it is"
@@ -63,7 +67,7 @@ class Row:
     @property
     def is_here(self) -> bool:
         """Whether something stands for it."""
-        return bool(self.ours) and not any(name.startswith("?") for name in self.ours)
+        return bool(self.ours) and not any(name.startswith("?") for name in (*self.ours, *self.tests))
 
     def markdown(self) -> str:
         """The row of the page."""
@@ -71,7 +75,7 @@ class Row:
         if self.ours and not self.is_here:
             ours = "not yet"
         note = f"{' ' if ours else ''}{self.note}" if self.note else ""
-        return f"| {self.theirs} | {ours}{note} | {'<br>'.join(f'`{test}`' for test in self.tests)} |"
+        return f"| {self.theirs} | {ours}{note} | {'<br>'.join(f'`{test}`' for test in self.tests if test[0] != '?')} |"
 
 
 def _names(cell: str) -> tuple[str, ...]:
@@ -164,7 +168,7 @@ def page(rows_file: str, tests: set[str]) -> tuple[str, list[str], int]:
         faults.extend(row.faults(tests))
         missing += bool(row.ours) and not row.is_here
         if not in_table:
-            lines += ["| known from LiveKit | here | pinned by |", "|---|---|---|"]
+            lines += [HEADING, "|---|---|---|"]
             in_table = True
         lines.append(row.markdown())
     return "\n".join(lines) + "\n", faults, missing
@@ -185,7 +189,8 @@ def main(say: Callable[[str], None] = print) -> int:
             faults.append(f"docs/{name}.md is out of date: run `python docs/surface_table.py --write`, look, commit")
         for fault in faults:
             say(f"{name}: {fault}")
-        say(f"{name}: {text.count(chr(10) + '| ')} rows, {missing} not there yet")
+        rows = len([line for line in text.splitlines() if line.startswith("| ") and line != HEADING])
+        say(f"{name}: {rows} rows, {missing} not there yet")
         failed = failed or bool(faults)
     return int(failed)
 

@@ -160,7 +160,7 @@ def test_a_shutdown_without_drain_cuts_it() -> None:
     assert run.ended_at == near(4.5)
 
 
-def test_f2_a_session_that_was_shut_down_is_as_new_when_it_is_started_again() -> None:
+def test_f02_a_session_that_was_shut_down_is_as_new_when_it_is_started_again() -> None:
     async def test() -> None:
         system = ActorSystem("running")
         session: Session = AgentSession(llm=ScriptedLLM(["One.", "Two.", "Three."]), system=system)

@@ -19,6 +19,10 @@ class ComponentError(SessionActorsError):
     """
 
     type: ClassVar[str] = "component_error"
+    error: BaseException
+    label: str
+    recoverable: bool
+    timestamp: float
 
     def __init__(self, error: BaseException, *, label: str, recoverable: bool, timestamp: float) -> None:
         super().__init__(str(error) or repr(error))
