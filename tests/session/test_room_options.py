@@ -6,10 +6,13 @@ import pytest
 
 from sessionactors import (
     AgentSession,
+    ChatContext,
+    ChatMessage,
     OptionError,
     RoomInputOptions,
     RoomOptions,
     RoomOutputOptions,
+    StopResponse,
     TextInputEvent,
     TextInputOptions,
     TextOutputOptions,
@@ -17,7 +20,7 @@ from sessionactors import (
 from sessionactors.testing import Scenario
 from sessionactors.transports import MemoryTransport
 
-from tests.session.talks import STORY, Session, keeper, near, played, typed
+from tests.session.talks import STORY, Noting, Session, keeper, near, played, typed
 
 
 def test_both_spellings_mean_the_same() -> None:
@@ -72,6 +75,20 @@ def test_typed_text_cuts_what_is_said_and_comes_behind_it() -> None:
     assert STORY.startswith(cut)
     assert cut != STORY
     assert rest == [("user", "Something else."), ("assistant", "Of course.")]
+    assert run.agent_states == ["initializing", "listening", "speaking", "thinking", "speaking", "listening"]
+
+
+def test_typed_text_that_is_not_answered_leaves_the_agent_listening() -> None:
+    class Guarded(Noting):
+        async def on_user_turn_completed(self, turn_ctx: ChatContext, new_message: ChatMessage) -> None:
+            raise StopResponse
+
+    scenario = Scenario(Guarded())
+    scenario.call(0.5, lambda session: session.say(STORY))
+    scenario.user_types("Something else.", at=2.0)
+    run = played(scenario)
+    assert run.agent_states == ["initializing", "listening", "speaking", "thinking", "listening"]
+    assert [role for role, _ in run.conversation] == ["assistant"]
 
 
 def test_typed_text_waits_for_a_protected_speech_and_is_answered() -> None:

@@ -34,7 +34,15 @@ from sessionactors.messages.history import (
     ContextWanted,
     ReplaceContext,
 )
-from sessionactors.messages.session import LeaveAgent, OptionsChanged, Publish, SettleTurns, SpeakRequested
+from sessionactors.messages.session import (
+    LeaveAgent,
+    OptionsChanged,
+    Publish,
+    SettleTurns,
+    SpeakRequested,
+    TurnUnanswered,
+    TypedTurnTaken,
+)
 from sessionactors.messages.turn import TurnPreflight, TurnTaken, UserTurnEnded, UserTurnExceeded
 from sessionactors.model.chat import AgentHandoff, ChatContext, ChatMessage
 from sessionactors.model.events import ErrorEvent, MetricsCollectedEvent
@@ -190,6 +198,8 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
         out.oblige(turn.turn, f"the reply to {turn.turn} to be scheduled", HOOK_WITHIN)
         if state.leaving or not turn.reply:
             return self._store_without_reply(state, out)
+        if turn.typed:
+            out.tell(self._wiring.supervisor, TypedTurnTaken(turn.turn))
         out.tell(self._wiring.floor, TurnClaim(turn.turn))
         return replace(state, decided_at=out.now)
 
@@ -250,7 +260,8 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
         )
         out.tell(self._wiring.floor, ScheduleSpeech(spec))
         self._publish_end_of_turn(state, turn, spec.id, out)
-        return self._turn_over(replace(state, turns_replied=state.turns_replied + 1, waiting_exceeded=None), out)
+        state = replace(state, turns_replied=state.turns_replied + 1, waiting_exceeded=None)
+        return self._turn_over(state, out, replied=True)
 
     def _publish_end_of_turn(
         self, state: AgentActorState, turn: UserTurnEnded, speech: str, out: Outbox[AgentMessage]
@@ -317,8 +328,13 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
         if exceeded is not None and exceeded.finals and text == exceeded.event.transcript:
             out.tell(exceeded.reply_to, TurnTaken(exceeded.finals))
 
-    def _turn_over(self, state: AgentActorState, out: Outbox[AgentMessage]) -> AgentActorState:
-        out.discharge(state.turns[0].turn)
+    def _turn_over(
+        self, state: AgentActorState, out: Outbox[AgentMessage], *, replied: bool = False
+    ) -> AgentActorState:
+        turn = state.turns[0]
+        out.discharge(turn.turn)
+        if turn.typed and not replied:
+            out.tell(self._wiring.supervisor, TurnUnanswered(turn.turn))
         state = self._claim(_next_turn(state), out)
         if state.waiting_exceeded is not None and not state.turns:
             state = self._on_exceeded(state, state.waiting_exceeded, out)

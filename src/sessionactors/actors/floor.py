@@ -189,7 +189,7 @@ class Floor(Actor[FloorState, FloorMessage]):
         current = state.entries.get(state.current or "")
         if current is not None and current.interrupted and not state.held:
             # What was heard of the current speech enters the history first; the reply is on its way all the same.
-            out.tell(self._wiring.supervisor, ReplyScheduled(order.spec.id))
+            out.tell(self._wiring.supervisor, ReplyScheduled(order.spec.id, order.spec.turn))
             return replace(state, deferred=(*state.deferred, order))
         out.tell(self._wiring.history, AppendItems((order.answers,), agent=order.spec.agent.key))
         return self._begin(state, order.spec, out)
@@ -233,7 +233,7 @@ class Floor(Actor[FloorState, FloorMessage]):
         state = replace(state, entries={**state.entries, spec.id: entry}, scheduled=state.scheduled + 1)
         state = self._next(self._cutting.obey_early(state, spec.id, out), out)
         if spec.source is SpeechSource.GENERATE_REPLY:
-            out.tell(wiring.supervisor, ReplyScheduled(spec.id))
+            out.tell(wiring.supervisor, ReplyScheduled(spec.id, spec.turn))
         return state
 
     def _on_wanted(self, state: FloorState, speech: str, ready: bool, out: Outbox[FloorMessage]) -> FloorState:

@@ -53,9 +53,19 @@ def agent_state(facts: AgentFacts) -> AgentState:
     return "listening"
 
 
-def scheduled(facts: AgentFacts, speech: str) -> AgentFacts:
-    """A reply is on its way."""
-    return replace(facts, thinking=facts.thinking | {speech})
+def taken(facts: AgentFacts, turn: str) -> AgentFacts:
+    """A typed turn is seen to: if it cuts off what is heard, the agent thinks from then on; it does not listen first."""
+    return replace(facts, thinking=facts.thinking | {turn}) if facts.audible - facts.paused else facts
+
+
+def unanswered(facts: AgentFacts, turn: str) -> AgentFacts:
+    """No reply to a turn comes."""
+    return replace(facts, thinking=facts.thinking - {turn})
+
+
+def scheduled(facts: AgentFacts, speech: str, turn: str = "") -> AgentFacts:
+    """A reply is on its way, to a turn or of itself."""
+    return replace(facts, thinking=(facts.thinking - {turn}) | {speech})
 
 
 def audible(facts: AgentFacts, speech: str) -> AgentFacts:

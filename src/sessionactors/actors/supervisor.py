@@ -37,6 +37,8 @@ from sessionactors.messages.session import (
     SpeechPaused,
     SpeechQuiet,
     SpeechResumed,
+    TurnUnanswered,
+    TypedTurnTaken,
     UserAway,
 )
 from sessionactors.messages.tools import ToolFinished, ToolsRunning
@@ -88,6 +90,8 @@ SupervisorMessage: TypeAlias = (
     | HistoryChanged
     | ContextChanged
     | ReplyScheduled
+    | TypedTurnTaken
+    | TurnUnanswered
     | SpeechAudible
     | SpeechQuiet
     | SpeechPaused
@@ -200,8 +204,12 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
             case ContextChanged(agent, items, replaced, ticket):
                 self._face.emit(state, ContextNote(agent, items, replaced, ticket), out)
                 return state
-            case ReplyScheduled(speech):
-                return self._face.facts_changed(state, states.scheduled(state.facts, speech), out.now, out)
+            case ReplyScheduled(speech, turn):
+                return self._face.facts_changed(state, states.scheduled(state.facts, speech, turn), out.now, out)
+            case TypedTurnTaken(turn):
+                return self._face.facts_changed(state, states.taken(state.facts, turn), out.now, out)
+            case TurnUnanswered(turn):
+                return self._face.facts_changed(state, states.unanswered(state.facts, turn), out.now, out)
             case SpeechAudible(speech, at):
                 state = self._recovered(state, ("llm", "tts"))
                 return self._face.facts_changed(state, states.audible(state.facts, speech), at, out)

@@ -77,6 +77,22 @@ class ReplyScheduled:
     """A reply is on its way. ``floor`` to ``supervisor``."""
 
     speech: str
+    turn: str = ""
+    """The user turn that it answers; empty for none."""
+
+
+@message()
+class TypedTurnTaken:
+    """What was typed is being seen to. ``agent`` to ``supervisor``."""
+
+    turn: str
+
+
+@message()
+class TurnUnanswered:
+    """A turn is over, and no reply to it comes. ``agent`` to ``supervisor``."""
+
+    turn: str
 
 
 @message()
