@@ -24,10 +24,12 @@ if TYPE_CHECKING:
         SpeechEventType,
         STTCapabilities,
     )
+    from .interfaces.text_io import TextSink
     from .interfaces.transport import TranscriptSegment, Transport, TransportEvents
     from .interfaces.tts import TTS, SynthesizedAudio, WordTiming
     from .interfaces.turn_detector import StreamingTurnDetector, TurnDetector, TurnDetectorStream
     from .interfaces.vad import VAD, VADCapabilities, VADEvent, VADEventType
+    from .interfaces.video_io import VideoSource
     from .model.audio import AudioFrame
     from .model.chat import ChatContext
     from .model.chat_items import (
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
         SessionStateError,
         ToolDefinitionError,
         ToolTimeoutError,
+        VideoFormatError,
     )
     from .model.events import (
         AgentFalseInterruptionEvent,
@@ -105,6 +108,7 @@ if TYPE_CHECKING:
         STTModelUsage,
         TTSModelUsage,
     )
+    from .model.video import VideoFrame
     from .runtime import NS, ActorSystem, CloseReport, Delivery, EffectPort, Outbox, Tap, TreeSnapshot, message
     from .service.errors import AdmissionRefused, RoomExists
     from .service.room_handle import RoomHandle
@@ -114,6 +118,16 @@ if TYPE_CHECKING:
     from .session.agent_session import AgentSession
     from .session.agent_task import AgentTask
     from .session.drop_in import AnyDropIn, DropIn
+    from .session.endpoints import (
+        AudioInput,
+        AudioOutput,
+        AudioOutputCapabilities,
+        PlaybackFinishedEvent,
+        PlaybackStartedEvent,
+        TextOutput,
+        VideoInput,
+        VideoOutput,
+    )
     from .session.function_tool import (
         FunctionTool,
         FunctionToolInfo,
@@ -194,7 +208,10 @@ __all__ = [
     "AudioContent",
     "AudioFormatError",
     "AudioFrame",
+    "AudioInput",
     "AudioInputOptions",
+    "AudioOutput",
+    "AudioOutputCapabilities",
     "AudioOutputOptions",
     "AudioSink",
     "AudioSource",
@@ -250,8 +267,10 @@ __all__ = [
     "OptionError",
     "Outbox",
     "PlaybackFinished",
+    "PlaybackFinishedEvent",
     "PlaybackProgressed",
     "PlaybackStarted",
+    "PlaybackStartedEvent",
     "PreemptiveGenerationOptions",
     "ProviderTool",
     "RawFunctionTool",
@@ -293,7 +312,9 @@ __all__ = [
     "Tap",
     "TextInputEvent",
     "TextInputOptions",
+    "TextOutput",
     "TextOutputOptions",
+    "TextSink",
     "Tool",
     "ToolApproval",
     "ToolApprovalRequested",
@@ -327,7 +348,12 @@ __all__ = [
     "VADEvent",
     "VADEventType",
     "VADMetrics",
+    "VideoFormatError",
+    "VideoFrame",
+    "VideoInput",
     "VideoInputOptions",
+    "VideoOutput",
+    "VideoSource",
     "WordTiming",
     "WorkerOptions",
     "function_tool",
@@ -359,6 +385,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "SpeechEvent",
         "SpeechEventType",
     ),
+    "interfaces.text_io": ("TextSink",),
     "interfaces.transport": (
         "TranscriptSegment",
         "Transport",
@@ -380,6 +407,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "VADEvent",
         "VADEventType",
     ),
+    "interfaces.video_io": ("VideoSource",),
     "model.audio": ("AudioFrame",),
     "model.chat": ("ChatContext",),
     "model.chat_items": (
@@ -400,18 +428,19 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "VADError",
     ),
     "model.errors": (
-        "NodeError",
         "APIConnectionError",
         "APIError",
         "APIStatusError",
         "APITimeoutError",
         "AudioFormatError",
         "DuplicateToolError",
+        "NodeError",
         "OptionError",
         "SessionActorsError",
         "SessionStateError",
         "ToolDefinitionError",
         "ToolTimeoutError",
+        "VideoFormatError",
     ),
     "model.events": (
         "AgentFalseInterruptionEvent",
@@ -457,6 +486,15 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "SPEECH_PRIORITY_LOW",
         "SPEECH_PRIORITY_NORMAL",
     ),
+    "model.tool_events": (
+        "ToolApprovalRequested",
+        "ToolApprovalResolved",
+        "ToolCallEnded",
+        "ToolCallStarted",
+        "ToolCallUpdated",
+        "ToolExecutionUpdatedEvent",
+        "ToolReplyUpdated",
+    ),
     "model.tools": (
         "ModelSettings",
         "ToolFlag",
@@ -471,6 +509,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "STTModelUsage",
         "TTSModelUsage",
     ),
+    "model.video": ("VideoFrame",),
     "runtime": (
         "ActorSystem",
         "CloseReport",
@@ -495,6 +534,16 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "session.drop_in": (
         "AnyDropIn",
         "DropIn",
+    ),
+    "session.endpoints": (
+        "AudioInput",
+        "AudioOutput",
+        "AudioOutputCapabilities",
+        "PlaybackFinishedEvent",
+        "PlaybackStartedEvent",
+        "TextOutput",
+        "VideoInput",
+        "VideoOutput",
     ),
     "session.function_tool": (
         "FunctionTool",
@@ -539,6 +588,14 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "Tool",
         "Toolset",
     ),
+    "session.tool_approval": ("ToolApproval",),
+    "session.tool_handling": (
+        "AsyncToolOptions",
+        "DuplicatePromptArgs",
+        "ReplyPromptArgs",
+        "ToolHandlingOptions",
+        "UpdatePromptArgs",
+    ),
     "session.turn_handling": (
         "EndpointingOptions",
         "InterruptionOptions",
@@ -550,23 +607,6 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "LatencyKind",
         "LatencyPart",
         "TurnLatency",
-    ),
-    "model.tool_events": (
-        "ToolApprovalRequested",
-        "ToolApprovalResolved",
-        "ToolCallEnded",
-        "ToolCallStarted",
-        "ToolCallUpdated",
-        "ToolExecutionUpdatedEvent",
-        "ToolReplyUpdated",
-    ),
-    "session.tool_approval": ("ToolApproval",),
-    "session.tool_handling": (
-        "AsyncToolOptions",
-        "DuplicatePromptArgs",
-        "ReplyPromptArgs",
-        "ToolHandlingOptions",
-        "UpdatePromptArgs",
     ),
 }
 _HOME_OF: Final = {name: module for module, names in _HOMES.items() for name in names}

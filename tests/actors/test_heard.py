@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sessionactors.actors.heard import CHARACTERS_PER_SECOND, heard_length
+from sessionactors.actors.heard import heard_length
+from sessionactors.actors.syllables import SYLLABLES_PER_SECOND, syllables
 from sessionactors.interfaces.tts import WordTiming
 
 TEXT = "One two three"
@@ -60,14 +61,39 @@ def test_behind_the_last_anchor_the_known_end_of_the_audio_counts() -> None:
     assert text[: heard_length(text, WORDS, 2.996, audio_end=3.0)] == text
 
 
-def test_without_anchors_a_speaking_rate_is_assumed() -> None:
+def test_without_anchors_a_rate_of_syllables_is_assumed() -> None:
     text = "word " * 20
-    assert heard_length(text, (), 1.0) == 14  # 14 characters a second, and "word word word" ends there
-    assert CHARACTERS_PER_SECOND == 14.0
+    assert SYLLABLES_PER_SECOND == 3.83
+    assert heard_length(text, (), 1.0) == len("word word word")
+    assert heard_length(text, (), 1.0, speed=2.0) == len("word " * 7) - 1
+    assert heard_length("A university.", (), 1.5) == 1  # six syllables take longer
+    assert heard_length("A university.", (), 1.6) == len("A university.")
 
 
 def test_without_anchors_the_length_of_the_audio_gives_the_rate() -> None:
     assert heard_length("aaaa bbbb", (), 1.0, audio_end=2.0) == 4
+    assert heard_length("no university", (), 0.4, audio_end=2.4) == 2
+
+
+@pytest.mark.parametrize(
+    "word, count",
+    [
+        ("a", 1),
+        ("word", 1),
+        ("time,", 1),
+        ("table", 2),
+        ("coffee", 2),
+        ("university", 5),
+        ("daughters", 2),
+        ("the", 1),
+        ("rhythm", 1),
+        ("--", 0),
+        ("2026", 2),
+        ("\u65e5\u672c\u8a9e", 1),
+    ],
+)
+def test_syllables_of_words(word: str, count: int) -> None:
+    assert syllables(word) == count
 
 
 def test_two_anchors_at_one_moment() -> None:
@@ -82,4 +108,4 @@ def test_an_empty_text_is_never_heard() -> None:
 
 def test_the_rest_of_a_text_whose_timings_start_late_is_estimated() -> None:
     anchors = (WordTiming(0, 0.2),)  # silence before the first word
-    assert TEXT[: heard_length(TEXT, anchors, 0.2 + 0.51)] == "One two"
+    assert TEXT[: heard_length(TEXT, anchors, 0.2 + 0.53)] == "One two"

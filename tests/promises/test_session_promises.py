@@ -400,7 +400,7 @@ def test_p12_the_next_turn_is_answered_whenever_an_actor_is_killed(actor: str) -
 
 
 def test_a_broken_promise_is_reported_with_seed_promise_and_diagram(monkeypatch: pytest.MonkeyPatch) -> None:
-    def claims_too_much(*_: object) -> int:
+    def claims_too_much(*_: object, **__: object) -> int:
         return len(STORY)
 
     monkeypatch.setattr("sessionactors.actors.output.heard_length", claims_too_much)

@@ -2,7 +2,7 @@
 
 Anchors say where in the audio a place in the text has been spoken. Between two anchors the text is taken to be spoken
 evenly, and only whole words count. With an anchor for each word that is exact to the word; with an anchor for each
-sentence it is an estimate inside the sentence; with none, a speaking rate is assumed.
+sentence it is an estimate inside the sentence; with none, a rate of syllables is assumed.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from collections.abc import Sequence
 
 from sessionactors.interfaces.tts import WordTiming
 
-CHARACTERS_PER_SECOND = 14.0
-"""Assumed when nothing better is known: 3.83 syllables a second (LiveKit's synchroniser) at 3.7 letters."""
+from .syllables import SYLLABLES_PER_SECOND, count_of, spoken_within
 
 SAME_MOMENT = 0.005
 """Seconds: a word that ends this little after the cut was heard; sinks and voices round differently."""
@@ -22,7 +21,13 @@ SAME_MOMENT = 0.005
 _WORD = re.compile(r"\S+")
 
 
-def heard_length(text: str, anchors: Sequence[WordTiming], position: float, audio_end: float | None = None) -> int:
+def heard_length(
+    text: str,
+    anchors: Sequence[WordTiming],
+    position: float,
+    audio_end: float | None = None,
+    speed: float = 1.0,
+) -> int:
     """How many characters of ``text`` were heard: the end of the last whole word spoken by ``position``.
 
     Args:
@@ -30,11 +35,17 @@ def heard_length(text: str, anchors: Sequence[WordTiming], position: float, audi
         anchors: ascending; may be empty.
         position: seconds of audio heard, >= 0.
         audio_end: length of the audio of the whole text in seconds, if it is known.
+        speed: how much faster than usual a voice speaks that has no anchors, > 0.
     """
     if position <= 0:
         return 0
     if audio_end is not None and position + SAME_MOMENT >= audio_end:
         return len(text)
+    if audio_end is None and not any(anchor.text_end for anchor in anchors):  # nothing has been said by them yet
+        silence = anchors[-1].end_time if anchors else 0.0
+        return spoken_within(text, (position + SAME_MOMENT - silence) * SYLLABLES_PER_SECOND * speed)
+    if audio_end is not None and not anchors:
+        return spoken_within(text, (position + SAME_MOMENT) / audio_end * count_of(text))
     place = _place(len(text), anchors, position + SAME_MOMENT, audio_end)
     return _last_word_end(text, place)
 
@@ -48,7 +59,7 @@ def _place(length: int, anchors: Sequence[WordTiming], position: float, audio_en
     elif audio_end is not None:
         after = WordTiming(length, audio_end)
     else:
-        rate = before.text_end / before.end_time if before.end_time > 0 and before.text_end else CHARACTERS_PER_SECOND
+        rate = before.text_end / before.end_time if before.end_time > 0 else 0.0  # the pace so far goes on
         return min(length, before.text_end + rate * (position - before.end_time))
     span = after.end_time - before.end_time
     share = (position - before.end_time) / span if span > 0 else 1.0

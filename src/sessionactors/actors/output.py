@@ -18,7 +18,6 @@ from sessionactors.interfaces.audio_io import (
     PlaybackStarted,
     SinkEvent,
 )
-from sessionactors.interfaces.transport import TranscriptSegment
 from sessionactors.messages.floor import (
     PauseSpeech,
     ResumeSpeech,
@@ -27,6 +26,7 @@ from sessionactors.messages.floor import (
 )
 from sessionactors.messages.output import (
     AttachSink,
+    AttachText,
     MessageEnded,
     MessagePending,
     PlayoutFinished,
@@ -38,7 +38,6 @@ from sessionactors.messages.output import (
     SetOutputEnabled,
     SinkReported,
 )
-from sessionactors.messages.room import PublishTranscript
 from sessionactors.messages.session import Publish
 from sessionactors.messages.tts import AudioCredit, CancelSynthesis, SegmentAudio, SegmentAudioEnded, SynthesisFailed
 from sessionactors.model.events import ErrorEvent, MetricsCollectedEvent
@@ -51,6 +50,7 @@ from .playout_lost import CLEARED_WITHIN, OVERDUE, expect_report, lost_playout
 from .playout_pause import go_on, hold, output_changed
 from .playout_segment import OutputState, Segment, ceased_at, find, update
 from .resampling import MonoResampler
+from .shown_text import attach_text, show, show_at_once
 from .sink_reporter import SinkReporter
 from .wiring import Wiring
 
@@ -65,6 +65,7 @@ OutputMessage: TypeAlias = (
     | PauseSpeech
     | ResumeSpeech
     | AttachSink
+    | AttachText
     | SinkReported
     | SetOutputEnabled
     | PlayoutOverdue
@@ -109,6 +110,8 @@ class Output(Actor[OutputState, OutputMessage]):
                 return self._on_play(state, message, out)
             case AttachSink(sink):
                 return self._on_attach(state, sink, out)
+            case AttachText(sink):
+                return attach_text(state, sink, out)
             case SetOutputEnabled(audio, transcription):
                 state = replace(state, audio_enabled=audio, transcription_enabled=transcription)
                 out.tell(self._wiring.floor, output_changed(state))
@@ -137,6 +140,9 @@ class Output(Actor[OutputState, OutputMessage]):
         for segment in state.segments:
             if segment.sink is not None:
                 out.port(segment.sink.clear, segment.id)
+        for end in (state.sink, state.text_sink):
+            if end is not None:
+                out.port(end.detach)
 
     # -- sink --------------------------------------------------------------------------------------------------------
 
@@ -147,6 +153,7 @@ class Output(Actor[OutputState, OutputMessage]):
             for segment in state.segments:
                 if segment.sink is old and not segment.cut:
                     state = self._cut(state, segment, out)
+            out.port(old.detach)
         if sink is not None:
             out.port(sink.attach, SinkReporter(sink, out.myself))
         state = replace(state, sink=sink)
@@ -181,7 +188,8 @@ class Output(Actor[OutputState, OutputMessage]):
                 if held:
                     out.port(state.sink.pause, segment.id)
                 out.tell(segment.voice, AudioCredit(segment.id, self._wiring.options.synthesis_lead))
-                return update(state, segment.id, sink=state.sink)
+                state = update(state, segment.id, sink=state.sink)
+                return show_at_once(state, segment.id, self._wiring, out)
             if segment.with_audio:
                 out.tell(segment.voice, CancelSynthesis(segment.id))  # nobody will hear it
                 segment = replace(segment, with_audio=False)
@@ -198,15 +206,16 @@ class Output(Actor[OutputState, OutputMessage]):
             return state
         if not segment.started:
             out.tell(segment.reply_to, PlayoutStarted(segment.id, out.now))
-        self._show(state, segment, len(segment.text), False, out)
+        state = show(state, segment, len(segment.text), False, self._wiring, out)
         started_at = out.now if segment.started_at is None else segment.started_at
-        return update(state, segment.id, started=True, started_at=started_at, shown=len(segment.text))
+        return update(state, segment.id, started=True, started_at=started_at)
 
     def _on_text(self, state: OutputState, more: SegmentText, out: Outbox[OutputMessage]) -> OutputState:
         segment = find(state, more.segment)
         if segment is None:
             return state
-        return self._advance(update(state, segment.id, text=segment.text + more.text), out)
+        state = update(state, segment.id, text=segment.text + more.text)
+        return self._advance(show_at_once(state, segment.id, self._wiring, out), out)
 
     def _on_text_ended(self, state: OutputState, end: SegmentTextEnded, out: Outbox[OutputMessage]) -> OutputState:
         if end.marks is not None:
@@ -284,10 +293,10 @@ class Output(Actor[OutputState, OutputMessage]):
         if segment.speech != state.held:
             self._give_credit(segment, position, out)
             expect_report(segment.id, segment.written - position, out, ended=segment.audio_ended)
-        shown = max(segment.shown, heard_length(segment.text, segment.anchors, position))
+        shown = heard_length(segment.text, segment.anchors, position, speed=self._wiring.components.transcription_speed)
         if shown > segment.shown:
-            self._show(state, segment, shown, False, out)
-        return update(state, segment.id, position=position, shown=shown)
+            state = show(state, segment, shown, False, self._wiring, out)
+        return update(state, segment.id, position=position)
 
     def _give_credit(self, segment: Segment, position: float, out: Outbox[OutputMessage]) -> None:
         if not segment.audio_ended:
@@ -301,13 +310,14 @@ class Output(Actor[OutputState, OutputMessage]):
         if segment.sink is not None:
             out.cancel_timer(OVERDUE)
             whole = segment.written if segment.audio_ended and segment.text_ended else None
-            length = heard_length(segment.text, segment.anchors, position, whole) if cut else len(segment.text)
+            text, anchors, speed = segment.text, segment.anchors, self._wiring.components.transcription_speed
+            length = heard_length(text, anchors, position, whole, speed) if cut else len(text)
             if not cut and segment.error is not None:
-                length = heard_length(segment.text, segment.anchors, position)
+                length = heard_length(text, anchors, position, speed=speed)
         else:
             length = segment.shown
         heard = segment.text[:length]
-        self._show(state, segment, length, True, out)
+        state = show(state, segment, length, True, self._wiring, out)
         messages, item, is_open = heard_of(state.messages, segment, heard, cut, self._wiring.history, out)
         at = ceased_at(segment, out.now)
         out.tell(segment.reply_to, PlayoutFinished(segment.id, heard, position, cut, at, segment.error, item, is_open))
@@ -367,17 +377,6 @@ class Output(Actor[OutputState, OutputMessage]):
         out.port(segment.sink.clear, segment.id)
         out.timer(OVERDUE, CLEARED_WITHIN, PlayoutOverdue(segment.id))
         return replace(state, segments=tuple(segment if other.id == segment.id else other for other in state.segments))
-
-    # -- transcript --------------------------------------------------------------------------------------------------
-
-    def _show(self, state: OutputState, segment: Segment, length: int, final: bool, out: Outbox[OutputMessage]) -> None:
-        """Publish the text between what was shown and ``length``."""
-        room = self._wiring.room
-        if room is None or not state.transcription_enabled:
-            return
-        more = segment.text[segment.shown : length]
-        if more or (final and (segment.shown or length)):
-            out.tell(room, PublishTranscript(TranscriptSegment("agent", segment.id, more, final)))
 
     def summary(self, state: OutputState) -> Mapping[str, object]:
         """What plays, and the sums of audio in seconds."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sessionactors.messages.ear import AttachSource, FlushTurn, SubstituteSilence, TurnFlushed
+from sessionactors.messages.ear import AttachSource, FlushTurn, SetInputEnabled, SubstituteSilence, TurnFlushed
 from sessionactors.messages.room import ParticipantJoined, ParticipantLeft
 from sessionactors.messages.session import ActorEnded
 from sessionactors.runtime import ChildSpec, Outbox, Restart, Terminated
@@ -54,7 +54,7 @@ class Participants:
         if not self._wanted(joined.identity):
             return state
         state = replace(state, present=state.present | {joined.identity})
-        if joined.source is None:
+        if joined.source is None or not self._wiring.components.room_audio_input:
             return state
         return self.attach(state, joined.identity, AttachSource(joined.source), out)
 
@@ -74,6 +74,8 @@ class Participants:
         out.tell(ear, state.options.news())
         if state.substituting:
             out.tell(ear, SubstituteSilence(True))
+        if not state.listening:
+            out.tell(ear, SetInputEnabled(False))
         return replace(state, ears={**state.ears, identity: ear})
 
     def left(self, state: SupervisorState, left: ParticipantLeft, out: Outbox[SupervisorMessage]) -> SupervisorState:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from sessionactors.interfaces.audio_io import (
     AudioSink,
 )
+from sessionactors.interfaces.text_io import TextSink
 from sessionactors.interfaces.tts import WordTiming
 from sessionactors.messages.floor import SilenceSpeech
 from sessionactors.messages.output import (
@@ -62,6 +63,7 @@ class OutputState:
     """What plays, what waits, and the sums."""
 
     sink: AudioSink | None = None
+    text_sink: TextSink | None = None
     segments: tuple[Segment, ...] = ()
     """The first one is heard; the others wait."""
     messages: SpokenMessages = field(default_factory=SpokenMessages)

@@ -109,7 +109,8 @@ class Room(Actor[RoomState, RoomMessage]):
         wiring = self._wiring
         match message:
             case RoomConnected(sink):
-                out.tell(wiring.output, AttachSink(sink if wiring.components.audio_output else None))
+                if wiring.components.room_audio_output:
+                    out.tell(wiring.output, AttachSink(sink if wiring.components.audio_output else None))
                 out.tell(wiring.supervisor, message)
                 return replace(state, connected=True, attempted=True)
             case LinkAgain():

@@ -54,7 +54,7 @@ def agent_state(facts: AgentFacts) -> AgentState:
 
 
 def taken(facts: AgentFacts, turn: str) -> AgentFacts:
-    """A typed turn is seen to: if it cuts off what is heard, the agent thinks from then on; it does not listen first."""
+    """A typed turn is seen to: what it cuts off leads to thinking, without listening in between."""
     return replace(facts, thinking=facts.thinking | {turn}) if facts.audible - facts.paused else facts
 
 

@@ -251,10 +251,10 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
                 for ear in state.ears.values():
                     out.tell(ear, message)
                 return replace(state, substituting=active)
-            case SetInputEnabled():
+            case SetInputEnabled(enabled):
                 for ear in state.ears.values():
                     out.tell(ear, message)
-                return state
+                return replace(state, listening=enabled)
             case ComponentFailed(component, error, label):
                 return self._on_component_failed(state, component, error, label, out)
             case ComponentStumbled(component, error, label):

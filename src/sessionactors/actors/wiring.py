@@ -63,6 +63,14 @@ class Components:
     audio_input: bool = True
     audio_output: bool = True
     transcription_output: bool = True
+    room_audio_input: bool = True
+    """The participants are listened to; False: only the session's own input is."""
+    room_audio_output: bool = True
+    """The agent is heard in the room; False: only through the session's own output."""
+    sync_transcription: bool = True
+    """The agent's words are shown as they are spoken; False: as soon as they are there."""
+    transcription_speed: float = 1.0
+    """How much faster than usual a voice without word timings is taken to speak."""
     participant_identity: str | None = None
     """The only participant who is listened to; None: all are."""
     close_on_disconnect: bool = True

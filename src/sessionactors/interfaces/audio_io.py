@@ -124,6 +124,9 @@ class AudioSink(ABC):
     def refused(self) -> int:
         """Frames refused because their segment was not open."""
 
+    def detach(self) -> None:
+        """Another sink has taken its place, or the session has ended: nothing more comes once all is reported."""
+
     @abstractmethod
     def close(self) -> None:
         """Stop playing and release the device or file. Safe to call twice."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from sessionactors.interfaces.audio_io import AudioSink, SinkEvent
+from sessionactors.interfaces.text_io import TextSink
 from sessionactors.model.chat import ChatMessage
 from sessionactors.model.metrics import Metadata
 from sessionactors.runtime import Lane, Overflow, Ref, Scope, message
@@ -146,6 +147,13 @@ class AttachSink:
     """Play through this sink from now on (None: there is no sound)."""
 
     sink: AudioSink | None
+
+
+@message()
+class AttachText:
+    """Show the agent's words here from now on (None: in the room)."""
+
+    sink: TextSink | None
 
 
 @message()

@@ -85,6 +85,10 @@ class AudioFormatError(SessionActorsError, ValueError):
     """Raised when audio is empty, truncated, or in a format that cannot be read."""
 
 
+class VideoFormatError(SessionActorsError, ValueError):
+    """Raised when a picture is empty, of another size than it says, or in an unknown format."""
+
+
 class ToolDefinitionError(SessionActorsError, TypeError):
     """Raised when a function cannot become a tool: unsupported parameter kinds or types."""
 

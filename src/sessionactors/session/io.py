@@ -1,61 +1,197 @@
-"""``session.input`` and ``session.output``: where audio comes from and goes to, and switches for each."""
+"""``session.input`` and ``session.output``: where audio, video and text come from and go to, and switches for each.
+
+Each may be a port of ours (:class:`.AudioSource`, :class:`.AudioSink`, ...) or a class of the user's own
+(:class:`.AudioInput`, :class:`.AudioOutput`, :class:`.TextOutput`, ...).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from typing import Protocol, TypeAlias, TypeVar
 
 from sessionactors.interfaces.audio_io import AudioSink, AudioSource
+from sessionactors.interfaces.text_io import TextSink
+from sessionactors.interfaces.video_io import VideoSource
+from sessionactors.model.errors import OptionError
+
+from .endpoint_sinks import OutputSink, OutputTextSink
+from .endpoint_sources import InputSource, InputVideoSource
+from .endpoints import AudioInput, AudioOutput, TextOutput, VideoInput, VideoOutput
+
+T = TypeVar("T")
+
+AnyAudioInput: TypeAlias = AudioInput | AudioSource
+AnyVideoInput: TypeAlias = VideoInput | VideoSource
+AnyAudioOutput: TypeAlias = AudioOutput | AudioSink
+AnyTextOutput: TypeAlias = TextOutput | TextSink
+
+
+class InputEnds(Protocol):
+    """Where the inputs are put in."""
+
+    def attach_source(self, source: AudioSource | None) -> None:
+        """Listen to this one."""
+
+    def attach_video(self, source: VideoSource | None) -> None:
+        """Look at this one."""
+
+    def enable_input(self, *, audio: bool, video: bool) -> None:
+        """Open or close ears and eyes."""
+
+
+class OutputEnds(Protocol):
+    """Where the outputs are put in."""
+
+    def attach_sink(self, sink: AudioSink | None) -> None:
+        """Speak there."""
+
+    def attach_text(self, sink: TextSink | None) -> None:
+        """Show words there."""
+
+    def enable_output(self, *, audio: bool, transcription: bool) -> None:
+        """Switch voice and transcript."""
 
 
 class AgentInput:
     """What the session listens to."""
 
-    def __init__(self, attach: Callable[[AudioSource | None], None], enable: Callable[[bool], None]) -> None:
-        self._attach = attach
-        self._enable = enable
-        self._audio: AudioSource | None = None
-        self._audio_enabled = True
+    def __init__(self, ends: InputEnds) -> None:
+        self._ends = ends
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._audio: AnyAudioInput | None = None
+        self._video: AnyVideoInput | None = None
+        self._audio_enabled = self._video_enabled = True
 
     @property
-    def audio(self) -> AudioSource | None:
-        """The user's audio; set it before or after the start, None for no audio."""
+    def audio(self) -> AnyAudioInput | None:
+        """The user's audio; set it before or after the start, None for no audio.
+
+        Set before the start, it takes the place of the room's. What was listened to before is let go.
+
+        Raises:
+            OptionError: it is neither an ``AudioInput`` nor an ``AudioSource``.
+        """
         return self._audio
 
     @audio.setter
-    def audio(self, source: AudioSource | None) -> None:
-        self._audio = source
-        self._attach(source)
+    def audio(self, source: AnyAudioInput | None) -> None:
+        self._audio = _checked(source, "input.audio", AudioInput, AudioSource)
+        if self._loop is not None:
+            self._attach_audio(self._loop)
+
+    @property
+    def video(self) -> AnyVideoInput | None:
+        """The user's video; set it before or after the start, None for no video.
+
+        Raises:
+            OptionError: it is neither a ``VideoInput`` nor a ``VideoSource``.
+        """
+        return self._video
+
+    @video.setter
+    def video(self, source: AnyVideoInput | None) -> None:
+        self._video = _checked(source, "input.video", VideoInput, VideoSource)
+        if self._loop is not None:
+            self._attach_video(self._loop)
 
     @property
     def audio_enabled(self) -> bool:
         """Whether the session listens."""
         return self._audio_enabled
 
+    @property
+    def video_enabled(self) -> bool:
+        """Whether the session looks."""
+        return self._video_enabled
+
     def set_audio_enabled(self, enabled: bool) -> None:
-        """Listen, or not: while disabled, what comes is counted and dropped."""
+        """Listen, or not: while disabled, what comes is counted and dropped, and who was speaking has ended."""
         self._audio_enabled = enabled
-        self._enable(enabled)
+        self._ends.enable_input(audio=enabled, video=self._video_enabled)
+
+    def set_video_enabled(self, enabled: bool) -> None:
+        """Look, or not: while disabled, frames are dropped."""
+        self._video_enabled = enabled
+        self._ends.enable_input(audio=self._audio_enabled, video=enabled)
+
+    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        """The session runs: put in what was set before."""
+        self._loop = loop
+        if self._audio is not None:
+            self._attach_audio(loop)
+        if self._video is not None:
+            self._attach_video(loop)
+        if not (self._audio_enabled and self._video_enabled):
+            self._ends.enable_input(audio=self._audio_enabled, video=self._video_enabled)
+
+    def _end(self) -> None:
+        self._loop = None
+
+    def _attach_audio(self, loop: asyncio.AbstractEventLoop) -> None:
+        audio = self._audio
+        self._ends.attach_source(InputSource(audio, loop) if isinstance(audio, AudioInput) else audio)
+
+    def _attach_video(self, loop: asyncio.AbstractEventLoop) -> None:
+        video = self._video
+        self._ends.attach_video(InputVideoSource(video, loop) if isinstance(video, VideoInput) else video)
 
 
 class AgentOutput:
-    """Where the session is heard."""
+    """Where the session is heard and read."""
 
-    def __init__(self, attach: Callable[[AudioSink | None], None], enable: Callable[[bool, bool], None]) -> None:
-        self._attach = attach
-        self._enable = enable
-        self._audio: AudioSink | None = None
-        self._audio_enabled = True
-        self._transcription_enabled = True
+    def __init__(self, ends: OutputEnds) -> None:
+        self._ends = ends
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._audio: AnyAudioOutput | None = None
+        self._video: VideoOutput | None = None
+        self._transcription: AnyTextOutput | None = None
+        self._audio_enabled = self._video_enabled = self._transcription_enabled = True
 
     @property
-    def audio(self) -> AudioSink | None:
-        """Where the agent's voice goes; what plays on the old sink is cut when it is replaced."""
+    def audio(self) -> AnyAudioOutput | None:
+        """Where the agent's voice goes.
+
+        Set before the start, it takes the place of the room's. When it is replaced, what plays on the old one is
+        cleared and reported as interrupted, once; then the old one is detached.
+
+        Raises:
+            OptionError: it is neither an ``AudioOutput`` nor an ``AudioSink``.
+        """
         return self._audio
 
     @audio.setter
-    def audio(self, sink: AudioSink | None) -> None:
-        self._audio = sink
-        self._attach(sink)
+    def audio(self, sink: AnyAudioOutput | None) -> None:
+        self._audio = _checked(sink, "output.audio", AudioOutput, AudioSink)
+        if self._loop is not None:
+            self._attach_audio(self._loop)
+
+    @property
+    def video(self) -> VideoOutput | None:
+        """Where an avatar's video goes; the session makes none itself."""
+        return self._video
+
+    @video.setter
+    def video(self, output: VideoOutput | None) -> None:
+        before, self._video = self._video, output
+        if before is not None:
+            before.on_detached()
+        if output is not None:
+            output.on_attached()
+
+    @property
+    def transcription(self) -> AnyTextOutput | None:
+        """Where the agent's words are shown, as they are spoken; the room, if nothing is set.
+
+        Raises:
+            OptionError: it is neither a ``TextOutput`` nor a ``TextSink``.
+        """
+        return self._transcription
+
+    @transcription.setter
+    def transcription(self, output: AnyTextOutput | None) -> None:
+        self._transcription = _checked(output, "output.transcription", TextOutput, TextSink)
+        if self._loop is not None:
+            self._attach_text(self._loop)
 
     @property
     def audio_enabled(self) -> bool:
@@ -63,16 +199,51 @@ class AgentOutput:
         return self._audio_enabled
 
     @property
+    def video_enabled(self) -> bool:
+        """Whether an avatar is shown."""
+        return self._video_enabled
+
+    @property
     def transcription_enabled(self) -> bool:
-        """Whether transcripts are shown in the room."""
+        """Whether transcripts are shown."""
         return self._transcription_enabled
 
     def set_audio_enabled(self, enabled: bool) -> None:
         """Give the agent a voice, or not; takes effect with the next segment."""
         self._audio_enabled = enabled
-        self._enable(self._audio_enabled, self._transcription_enabled)
+        self._ends.enable_output(audio=enabled, transcription=self._transcription_enabled)
+
+    def set_video_enabled(self, enabled: bool) -> None:
+        """Show an avatar, or not: for what draws it to read."""
+        self._video_enabled = enabled
 
     def set_transcription_enabled(self, enabled: bool) -> None:
-        """Show transcripts in the room, or not."""
+        """Show transcripts, or not."""
         self._transcription_enabled = enabled
-        self._enable(self._audio_enabled, self._transcription_enabled)
+        self._ends.enable_output(audio=self._audio_enabled, transcription=enabled)
+
+    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        """The session runs: put in what was set before."""
+        self._loop = loop
+        if self._audio is not None:
+            self._attach_audio(loop)
+        if self._transcription is not None:
+            self._attach_text(loop)
+
+    def _end(self) -> None:
+        self._loop = None
+
+    def _attach_audio(self, loop: asyncio.AbstractEventLoop) -> None:
+        audio = self._audio
+        self._ends.attach_sink(OutputSink(audio, loop) if isinstance(audio, AudioOutput) else audio)
+
+    def _attach_text(self, loop: asyncio.AbstractEventLoop) -> None:
+        text = self._transcription
+        self._ends.attach_text(OutputTextSink(text, loop) if isinstance(text, TextOutput) else text)
+
+
+def _checked(given: T, name: str, *kinds: type) -> T:
+    if given is not None and not isinstance(given, kinds):
+        wanted = " or ".join(kind.__name__ for kind in kinds)
+        raise OptionError(f"{name} takes an {wanted}, or None, got {given!r}")
+    return given

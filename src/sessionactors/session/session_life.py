@@ -189,6 +189,10 @@ class SessionLife(SessionLink[Userdata_T]):
             close_on_disconnect=room_input.close_on_disconnect,
             audio_input=room_input.audio_enabled,
             audio_output=audio_output,
+            room_audio_input=self._input.audio is None,
+            room_audio_output=self._output.audio is None,
+            sync_transcription=given(room_output.sync_transcription, True),
+            transcription_speed=room_output.transcription_speed_factor,
             transcription_output=room_output.transcription_enabled and self._output.transcription_enabled,
             drop_ins=tuple(DropInPart(drop_in.name, partial(itself, drop_in), drop_in.events) for drop_in in drop_ins),
         )
@@ -224,10 +228,8 @@ class SessionLife(SessionLink[Userdata_T]):
         self._root = root
         if self._close_wanted is not None:
             self._request_close(*self._close_wanted)
-        if self._input.audio is not None:
-            self._attach_source(self._input.audio)
-        if self._output.audio is not None:
-            self._attach_sink(self._output.audio)
+        self._input._begin(self._user_loop)
+        self._output._begin(self._user_loop)
 
     async def _until_ready(self) -> None:
         ready, closed = self._ready, self._closed

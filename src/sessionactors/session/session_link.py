@@ -14,16 +14,13 @@ import structlog
 
 from sessionactors.actors.supervisor import SupervisorMessage
 from sessionactors.actors.wiring import Wiring
-from sessionactors.interfaces.audio_io import AudioSink, AudioSource
 from sessionactors.interfaces.llm import LLM
 from sessionactors.interfaces.stt import STT
 from sessionactors.interfaces.tts import TTS
 from sessionactors.interfaces.turn_detector import TurnDetector
 from sessionactors.interfaces.user_code import UserAgent
 from sessionactors.interfaces.vad import VAD
-from sessionactors.messages.ear import AttachSource, SetInputEnabled
 from sessionactors.messages.floor import InterruptSpeech, SetAllowInterruptions
-from sessionactors.messages.output import AttachSink, SetOutputEnabled
 from sessionactors.messages.speech import ToolsReviewed
 from sessionactors.messages.tools import ApprovalGiven
 from sessionactors.model.errors import SessionStateError
@@ -70,6 +67,7 @@ from .mock_tools import Mock
 from .open_toolsets import OpenToolsets
 from .room_options import TextInputCallback, TextInputEvent
 from .roster import Roster
+from .session_ends import SessionEnds
 from .speech_handle import SpeechHandle
 from .start_options import component
 from .tool import AnyTool, check_tools
@@ -173,8 +171,8 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
         self._mirror = Mirror()
         self._tool_mocks: dict[type[Agent], Mapping[str, Mock]] = {}
         self._waits = Waits()
-        self._input = AgentInput(self._attach_source, self._enable_input)
-        self._output = AgentOutput(self._attach_sink, self._enable_output)
+        ends = SessionEnds(self._refs)
+        self._input, self._output = AgentInput(ends), AgentOutput(ends)
         self._agent: Agent | None = None
         self._roster = Roster(cast("AgentSession[object]", self))
         self._room_name = ""
@@ -262,21 +260,8 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
         _, wiring = self._live("allow_interruptions")
         wiring.floor.tell(SetAllowInterruptions(speech_id, allow))
 
-    def _attach_source(self, source: AudioSource | None) -> None:
-        if self._root is not None:
-            self._root.tell(AttachSource(source))
-
-    def _attach_sink(self, sink: AudioSink | None) -> None:
-        if self._wiring is not None and self._root is not None:
-            self._wiring.output.tell(AttachSink(sink))
-
-    def _enable_input(self, enabled: bool) -> None:
-        if self._root is not None:
-            self._root.tell(SetInputEnabled(enabled))
-
-    def _enable_output(self, audio: bool, transcription: bool) -> None:
-        if self._wiring is not None and self._root is not None:
-            self._wiring.output.tell(SetOutputEnabled(audio, transcription))
+    def _refs(self) -> tuple[Ref[SupervisorMessage], Wiring] | None:
+        return None if self._root is None or self._wiring is None else (self._root, self._wiring)
 
     # -- events, from the actor loop to the user's -------------------------------------------------------------------
 
@@ -390,6 +375,8 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
         """Let go of agent, actors and system. Gives the system if it is the shared one: it is to be released."""
         self._roster.release()
         self._trace.end()
+        self._input._end()
+        self._output._end()
         system, self._system = self._system, None
         self._root = self._wiring = self._lifecycle = None
         return system if self._given_system is None else None

@@ -1,0 +1,59 @@
+"""The agent's words as people read them: in the room, or where the session's user shows them. Used by ``output`` only.
+
+They come with the voice, word by word: whatever the sink reports as played has been shown, and at the end of a segment
+nothing else has. So there is no second clock that could differ from the first, and nothing to be drained at the end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sessionactors.interfaces.text_io import TextSink
+from sessionactors.interfaces.transport import TranscriptSegment
+from sessionactors.messages.room import PublishTranscript
+from sessionactors.runtime import Outbox
+
+from .playout_segment import OutputState, Segment, update
+from .wiring import Wiring
+
+if TYPE_CHECKING:
+    from .output import OutputMessage
+
+
+def show(
+    state: OutputState, segment: Segment, length: int, final: bool, wiring: Wiring, out: Outbox[OutputMessage]
+) -> OutputState:
+    """Show the text between what was shown and ``length``; ``final``: it is all of the segment."""
+    more = segment.text[segment.shown : length]
+    state = update(state, segment.id, shown=max(segment.shown, length))
+    ends = final and bool(segment.shown or length)
+    if not state.transcription_enabled or not (more or ends):
+        return state
+    sink = state.text_sink
+    if sink is None:
+        if wiring.room is not None:
+            out.tell(wiring.room, PublishTranscript(TranscriptSegment("agent", segment.id, more, final)))
+        return state
+    if more:
+        out.port(sink.show, more)
+    if ends:
+        out.port(sink.end)
+    return state
+
+
+def show_at_once(state: OutputState, name: str, wiring: Wiring, out: Outbox[OutputMessage]) -> OutputState:
+    """Where words need not keep pace with the voice: show what is there of a segment that plays."""
+    segment = next((other for other in state.segments if other.id == name), None)
+    if wiring.components.sync_transcription or segment is None or segment.sink is None:
+        return state
+    return show(state, segment, len(segment.text), False, wiring, out)
+
+
+def attach_text(state: OutputState, sink: TextSink | None, out: Outbox[OutputMessage]) -> OutputState:
+    """Show the words elsewhere from now on."""
+    if state.text_sink is not None and state.text_sink is not sink:
+        if any(segment.shown for segment in state.segments):
+            out.port(state.text_sink.end)
+        out.port(state.text_sink.detach)
+    return replace(state, text_sink=sink)
