@@ -46,12 +46,12 @@ from sessionactors.messages.session import (
 from sessionactors.messages.turn import TurnPreflight, TurnTaken, UserTurnEnded, UserTurnExceeded
 from sessionactors.model.chat import AgentHandoff, ChatContext, ChatMessage
 from sessionactors.model.events import ErrorEvent, MetricsCollectedEvent
-from sessionactors.model.metrics import EOUMetrics
 from sessionactors.model.speech import SpeechSource
-from sessionactors.runtime import NS, Actor, Outbox
+from sessionactors.runtime import Actor, Outbox
 
 from .agent_hooks import ENTER_HOOK, EXIT_HOOK, run_hook
 from .agent_state import AgentActorState, Phase, Seat
+from .item_metrics import end_of_turn
 from .succession import Succession
 from .user_message import said_in, user_message, with_hook_delay
 from .wiring import Wiring
@@ -259,25 +259,11 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
             user_stopped_at=turn.stopped_speaking_at,
         )
         out.tell(self._wiring.floor, ScheduleSpeech(spec))
-        self._publish_end_of_turn(state, turn, spec.id, out)
+        metrics = end_of_turn(turn, state.decided_at, state.hook_began, out.now, spec.id, out.wall())
+        if metrics is not None:
+            out.tell(self._wiring.supervisor, Publish(MetricsCollectedEvent(metrics, out.wall())))
         state = replace(state, turns_replied=state.turns_replied + 1, waiting_exceeded=None)
         return self._turn_over(state, out, replied=True)
-
-    def _publish_end_of_turn(
-        self, state: AgentActorState, turn: UserTurnEnded, speech: str, out: Outbox[AgentMessage]
-    ) -> None:
-        stopped = turn.stopped_speaking_at
-        if stopped is None:
-            return
-        last_final = turn.last_final_at if turn.last_final_at is not None else stopped
-        metrics = EOUMetrics(
-            end_of_utterance_delay=(state.decided_at - stopped) / NS,
-            transcription_delay=max(0, last_final - stopped) / NS,
-            on_user_turn_completed_delay=(out.now - state.hook_began) / NS,
-            speech_id=speech,
-            timestamp=out.wall(),
-        )
-        out.tell(self._wiring.supervisor, Publish(MetricsCollectedEvent(metrics, out.wall())))
 
     def _on_hook_failed(
         self, state: AgentActorState, hook: str, agent: str, error: BaseException, out: Outbox[AgentMessage]

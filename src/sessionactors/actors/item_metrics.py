@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from sessionactors.messages.floor import SilenceSpeech
 from sessionactors.messages.turn import UserTurnEnded
-from sessionactors.model.metrics import InterruptionMetrics, MetricsReport
+from sessionactors.model.metrics import EOUMetrics, InterruptionMetrics, MetricsReport
 from sessionactors.runtime import NS
 
 from .component_metadata import report_of
@@ -37,6 +37,32 @@ def user_metrics(turn: UserTurnEnded, decided_at: int, wall: Wall) -> MetricsRep
     if (recogniser := report_of(turn.recogniser)) is not None:
         report["stt_metadata"] = recogniser
     return report
+
+
+def end_of_turn(
+    turn: UserTurnEnded, decided_at: int, hook_began: int, scheduled_at: int, speech: str, timestamp: float
+) -> EOUMetrics | None:
+    """The figures of the end of a spoken turn; None for a typed one. Instants are kernel clock nanoseconds.
+
+    Args:
+        turn: the turn.
+        decided_at: when it was decided that the turn is over.
+        hook_began: when the user's hook was called.
+        scheduled_at: when the reply was scheduled.
+        speech: id of the reply.
+        timestamp: now, seconds since the epoch.
+    """
+    stopped = turn.stopped_speaking_at
+    if stopped is None:
+        return None
+    last_final = turn.last_final_at if turn.last_final_at is not None else stopped
+    return EOUMetrics(
+        end_of_utterance_delay=(decided_at - stopped) / NS,
+        transcription_delay=max(0, last_final - stopped) / NS,
+        on_user_turn_completed_delay=(scheduled_at - hook_began) / NS,
+        speech_id=speech,
+        timestamp=timestamp,
+    )
 
 
 def assistant_metrics(segment: Segment, stopped_at: int, wall: Wall) -> MetricsReport:
