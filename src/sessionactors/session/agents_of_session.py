@@ -78,7 +78,8 @@ class AgentsOfSession(SessionLink[Userdata_T]):
         done = self._roster.wait_for(bound.key)
         caller.when_over(lambda: task._abandon(f"{caller.what} returned before task {task.id!r} had ended"))
         wiring.agent.tell(TaskAwaited(bound, caller.agent, caller.speech))
-        return await done
+        with self._waits.waiting_for(f"task {bound.key}"):
+            return await done
 
     def _end_task(self, key: str, *, with_calls: bool, cut: bool, result: object) -> None:
         """A task has ended by itself."""
