@@ -34,6 +34,7 @@ from sessionactors.messages.history import (
     ContextWanted,
     ReplaceContext,
 )
+from sessionactors.messages.realtime import ServerBeganReply
 from sessionactors.messages.session import (
     LeaveAgent,
     OptionsChanged,
@@ -49,6 +50,7 @@ from sessionactors.model.events import ErrorEvent, MetricsCollectedEvent
 from sessionactors.model.speech import SpeechSource
 from sessionactors.runtime import Actor, Outbox
 
+from .agent_and_model import begin_server_reply, store_message
 from .agent_hooks import ENTER_HOOK, EXIT_HOOK, run_hook
 from .agent_state import AgentActorState, Phase, Seat
 from .item_metrics import end_of_turn
@@ -82,6 +84,7 @@ AgentMessage: TypeAlias = (
     | OptionsChanged
     | LeaveAgent
     | SettleTurns
+    | ServerBeganReply
     | ChangeMessage
 )
 
@@ -131,6 +134,9 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
                 return replace(state, options=options)
             case LeaveAgent():
                 return self._on_leave(state, out)
+            case ServerBeganReply(response):
+                begin_server_reply(state, response, self._wiring, out)
+                return state
             case SettleTurns():
                 return self._settle(replace(state, settling=True), out)
             case _:
@@ -244,7 +250,7 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
             # Another agent takes over, or has: the turn is his next one, with the message as this hook left it.
             return self._moved(replace(state, message=verdict.message, hooked="", claimed=True), out)
         message = with_hook_delay(state, verdict.message, out)
-        out.tell(self._wiring.history, AppendItems((message,), agent=state.agent.key))
+        store_message(turn, message, state.agent.key, self._wiring, out)
         if state.agent.components.llm is None or state.leaving:
             return self._turn_over(replace(state, turns_stored=state.turns_stored + 1), out)
         spec = SpeechSpec(
@@ -281,8 +287,8 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
     def _store_without_reply(self, state: AgentActorState, out: Outbox[AgentMessage]) -> AgentActorState:
         if not state.turns:
             return state
-        message = state.message or user_message(state, state.turns[0], out)
-        out.tell(self._wiring.history, AppendItems((message,), agent=state.hooked))
+        turn = state.turns[0]
+        store_message(turn, state.message or user_message(state, turn, out), state.hooked, self._wiring, out)
         return self._turn_over(replace(state, turns_stored=state.turns_stored + 1), out)
 
     def _on_exceeded(

@@ -20,6 +20,7 @@ from sessionactors.messages.ear import (
     SourceEnded,
     SubstituteSilence,
 )
+from sessionactors.messages.realtime import EarOpened
 from sessionactors.messages.session import OptionsChanged
 from sessionactors.messages.turn import AgentStateFact
 from sessionactors.model.options import SessionOptions
@@ -28,6 +29,7 @@ from sessionactors.runtime import Actor, Backoff, ChildSpec, Outbox, Strategy, S
 from .detector import DetectorActor
 from .ear_refs import EarRefs
 from .input import InputActor
+from .server_turn import ServerTurnActor
 from .stt import STTActor
 from .turn import TurnActor
 from .vad import VADActor
@@ -82,7 +84,16 @@ class Ear(Actor[EarState, EarMessage]):
         refs, source = self._refs, self._source
         components = refs.wiring.components
         vad, stt = components.vad, components.stt
-        refs.turn = out.spawn("turn", lambda: TurnActor(refs), RESTARTED_ONCE)
+        refs.realtime = refs.wiring.realtime
+        if components.server_turns and refs.realtime is not None:
+            # The server hears the user itself: what is detected here would only contradict it.
+            self._turn = turn = out.spawn("turn", lambda: ServerTurnActor(refs), RESTARTED_ONCE)
+            out.tell(refs.realtime, EarOpened(refs.participant, turn))
+            refs.input = out.spawn("input", lambda: InputActor(refs, source), RESTARTED_FREELY)
+            return state
+        self._turn = refs.turn = out.spawn("turn", lambda: TurnActor(refs), RESTARTED_ONCE)
+        if refs.realtime is not None:
+            out.tell(refs.realtime, EarOpened(refs.participant, refs.turn))
         if stt is not None:
             refs.stt = out.spawn("stt", lambda: STTActor(refs, stt), RESTARTED_FREELY)
         if vad is not None:
@@ -112,10 +123,10 @@ class Ear(Actor[EarState, EarMessage]):
             case AttachSource() | SetInputEnabled() | SubstituteSilence() | SourceEnded():
                 out.tell(self._refs.input, message)
             case FlushTurn() | ClearTurn() | AgentStateFact():
-                out.tell(self._refs.turn, message)
+                out.tell(self._turn, message)
             case OptionsChanged(options):
                 state = self._listen_with(state, options, out)
-                out.tell(self._refs.turn, message)
+                out.tell(self._turn, message)
             case _:
                 assert_never(message)
         return state

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from .detector import DetectorMessage
     from .input import InputMessage
+    from .realtime import RealtimeMessage
     from .stt import STTMessage
     from .turn import TurnMessage
     from .vad import VADMessage
@@ -28,6 +29,8 @@ class EarRefs:
     """None: nobody detects speech."""
     stt: Ref[STTMessage] | None = None
     """None: nobody recognises words."""
+    realtime: Ref[RealtimeMessage] | None = None
+    """The model that hears the audio itself, if it is a realtime one."""
     detector: Ref[DetectorMessage] | None = None
     """None: nobody tells from the voice whether the user is done."""
     detector_rate: int | None = None

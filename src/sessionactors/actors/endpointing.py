@@ -45,6 +45,8 @@ class Known:
     """The recogniser has said that the user is done."""
     opinion_wanted: bool = False
     """There is a turn detector, and it has said nothing about the turn as it is now."""
+    heard: bool = False
+    """A realtime model hears the audio itself: without a recogniser, no words are needed for a turn."""
 
 
 def waits_for(ends_by: EndsBy, known: Known) -> Wait:
@@ -56,6 +58,8 @@ def waits_for(ends_by: EndsBy, known: Known) -> Wait:
     """
     if ends_by in (EndsBy.COMMAND, EndsBy.SERVER):
         return Wait.COMMAND
+    if not known.recognised and known.heard:
+        return Wait.OPINION if known.opinion_wanted else Wait.SILENCE
     if not known.recognised:
         return Wait.NOTHING
     if ends_by is EndsBy.RECOGNIZER and not known.recognizer_ended:

@@ -55,7 +55,6 @@ from sessionactors.runtime import (
     ChildSpec,
     Outbox,
     Restart,
-    Terminated,
     message,
 )
 
@@ -189,7 +188,7 @@ class Floor(Actor[FloorState, FloorMessage]):
         current = state.entries.get(state.current or "")
         if current is not None and current.interrupted and not state.held:
             # What was heard of the current speech enters the history first; the reply is on its way all the same.
-            out.tell(self._wiring.supervisor, ReplyScheduled(order.spec.id, order.spec.turn))
+            self._say_scheduled(order.spec, out)
             return replace(state, deferred=(*state.deferred, order))
         out.tell(self._wiring.history, AppendItems((order.answers,), agent=order.spec.agent.key))
         return self._begin(state, order.spec, out)
@@ -213,7 +212,7 @@ class Floor(Actor[FloorState, FloorMessage]):
         myself = out.myself
         wiring = self._wiring
         ref = out.spawn(spec.id, lambda: Speech(wiring, spec, scope, myself), ChildSpec(Restart.TEMPORARY))
-        out.watch(ref, lambda end: _gone(spec.id, end))
+        out.watch(ref, lambda end: SpeechGone(spec.id, end.error))
         entry = Entry(spec, ref, scope, state.scheduled, spec.allow_interruptions)
         out.tell(
             wiring.supervisor,
@@ -225,16 +224,21 @@ class Floor(Actor[FloorState, FloorMessage]):
                 SpeechCreatedEvent(
                     speech_id=spec.id,
                     source=spec.source.value,
-                    user_initiated=True,  # as in LiveKit: False is for speech that a server starts by itself
+                    user_initiated=spec.user_initiated,
                     created_at=out.wall(),
                 )
             ),
         )
         state = replace(state, entries={**state.entries, spec.id: entry}, scheduled=state.scheduled + 1)
         state = self._next(self._cutting.obey_early(state, spec.id, out), out)
-        if spec.source is SpeechSource.GENERATE_REPLY:
-            out.tell(wiring.supervisor, ReplyScheduled(spec.id, spec.turn))
+        self._say_scheduled(spec, out)
         return state
+
+    def _say_scheduled(self, spec: SpeechSpec, out: Outbox[FloorMessage]) -> None:
+        """The agent thinks; of a realtime model nobody says so."""
+        if spec.source is SpeechSource.GENERATE_REPLY:
+            thinks = self._wiring.realtime is None
+            out.tell(self._wiring.supervisor, ReplyScheduled(spec.id, spec.turn, thinks))
 
     def _on_wanted(self, state: FloorState, speech: str, ready: bool, out: Outbox[FloorMessage]) -> FloorState:
         """Not only a grant: one that goes on after its tools gave its place up, and has to get one again."""
@@ -382,10 +386,6 @@ class Floor(Actor[FloorState, FloorMessage]):
             "aec_warmup": state.warmup.value,
             "recognisers_get_silence": state.substituting,
         }
-
-
-def _gone(speech: str, end: Terminated) -> SpeechGone:
-    return SpeechGone(speech, end.error)
 
 
 def _claimed(users: Mapping[str, UserFacts]) -> Mapping[str, UserFacts]:

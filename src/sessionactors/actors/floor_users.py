@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias, assert_never
 
+from sessionactors.messages.floor import InterruptSpeech
 from sessionactors.messages.turn import InterruptionWanted, TurnAnswered, TurnOffered, UserActivity
 from sessionactors.runtime import Outbox
 
@@ -61,6 +62,8 @@ class UsersVoice:
         self, state: FloorState, wish: InterruptionWanted, out: Outbox[FloorMessage]
     ) -> FloorState:
         """A voice is long enough, or words have come, while the agent may be speaking."""
+        if wish.by_model:  # it has dropped its replies, those that wait as well
+            return self._cutting.on_interrupt(state, InterruptSpeech(), out)
         who = wish.participant
         user = state.users.get(who, UserFacts())
         state = self.consider(with_user(state, who, wish=wish), out, final=who if wish.final else None)

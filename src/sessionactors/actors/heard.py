@@ -27,6 +27,8 @@ def heard_length(
     position: float,
     audio_end: float | None = None,
     speed: float = 1.0,
+    *,
+    aligned: bool = False,
 ) -> int:
     """How many characters of ``text`` were heard: the end of the last whole word spoken by ``position``.
 
@@ -36,11 +38,14 @@ def heard_length(
         position: seconds of audio heard, >= 0.
         audio_end: length of the audio of the whole text in seconds, if it is known.
         speed: how much faster than usual a voice speaks that has no anchors, > 0.
+        aligned: there is an anchor for each word that has been spoken so far.
     """
     if position <= 0:
         return 0
     if audio_end is not None and position + SAME_MOMENT >= audio_end:
         return len(text)
+    if aligned and (not anchors or anchors[-1].end_time <= position + SAME_MOMENT):
+        return anchors[-1].text_end if anchors else 0
     if audio_end is None and not any(anchor.text_end for anchor in anchors):  # nothing has been said by them yet
         silence = anchors[-1].end_time if anchors else 0.0
         return spoken_within(text, (position + SAME_MOMENT - silence) * SYLLABLES_PER_SECOND * speed)

@@ -23,6 +23,7 @@ from sessionactors.messages.history import (
     MergeContext,
     ReplaceContext,
 )
+from sessionactors.messages.realtime import ContextGrew
 from sessionactors.model.chat import AgentConfigUpdate, ChatContext, ChatItem, FunctionCall, FunctionCallOutput
 from sessionactors.model.instructed import instructed
 from sessionactors.model.instructions import rendered
@@ -75,7 +76,9 @@ class History(Actor[HistoryState, HistoryMessage]):
     def receive(self, state: HistoryState, message: HistoryMessage, out: Outbox[HistoryMessage]) -> HistoryState:
         """Change it, or answer with the present version."""
         match message:
-            case AppendItems(items, add_to_context, agent):
+            case AppendItems(items, add_to_context, agent, had_by_model):
+                if add_to_context and not had_by_model and self._wiring.realtime is not None:
+                    out.tell(self._wiring.realtime, ContextGrew(items))
                 state = replace(self._added(state, items, out), running=still_open(state.running, items))
                 return self._remember(state, agent, items, out) if add_to_context else state
             case ContextWanted(request, reply_to, agent):

@@ -27,6 +27,7 @@ from sessionactors.messages.ear import (
     SourceFailed,
     SubstituteSilence,
 )
+from sessionactors.messages.realtime import UserAudio
 from sessionactors.messages.session import Publish
 from sessionactors.model.audio import AudioFrame
 from sessionactors.model.events import ErrorEvent
@@ -90,6 +91,7 @@ class InputActor(Actor[InputState, InputMessage]):
         components = refs.wiring.components
         self._vad_rate = None if components.vad is None else components.vad.sample_rate
         self._stt_rate = None if components.stt is None else components.stt.sample_rate
+        self._model_rate = None if components.realtime is None else components.realtime.input_sample_rate
         self._resamplers: dict[int, MonoResampler] = {}
         """Resources, not state: what they hold back (a few ms) is lost in a restart."""
 
@@ -156,7 +158,7 @@ class InputActor(Actor[InputState, InputMessage]):
 
     def _wanted(self) -> list[MonoResampler]:
         """One for each rate that somebody wants now."""
-        wanted = (self._vad_rate, self._stt_rate, self._refs.detector_rate)
+        wanted = (self._vad_rate, self._stt_rate, self._model_rate, self._refs.detector_rate)
         rates = sorted({rate for rate in wanted if rate is not None})
         for rate in rates:
             self._resamplers.setdefault(rate, MonoResampler(rate))
@@ -165,7 +167,12 @@ class InputActor(Actor[InputState, InputMessage]):
     def _pass_on(self, state: InputState, frame: AudioFrame | None, out: Outbox[InputMessage]) -> InputState:
         if frame is None:  # the filter still fills, or was empty
             return state
-        vad, stt, detector = self._refs.vad, self._refs.stt, self._refs.detector
+        vad, stt, detector, model = self._refs.vad, self._refs.stt, self._refs.detector, self._refs.realtime
+        if model is not None and frame.sample_rate == self._model_rate:
+            heard = frame.silenced() if state.substituting else frame
+            out.tell(model, UserAudio(self._refs.participant, heard))
+            if state.substituting and stt is None:
+                state = replace(state, silenced=state.silenced + frame.duration)
         if detector is not None and frame.sample_rate == self._refs.detector_rate:
             out.tell(detector, AudioHeard(frame))
         if vad is not None and frame.sample_rate == self._vad_rate:

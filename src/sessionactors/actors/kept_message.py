@@ -49,7 +49,7 @@ def _keep(message: SpokenMessage, history: Ref[AppendItems], out: Outbox[M]) -> 
     item = ChatMessage(
         "assistant",
         [message.heard],
-        out.new_id("item"),
+        message.item_id or out.new_id("item"),
         created_at,
         message.interrupted,
         metrics=message.metrics,

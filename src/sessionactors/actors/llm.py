@@ -145,7 +145,8 @@ class LLMActor(Actor[LLMState, LLMMessage]):
         return _closed(replace(state, cancelled=state.cancelled + 1), name)
 
     def _model_of(self, order: GenerateText) -> LLM | None:
-        return self._wiring.components.llm if order.model is None else order.model
+        model = self._wiring.components.llm if order.model is None else order.model
+        return model if isinstance(model, LLM) else None
 
     def _label(self, order: GenerateText) -> str:
         model = self._model_of(order)

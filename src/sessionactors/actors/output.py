@@ -38,12 +38,12 @@ from sessionactors.messages.output import (
     SetOutputEnabled,
     SinkReported,
 )
+from sessionactors.messages.realtime import SegmentHeard
 from sessionactors.messages.session import Publish
 from sessionactors.messages.tts import AudioCredit, CancelSynthesis, SegmentAudio, SegmentAudioEnded, SynthesisFailed
 from sessionactors.model.events import ErrorEvent, MetricsCollectedEvent
 from sessionactors.runtime import NS, Actor, Outbox
 
-from .heard import heard_length
 from .item_metrics import interruption_metrics
 from .kept_message import heard_of, keep_complete
 from .playout_lost import CLEARED_WITHIN, OVERDUE, expect_report, lost_playout
@@ -167,6 +167,8 @@ class Output(Actor[OutputState, OutputMessage]):
             *(play.segment, play.speech, play.with_audio, play.reply_to, play.scope),
             voice=self._wiring.tts if play.voice is None else play.voice,
             text_marks=play.marks,
+            aligned=play.aligned,
+            heard_to=play.heard_to,
         )
         state = replace(state, messages=state.messages.with_segment(play))
         if play.scope.closed:
@@ -293,7 +295,7 @@ class Output(Actor[OutputState, OutputMessage]):
         if segment.speech != state.held:
             self._give_credit(segment, position, out)
             expect_report(segment.id, segment.written - position, out, ended=segment.audio_ended)
-        shown = heard_length(segment.text, segment.anchors, position, speed=self._wiring.components.transcription_speed)
+        shown = segment.heard_at(position, speed=self._wiring.components.transcription_speed)
         if shown > segment.shown:
             state = show(state, segment, shown, False, self._wiring, out)
         return update(state, segment.id, position=position)
@@ -310,15 +312,17 @@ class Output(Actor[OutputState, OutputMessage]):
         if segment.sink is not None:
             out.cancel_timer(OVERDUE)
             whole = segment.written if segment.audio_ended and segment.text_ended else None
-            text, anchors, speed = segment.text, segment.anchors, self._wiring.components.transcription_speed
-            length = heard_length(text, anchors, position, whole, speed) if cut else len(text)
+            speed = self._wiring.components.transcription_speed
+            length = segment.heard_at(position, whole, speed) if cut else len(segment.text)
             if not cut and segment.error is not None:
-                length = heard_length(text, anchors, position, speed=speed)
+                length = segment.heard_at(position, speed=speed)
         else:
             length = segment.shown
         heard = segment.text[:length]
         state = show(state, segment, length, True, self._wiring, out)
         messages, item, is_open = heard_of(state.messages, segment, heard, cut, self._wiring.history, out)
+        if segment.heard_to is not None:
+            out.tell(segment.heard_to, SegmentHeard(segment.id, heard, position, cut))
         at = ceased_at(segment, out.now)
         out.tell(segment.reply_to, PlayoutFinished(segment.id, heard, position, cut, at, segment.error, item, is_open))
         if segment.silence is not None:
@@ -338,10 +342,8 @@ class Output(Actor[OutputState, OutputMessage]):
         if segment is None:
             return state
         lost = lost_playout(segment)
-        out.tell(
-            self._wiring.supervisor,
-            Publish(ErrorEvent(lost, out.path, recoverable=True, created_at=out.wall())),
-        )
+        event = ErrorEvent(lost, out.path, recoverable=True, created_at=out.wall())
+        out.tell(self._wiring.supervisor, Publish(event))
         if segment.sink is not None:
             out.port(segment.sink.clear, name)
         state = self._settle(state, replace(segment, error=lost), segment.position, True, out)

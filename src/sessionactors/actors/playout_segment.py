@@ -15,9 +15,11 @@ from sessionactors.messages.output import (
     GenerationMarks,
     PlayoutReport,
 )
+from sessionactors.messages.realtime import SegmentHeard
 from sessionactors.messages.tts import AudioCredit, CancelSynthesis, SynthesisMarks
 from sessionactors.runtime import Ref, Scope
 
+from .heard import heard_length
 from .spoken_message import SpokenMessages
 
 
@@ -32,6 +34,8 @@ class Segment:
     scope: Scope
     voice: Ref[AudioCredit | CancelSynthesis]
     """Who brings its audio."""
+    aligned: bool = False
+    heard_to: Ref[SegmentHeard] | None = None
     text: str = ""
     text_ended: bool = False
     anchors: tuple[WordTiming, ...] = ()
@@ -56,6 +60,10 @@ class Segment:
     """When the sink was given the first frame."""
     started_at: int | None = None
     """When the first of it was heard, or shown."""
+
+    def heard_at(self, position: float, audio_end: float | None = None, speed: float = 1.0) -> int:
+        """How many characters of the text have been heard after so many seconds."""
+        return heard_length(self.text, self.anchors, position, audio_end, speed, aligned=self.aligned)
 
 
 @dataclass(frozen=True, slots=True)

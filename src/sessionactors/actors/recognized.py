@@ -143,6 +143,9 @@ class Recognized:
         out.tell(self._refs.wiring.supervisor, Publish(MetricsCollectedEvent(metrics, out.wall())))
 
     def _publish(self, event: SpeechEvent, text: str, out: Outbox[STTMessage]) -> None:
+        realtime = self._refs.wiring.components.realtime
+        if realtime is not None and realtime.capabilities.user_transcription:
+            return  # the model itself says what it heard
         transcribed = UserInputTranscribedEvent(
             text,
             is_final=event.type is SpeechEventType.FINAL_TRANSCRIPT,

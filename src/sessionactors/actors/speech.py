@@ -7,11 +7,11 @@ reported, every tool it asked for is answered.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeAlias, assert_never
 
-from sessionactors.interfaces.llm import FunctionToolCall
+from sessionactors.interfaces.llm import LLM, FunctionToolCall
 from sessionactors.interfaces.speech_spec import SpeechSpec
 from sessionactors.messages.floor import (
     FloorGranted,
@@ -28,6 +28,7 @@ from sessionactors.messages.llm import (
     GenerationDone,
     GenerationFailed,
     LLMAnswer,
+    ReplyBegan,
     TextDelta,
     TextFlushed,
     ToolCallsRequested,
@@ -41,17 +42,25 @@ from sessionactors.messages.output import (
     PlayoutStarted,
 )
 from sessionactors.messages.session import Publish, SpeechAudible
-from sessionactors.messages.speech import AccountsOverdue, AudioGone, SourceText, SourceTextEnded, ToolsReviewed
+from sessionactors.messages.speech import (
+    AccountsOverdue,
+    AudioGone,
+    SourceText,
+    SourceTextEnded,
+    ToolsReviewed,
+    WholeText,
+)
 from sessionactors.messages.tools import CallsSuperseded, ToolFinished
 from sessionactors.messages.tts import ResendText, SynthesisFailed
 from sessionactors.model.chat import ChatMessage, FunctionCall, FunctionCallOutput
 from sessionactors.model.events import SpeechItemNote, SpeechStepNote
 from sessionactors.model.speech import SpeechSource
-from sessionactors.runtime import Actor, ChildSpec, EffectPort, Outbox, Ref, Restart, Scope
+from sessionactors.runtime import Actor, ChildSpec, Outbox, Ref, Restart, Scope
 
 from .component_metadata import metadata_of
 from .recording import Recording
 from .request_context import context_of, tool_choice_of, tools_of
+from .speech_request import StepNames, adopt, read_source, say_by_model
 from .speech_state import SpeechState
 from .speech_text import SpeechText
 from .speech_tools import SpeechTools
@@ -67,6 +76,7 @@ SpeechMessage: TypeAlias = (
     | ToolsReviewed
     | SourceText
     | SourceTextEnded
+    | WholeText
     | AudioGone
     | ResendText
     | AccountsOverdue
@@ -97,17 +107,21 @@ class Speech(Actor[SpeechState, SpeechMessage]):
     def started(self, state: SpeechState, out: Outbox[SpeechMessage]) -> SpeechState:
         """Begin to work at once; being heard is the floor's to grant."""
         state = replace(state, scope=out.open_scope("step-1", self._scope))
+        if self._spec.response:
+            return adopt(state, self._spec, self._names(state), self._wiring, out)
         if self._spec.source is SpeechSource.GENERATE_REPLY:
             out.tell(self._wiring.history, ContextWanted(self._request(state), out.myself, self._spec.agent.key))
             return state
         state = self._start_recording(state, out)
         text = self._spec.text
+        if self._text.by_model and text:
+            return say_by_model(state, self._spec, text, self._names(state), self._wiring, out)
         if text is None or isinstance(text, str):
             state = self._add_text(state, text or "", out)
             return self._end_text(state, out)
         out.effect(
             "source",
-            lambda port: self._read_source(port, text, state.scope),
+            lambda port: read_source(port, text, self._step_scope(state)),
             done=lambda _: SourceTextEnded(None),
             failed=SourceTextEnded,
             user_loop=True,
@@ -119,6 +133,8 @@ class Speech(Actor[SpeechState, SpeechMessage]):
         match message:
             case TextDelta() | TextFlushed() | ToolCallsRequested() | GenerationDone() | GenerationFailed():
                 return self._on_answer(state, message, out) if message.request == self._request(state) else state
+            case ReplyBegan(request, item_id):
+                return self._on_began(state, item_id, out) if request == self._request(state) else state
             case PlayoutStarted() | PlayoutFinished() | MessageKept() | MessagePending():
                 return self._on_report(state, message, out)
             case ContextSnapshot():
@@ -135,6 +151,8 @@ class Speech(Actor[SpeechState, SpeechMessage]):
                 return self._add_text(state, text, out)
             case SourceTextEnded(error):
                 return self._end_text(replace(state, error=error), out)
+            case WholeText(text):
+                return say_by_model(state, self._spec, text, self._names(state), self._wiring, out)
             case AudioGone(error):
                 return self._on_audio_gone(state, error, out)
             case ResendText():
@@ -168,13 +186,15 @@ class Speech(Actor[SpeechState, SpeechMessage]):
                 reply_to=out.myself,
                 speech=spec.id,
                 scope=self._step_scope(state),
-                model=model,
+                model=model if isinstance(model, LLM) else None,
+                instructions=spec.instructions,
+                segment=self._text.message(state),
             ),
         )
         marks = GenerationMarks(spec.user_stopped_at, out.now, model=metadata_of(model))
         return replace(state, agent=context.agent, marks=marks)
 
-    def _on_answer(self, state: SpeechState, answer: LLMAnswer, out: Outbox[SpeechMessage]) -> SpeechState:
+    def _on_answer(self, state: SpeechState, answer: ModelAnswer, out: Outbox[SpeechMessage]) -> SpeechState:
         match answer:
             case TextDelta(_, text):
                 return self._add_text(state, text, out)
@@ -188,6 +208,15 @@ class Speech(Actor[SpeechState, SpeechMessage]):
                 return self._end_text(replace(state, error=error), out)
             case _:
                 assert_never(answer)
+
+    def _on_began(self, state: SpeechState, item_id: str, out: Outbox[SpeechMessage]) -> SpeechState:
+        """A realtime model has something to be heard, perhaps before there are words for it."""
+        if state.interrupted:
+            return state
+        return self._want_floor(self._text.begin(replace(state, item_id=item_id), out), out)
+
+    def _names(self, state: SpeechState) -> StepNames:
+        return StepNames(self._request(state), self._text.message(state), self._step_scope(state))
 
     def _on_calls(
         self, state: SpeechState, calls: tuple[FunctionToolCall, ...], out: Outbox[SpeechMessage]
@@ -209,12 +238,6 @@ class Speech(Actor[SpeechState, SpeechMessage]):
         if state.text_ended or state.interrupted:
             return state
         return self._step_over(self._text.end(state, out), out)
-
-    async def _read_source(
-        self, port: EffectPort[SpeechMessage], source: AsyncIterable[str], scope: Scope | None
-    ) -> None:
-        async for text in source:
-            await port.send(SourceText(text, scope or self._scope))
 
     def _start_recording(self, state: SpeechState, out: Outbox[SpeechMessage]) -> SpeechState:
         """The speech brings its own audio: somebody reads it, and there is something to be heard already."""
@@ -371,4 +394,5 @@ class Speech(Actor[SpeechState, SpeechMessage]):
         }
 
 
+ModelAnswer: TypeAlias = TextDelta | TextFlushed | ToolCallsRequested | GenerationDone | GenerationFailed
 _FloorAnswer: TypeAlias = FloorWanted | FloorReleased | SpeechAudible | SpeechFinished

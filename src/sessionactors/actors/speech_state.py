@@ -53,6 +53,8 @@ class SpeechState:
     """The step's."""
     recording: Ref[AudioCredit | CancelSynthesis] | None = None
     """Who reads the audio that the speech was given, instead of a voice."""
+    item_id: str = ""
+    """The id that a realtime model has given to what is said in this step; empty until it has begun."""
     segments: tuple[TextSegment, ...] = ()
     """The step's text so far."""
     text_ended: bool = False

@@ -17,10 +17,12 @@ from sessionactors.messages.output import (
     SegmentText,
     SegmentTextEnded,
 )
+from sessionactors.messages.realtime import SegmentHeard
 from sessionactors.messages.tts import CancelSynthesis, EndOfText, ResendText, SpeakText
 from sessionactors.runtime import Outbox, Scope
 
 from .speech_state import SpeechState, TextSegment
+from .voice import Voice, is_aligned, voice_of
 from .wiring import Wiring
 
 if TYPE_CHECKING:
@@ -35,12 +37,17 @@ class SpeechText:
         self._spec = spec
         self._scope = scope
         self._voice = spec.agent.components.tts
+        self._who = voice_of(spec, wiring.components)
 
     @property
     def with_audio(self) -> bool:
         """Whether it is spoken, not only shown."""
-        voiced = self._voice is not None or self._spec.audio is not None
-        return self._spec.with_audio and voiced and self._wiring.components.audio_output
+        return self._who is not Voice.NONE
+
+    @property
+    def by_model(self) -> bool:
+        """Whether a realtime model speaks it."""
+        return self._who is Voice.MODEL
 
     def message(self, state: SpeechState) -> str:
         """Name of the step's message, and of its first segment."""
@@ -104,7 +111,7 @@ class SpeechText:
 
     @property
     def _asks_voice(self) -> bool:
-        return self.with_audio and self._spec.audio is None
+        return self._who is Voice.TTS
 
     def _speak(self, state: SpeechState, segment: TextSegment, offset: int, out: Outbox[SpeechMessage]) -> None:
         out.tell(
@@ -132,7 +139,12 @@ class SpeechText:
 
     def cancel_voice(self, state: SpeechState, out: Outbox[SpeechMessage]) -> None:
         """Nobody will hear the rest."""
-        if not self.with_audio:
+        realtime = self._wiring.realtime
+        if state.item_id and realtime is not None:
+            for segment in state.segments:
+                if not segment.opened:  # nobody else will say that it was not heard
+                    out.tell(realtime, SegmentHeard(segment.name, "", 0.0, interrupted=True))
+        if not self.with_audio or self.by_model:
             return
         for segment in state.segments or (self._next(state),):
             if not segment.closed:
@@ -160,7 +172,10 @@ class SpeechText:
                 marks=state.marks,
                 agent=self._spec.agent.key,
                 message=self.message(state),
-                voice=state.recording,
+                voice=self._wiring.realtime if self.by_model else state.recording,
+                aligned=is_aligned(self._who, self._voice, self._wiring.components.realtime),
+                heard_to=self._wiring.realtime if state.item_id else None,
+                item_id=state.item_id,
             ),
         )
         if segment.text:

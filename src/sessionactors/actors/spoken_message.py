@@ -24,6 +24,8 @@ class SpokenMessage:
     add_to_context: bool
     agent: str
     """Key of whose context it enters."""
+    item_id: str = ""
+    """The id that its item shall have; empty: a new one."""
     open: frozenset[str] = frozenset()
     """Its segments that are not over."""
     heard: str = ""
@@ -53,7 +55,8 @@ class SpokenMessages:
             return self
         message = self.pending.get(name)
         if message is None:
-            message = SpokenMessage(name, play.speech, play.reply_to, play.granted_at, play.add_to_context, play.agent)
+            whose = (play.speech, play.reply_to, play.granted_at, play.add_to_context, play.agent)
+            message = SpokenMessage(name, *whose, play.item_id)
         return self._with(replace(message, open=message.open | {play.segment}))
 
     def of(self, segment: str) -> SpokenMessage | None:

@@ -10,6 +10,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Final
 
+from sessionactors.messages.session import ReplyScheduled
 from sessionactors.model.events import AgentState, UserState
 
 AGENT_TRANSITIONS: Final[Mapping[AgentState, AbstractSet[AgentState]]] = {
@@ -61,6 +62,13 @@ def taken(facts: AgentFacts, turn: str) -> AgentFacts:
 def unanswered(facts: AgentFacts, turn: str) -> AgentFacts:
     """No reply to a turn comes."""
     return replace(facts, thinking=facts.thinking - {turn})
+
+
+def on_its_way(facts: AgentFacts, reply: ReplyScheduled) -> AgentFacts:
+    """A reply was scheduled; a realtime model's is heard before anybody hears of it."""
+    if not reply.thinks:
+        return unanswered(facts, reply.turn)
+    return scheduled(facts, reply.speech, reply.turn)
 
 
 def scheduled(facts: AgentFacts, speech: str, turn: str = "") -> AgentFacts:

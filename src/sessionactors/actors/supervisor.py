@@ -70,7 +70,7 @@ from .closing import CloseProtocol, FinishSession, ear_name
 from .error_policy import failure_event
 from .floor import Floor
 from .history import History
-from .llm import LLMActor
+from .model_start import start_model
 from .options_in_force import OptionsInForce
 from .output import Output
 from .participants import Participants
@@ -171,7 +171,7 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
                 listeners[drop_in.path] = Listener(drop_in, part.events)
         state = replace(state, listeners=listeners)
         wiring.history = out.spawn("history", lambda: History(wiring), RESTARTED_ONCE)
-        wiring.llm = out.spawn("llm", lambda: LLMActor(wiring), RESTARTED_FREELY)
+        wiring.llm = start_model(wiring, out, freely=RESTARTED_FREELY, once=RESTARTED_ONCE)
         wiring.tools = out.spawn("tools", lambda: ToolsActor(wiring), RESTARTED_FREELY)
         wiring.tts = out.spawn("tts", lambda: TTSActor(wiring), RESTARTED_FREELY)
         wiring.output = out.spawn("output", lambda: Output(wiring), RESTARTED_FREELY)
@@ -204,8 +204,8 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
             case ContextChanged(agent, items, replaced, ticket):
                 self._face.emit(state, ContextNote(agent, items, replaced, ticket), out)
                 return state
-            case ReplyScheduled(speech, turn):
-                return self._face.facts_changed(state, states.scheduled(state.facts, speech, turn), out.now, out)
+            case ReplyScheduled():
+                return self._face.facts_changed(state, states.on_its_way(state.facts, message), out.now, out)
             case TypedTurnTaken(turn):
                 return self._face.facts_changed(state, states.taken(state.facts, turn), out.now, out)
             case TurnUnanswered(turn):

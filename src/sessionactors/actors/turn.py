@@ -38,6 +38,7 @@ from sessionactors.messages.ear import (
     TranscriptOverdue,
 )
 from sessionactors.messages.history import ContextSnapshot
+from sessionactors.messages.realtime import UserBegan
 from sessionactors.messages.session import OptionsChanged
 from sessionactors.messages.turn import (
     AgentStateFact,
@@ -52,6 +53,7 @@ from sessionactors.runtime import NS, Actor, Outbox
 from . import dynamic_endpointing
 from .barge_in import worth_telling
 from .ear_refs import EarRefs
+from .model_transcript import turn_of_model
 from .turn_end import ENDPOINTING, TurnEnd
 from .turn_facts import TurnFacts
 from .turn_orders import TurnOrders
@@ -203,6 +205,8 @@ class TurnActor(Actor[TurnState, TurnMessage]):
     def _on_speech_started(self, state: TurnState, at: int, out: Outbox[TurnMessage]) -> TurnState:
         if state.phase is Phase.SPEAKING:
             return state
+        if self._refs.realtime is not None:
+            out.tell(self._refs.realtime, UserBegan(self._refs.participant))
         self._end.forget(out)
         self._watch.voice_came(out)
         goes_on = state.phase is Phase.DECIDING and state.started_at is not None
@@ -305,6 +309,10 @@ class TurnActor(Actor[TurnState, TurnMessage]):
         return self._orders.carry_out(state, out)
 
     def _on_final(self, state: TurnState, final: FinalTranscript, out: Outbox[TurnMessage]) -> TurnState:
+        if final.item_id:  # the realtime model's own words for a turn that it has had
+            turn = turn_of_model(self._refs, final, state.started_at, state.ended_at, out.new_id("turn"))
+            out.tell(self._refs.wiring.agent, turn)
+            return state
         ledger = state.ledger.receive(final.id)
         if state.resetting:
             out.log("transcript_discarded", id=final.id, reason="given up")

@@ -18,7 +18,8 @@ from sessionactors.messages.ear import (
     VoiceCommitted,
 )
 from sessionactors.messages.history import ContextSnapshot, ContextWanted
-from sessionactors.messages.turn import TurnAnswered, TurnOffered, UserTurnEnded
+from sessionactors.messages.realtime import CommitUserAudio
+from sessionactors.messages.turn import TurnAnswered, TurnOffered, TurnRoute, UserTurnEnded
 from sessionactors.model.chat import ChatContext, ChatMessage
 from sessionactors.runtime import EffectPort, Outbox
 
@@ -53,6 +54,11 @@ class TurnEnd:
     def __init__(self, refs: EarRefs) -> None:
         self._refs = refs
 
+    @property
+    def heard_by_model(self) -> bool:
+        """Whether what the user says is a turn also without words: a realtime model has the audio."""
+        return self._refs.realtime is not None and self._refs.stt is None
+
     # -- what is waited for ------------------------------------------------------------------------------------------
 
     def decide(self, state: TurnState, out: Outbox[TurnMessage]) -> TurnState:
@@ -61,6 +67,7 @@ class TurnEnd:
         about = self._about(state)
         known = Known(
             recognised=self._refs.stt is not None,
+            heard=self.heard_by_model,
             finals=len(state.said.finals),
             interim=state.said.interim or state.said.preflight,
             recognizer_ended=state.recognizer_ended,
@@ -170,7 +177,7 @@ class TurnEnd:
 
     def on_elapsed(self, state: TurnState, out: Outbox[TurnMessage]) -> TurnState:
         """The user has been silent long enough, or what was waited for does not come."""
-        if not state.said.finals:
+        if not state.said.finals and not self.heard_by_model:
             return self.drop(replace(state, said=Utterance()), out)
         least = state.options.min_interruption_words
         too_few = state.said.words < least and state.rules.ends_by is not EndsBy.COMMAND
@@ -205,7 +212,10 @@ class TurnEnd:
             recogniser=metadata_of(self._refs.wiring.components.stt),
             reply=reply,
             finals=state.ledger.open,
+            route=TurnRoute.WORDS if self._refs.realtime is None else TurnRoute.AUDIO,
         )
+        if self._refs.realtime is not None:
+            out.tell(self._refs.realtime, CommitUserAudio(self._refs.participant))
         out.tell(self._refs.wiring.agent, ended)
         out.log("turn_committed", level="debug", turn=turn, transcripts=list(state.ledger.open))
         if self._refs.detector is not None:

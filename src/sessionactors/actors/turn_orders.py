@@ -21,6 +21,7 @@ from sessionactors.messages.ear import (
     TurnFlushed,
     UtteranceEnded,
 )
+from sessionactors.messages.realtime import ClearUserAudio
 from sessionactors.runtime import NS, Outbox
 
 from .ear_refs import EarRefs
@@ -97,7 +98,8 @@ class TurnOrders:
             if self._refs.vad is not None and any(order.request for order in orders):
                 out.tell(self._refs.vad, RestartDetection())
         transcript, turn = state.said.transcript, None
-        if state.said.finals:
+        by_call = any(order.request for order in orders)
+        if state.said.finals or (self._end.heard_by_model and by_call):
             state = self._end.commit(state, out, reply=all(order.reply for order in orders))
             turn = out.turn
         elif state.phase in (Phase.SPEAKING, Phase.DECIDING):
@@ -130,6 +132,8 @@ class TurnOrders:
         """Forget what was said and not committed, also what the recogniser has not said yet."""
         self._end.forget(out)
         out.cancel_timer(FLUSHING)
+        if self._refs.realtime is not None:
+            out.tell(self._refs.realtime, ClearUserAudio(self._refs.participant))
         self._answer(state.orders, None, "", out)
         for transcript in state.ledger.open:
             out.log("transcript_discarded", id=transcript, reason="cleared")

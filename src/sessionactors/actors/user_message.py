@@ -22,7 +22,7 @@ def user_message(state: AgentActorState, turn: UserTurnEnded, out: Outbox[AgentM
     return ChatMessage(
         "user",
         [turn.transcript],
-        id=out.new_id("item"),
+        id=turn.item_id or out.new_id("item"),
         created_at=out.wall(),
         transcript_confidence=turn.confidence,
         metrics=user_metrics(turn, state.decided_at or out.now, out.wall),

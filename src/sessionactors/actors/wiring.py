@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sessionactors.interfaces.llm import LLM
+from sessionactors.interfaces.realtime import RealtimeModel
 from sessionactors.interfaces.stt import STT
 from sessionactors.interfaces.transport import Transport
 from sessionactors.interfaces.tts import TTS
@@ -19,14 +20,15 @@ from sessionactors.model.options import SessionOptions
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sessionactors.messages.llm import CancelGeneration, GenerateText
     from sessionactors.model.events import SessionEvent
     from sessionactors.runtime import Actor, Ref
 
     from .agent import AgentMessage
     from .floor import FloorMessage
     from .history import HistoryMessage
-    from .llm import LLMMessage
     from .output import OutputMessage
+    from .realtime import RealtimeMessage
     from .room import RoomMessage
     from .supervisor import SupervisorMessage
     from .tools import ToolsMessage
@@ -52,7 +54,7 @@ class Components:
     """The one the session starts with; who is in charge later, ``agent`` knows."""
     emit: Callable[[SessionEvent], None]
     """Raises an event on the user's loop; returns at once."""
-    llm: LLM | None = None
+    llm: LLM | RealtimeModel | None = None
     stt: STT | None = None
     tts: TTS | None = None
     vad: VAD | None = None
@@ -79,6 +81,13 @@ class Components:
     """What is typed is the user code's affair."""
     drop_ins: tuple[DropInPart, ...] = ()
     """Users' own actors."""
+    server_turns: bool = False
+    """The realtime model's server detects turns, and replies by itself."""
+
+    @property
+    def realtime(self) -> RealtimeModel | None:
+        """The model, if it is a realtime one."""
+        return self.llm if isinstance(self.llm, RealtimeModel) else None
 
 
 @dataclass(slots=True)
@@ -88,12 +97,14 @@ class Wiring:
     components: Components
     supervisor: Ref[SupervisorMessage] = field(init=False)
     history: Ref[HistoryMessage] = field(init=False)
-    llm: Ref[LLMMessage] = field(init=False)
+    llm: Ref[GenerateText | CancelGeneration] = field(init=False)
+    """Who replies: ``llm`` or ``realtime``."""
     tools: Ref[ToolsMessage] = field(init=False)
     tts: Ref[TTSMessage] = field(init=False)
     output: Ref[OutputMessage] = field(init=False)
     floor: Ref[FloorMessage] = field(init=False)
     agent: Ref[AgentMessage] = field(init=False)
+    realtime: Ref[RealtimeMessage] | None = None
     room: Ref[RoomMessage] | None = None
     guard_silence: Callable[[str, float], None] | None = None
     """Has the watchdog mute the sink unless the named speech is acknowledged silent within so many seconds."""

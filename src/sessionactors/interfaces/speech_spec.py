@@ -44,3 +44,7 @@ class SpeechSpec:
     """When the user whom it answers ceased to speak, kernel clock nanoseconds."""
     audio: AsyncIterable[AudioFrame] | None = None
     """For ``say``: the text as audio, made by the caller; no voice is asked."""
+    response: str = ""
+    """A realtime model's id of the response that this is; empty: nothing has begun yet."""
+    user_initiated: bool = True
+    """False: a realtime model began it by itself."""

@@ -14,6 +14,7 @@ from sessionactors.model.options import SessionOptions
 from sessionactors.model.tools import ToolDefinition
 
 from .llm import LLM
+from .realtime import RealtimeModel
 from .stt import STT
 from .tool_link import ToolLink
 from .tts import TTS
@@ -53,7 +54,7 @@ class AgentComponents:
 
     stt: STT | None = None
     vad: VAD | None = None
-    llm: LLM | None = None
+    llm: LLM | RealtimeModel | None = None
     tts: TTS | None = None
     turn_detector: TurnDetector | None = None
 

@@ -169,6 +169,8 @@ class FinalTranscript:
     """When the last word ended, if the recogniser knows the times of words."""
     speaker_id: str | None = None
     """Who spoke, if the recogniser tells speakers apart."""
+    item_id: str = ""
+    """Of a realtime model: its id of what was said, which is a turn already."""
 
 
 @message()

@@ -16,6 +16,8 @@ class AppendItems:
     """Whether the model will see them."""
     agent: str = ""
     """Key of the agent whose context they enter; the one in charge if empty."""
+    had_by_model: bool = False
+    """A realtime model knows of them, in its own way: it is not told."""
 
 
 @message()

@@ -57,7 +57,19 @@ class GenerationFailed:
     error: BaseException
 
 
-LLMAnswer: TypeAlias = TextDelta | TextFlushed | ToolCallsRequested | GenerationDone | GenerationFailed
+@message(fenced=True)
+class ReplyBegan:
+    """The reply has something to be heard, be it sound without words. ``realtime`` to a speech, before all else of it.
+
+    Its first message is ``message_id``: the id that the item shall have in the history, so that the server knows it.
+    """
+
+    request: str
+    message_id: str
+    scope: Scope
+
+
+LLMAnswer: TypeAlias = ReplyBegan | TextDelta | TextFlushed | ToolCallsRequested | GenerationDone | GenerationFailed
 
 
 @message(fenced=True)
@@ -73,6 +85,10 @@ class GenerateText:
     scope: Scope
     model: LLM | None = None
     """Who is asked; None: the session's."""
+    instructions: str | None = None
+    """For this reply only. They end ``chat_items`` too: a realtime model keeps the conversation and takes only them."""
+    segment: str = ""
+    """What it is heard as, if the model speaks itself."""
 
 
 @message(lane=Lane.CONTROL, overflow=Overflow.CONFLATE, key=lambda order: order.request)

@@ -12,6 +12,7 @@ from sessionactors.model.metrics import Metadata
 from sessionactors.runtime import Lane, Overflow, Ref, Scope, message
 
 from .llm import GenerationDone
+from .realtime import SegmentHeard
 from .tts import AudioCredit, CancelSynthesis
 
 
@@ -112,6 +113,12 @@ class PlaySegment:
     """The segments of one message make one item of the history; empty: it is a message of its own."""
     voice: Ref[AudioCredit | CancelSynthesis] | None = None
     """Who brings the audio, and is told how much may come; None: ``tts``."""
+    aligned: bool = False
+    """The voice says when each word has been spoken: one of which it says nothing was not heard."""
+    heard_to: Ref[SegmentHeard] | None = None
+    """A realtime model that must know what was heard, to cut its own memory of it."""
+    item_id: str = ""
+    """The id of the message's item, if a realtime model has given it one."""
 
 
 @message(fenced=True)

@@ -79,6 +79,8 @@ class ReplyScheduled:
     speech: str
     turn: str = ""
     """The user turn that it answers; empty for none."""
+    thinks: bool = True
+    """False: a realtime model's, which is not said to think."""
 
 
 @message()

@@ -26,6 +26,13 @@ class SourceTextEnded:
 
 
 @message()
+class WholeText:
+    """All of the text of the iterable, for a voice that takes it as a whole."""
+
+    text: str
+
+
+@message()
 class AccountsOverdue:
     """An interrupted speech has not settled its accounts in time."""
 

@@ -20,6 +20,17 @@ class Decided(Enum):
     """Nothing follows: there were no words (yet), or they are only stored."""
 
 
+class TurnRoute(Enum):
+    """What is to come of a user's turn."""
+
+    WORDS = "words"
+    """The words are the user's message; the model replies to them."""
+    AUDIO = "audio"
+    """A realtime model has the audio and is asked to reply; it says itself what the words were, if it can."""
+    TRANSCRIPT = "transcript"
+    """The words of a turn that a realtime model has had: they are kept, and nothing else."""
+
+
 @message()
 class UserTurnEnded:
     """A user turn is complete: spoken and endpointed, or typed. To ``agent``."""
@@ -39,6 +50,9 @@ class UserTurnEnded:
     """False: the words are kept, and nothing is replied or cut off."""
     finals: tuple[str, ...] = ()
     """Ids of the final transcripts that it was made of."""
+    route: TurnRoute = TurnRoute.WORDS
+    item_id: str = ""
+    """The id that the message shall have: a realtime model's."""
 
 
 @message(lane=Lane.CONTROL, overflow=Overflow.CONFLATE, key=lambda activity: activity.participant)
@@ -76,6 +90,8 @@ class InterruptionWanted:
     """When the user's voice set in."""
     final: bool = False
     """A final transcript has just come, so that this is no noise."""
+    by_model: bool = False
+    """A realtime model's server says so, which has taken the floor from its own reply already: no threshold applies."""
 
 
 @message()

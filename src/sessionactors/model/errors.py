@@ -6,7 +6,8 @@
     ├── APIError                    a provider request failed
     │   ├── APIStatusError          the provider answered with an error status
     │   ├── APIConnectionError      the provider could not be reached
-    │   └── APITimeoutError         the provider did not answer, or stopped answering, in time
+    │   ├── APITimeoutError         the provider did not answer, or stopped answering, in time
+    │   └── RealtimeError           a realtime model cannot do, or refused, what it was told
     ├── OptionError                 an option is unknown, out of range or contradicts another
     ├── SessionStateError           the call does not fit the state of the session
     ├── AudioFormatError            audio that cannot be read
@@ -67,6 +68,10 @@ class APIConnectionError(APIError):
 
 class APITimeoutError(APIError):
     """Raised when a provider did not start, or stopped progressing, within its deadline."""
+
+
+class RealtimeError(APIError):
+    """Raised when a realtime model cannot do, or refused, what it was told."""
 
 
 class NodeError(SessionActorsError):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 
 from sessionactors.interfaces.home import Home
-from sessionactors.interfaces.llm import ChatChunk
+from sessionactors.interfaces.llm import LLM, ChatChunk
 from sessionactors.interfaces.stt import SpeechEvent
 from sessionactors.interfaces.tts import WordTiming
 from sessionactors.model.audio import AudioFrame
@@ -58,7 +58,7 @@ class DefaultNodes:
             APIError: the request failed.
         """
         model = _stock(agent).llm
-        if model is None:
+        if not isinstance(model, LLM):  # a realtime model is asked by no node
             raise SessionStateError("the stock llm_node needs a model: give the session or the agent an llm")
         definitions = tuple(tool.definition if isinstance(tool, Tool) else tool for tool in tools)
         choice: ToolChoice = given(model_settings.tool_choice, "auto")

@@ -16,6 +16,7 @@ from sessionactors.actors.supervisor import Supervisor, SupervisorMessage
 from sessionactors.actors.turn_rules import check_detector
 from sessionactors.actors.wiring import Components, DropInPart, Wiring
 from sessionactors.interfaces.llm import LLM
+from sessionactors.interfaces.realtime import RealtimeModel
 from sessionactors.interfaces.stt import STT
 from sessionactors.interfaces.transport import Transport
 from sessionactors.interfaces.tts import TTS
@@ -42,10 +43,11 @@ from .components import SilenceGuard, as_actor, itself, one_of, options_for, rel
 from .job import session_starts
 from .lifecycle import SessionLifecycle
 from .mirror import Mirror
+from .realtime_turns import turns_beside
 from .room_options import RoomInputOptions, RoomOptions, RoomOutputOptions, in_one_spelling
 from .run_result import RunResult
 from .session_link import SessionLink, Userdata_T
-from .start_options import RecordingOptions, component, default_vad, refuse_recording, refuse_session_host
+from .start_options import RecordingOptions, component, default_vad, model_given, refuse_recording, refuse_session_host
 from .tool import check_tools
 
 if TYPE_CHECKING:
@@ -70,7 +72,7 @@ class SessionLife(SessionLink[Userdata_T]):
         room_name: str | None = None,
         stt: NotGivenOr[STT | str | None] = NOT_GIVEN,
         vad: NotGivenOr[VAD | None] = NOT_GIVEN,
-        llm: NotGivenOr[LLM | str | None] = NOT_GIVEN,
+        llm: NotGivenOr[LLM | RealtimeModel | str | None] = NOT_GIVEN,
         tts: NotGivenOr[TTS | str | None] = NOT_GIVEN,
         room_options: NotGivenOr[RoomOptions | None] = NOT_GIVEN,
         room_input_options: NotGivenOr[RoomInputOptions | None] = NOT_GIVEN,
@@ -123,7 +125,9 @@ class SessionLife(SessionLink[Userdata_T]):
             self._stt = one_of("stt", self._stt, component("stt", stt))
             self._vad = one_of("vad", self._vad, component("vad", vad))
             self._vad_absent = self._vad_absent and vad is NOT_GIVEN
-            self._llm = one_of("llm", self._llm, component("llm", llm))
+            model = model_given(llm)
+            one_of("llm", self._llm, model)
+            self._llm = self._llm if model is None else model
             self._tts = one_of("tts", self._tts, component("tts", tts))
             entering = await self._start(
                 agent,
@@ -163,7 +167,13 @@ class SessionLife(SessionLink[Userdata_T]):
         self._close_wanted, self._close_asked = None, False
         self._agent = agent
         self._text_callback = room_input.text_input_cb
-        if self._vad_absent and self._stt is not None and room_input.audio_enabled:
+        audio_output = room_output.audio_enabled and self._output.audio_enabled
+        options = options_for(self._options, audio_output=audio_output)
+        turns = turns_beside(self._llm, options, vad=self._vad is not None, stt=self._stt is not None)
+        if turns is not None and turns.ignored:
+            log.warning("turn_detection_ignored", room=self._room_name, reason=turns.ignored)
+        hears = self._stt is not None or (turns is not None and not turns.server)
+        if self._vad_absent and hears and room_input.audio_enabled:
             self._default_vad = default_vad()
         vad = self._vad or self._default_vad
         self._roster.begin(
@@ -172,9 +182,8 @@ class SessionLife(SessionLink[Userdata_T]):
         bound = self._roster.bind(agent)
         entering = self._mirror.watch_entering(bound.key) if capture_run else None
         drop_ins = (*self._drop_ins, *map(as_actor, session_starts(transport, cast("AgentSession[object]", self))))
-        audio_output = room_output.audio_enabled and self._output.audio_enabled
         components = Components(
-            options=options_for(self._options, audio_output=audio_output),
+            options=options if turns is None else options.overridden({"turn_detection": turns.detection}),
             agent=bound,
             emit=self._post,
             llm=self._llm,
@@ -194,6 +203,7 @@ class SessionLife(SessionLink[Userdata_T]):
             sync_transcription=given(room_output.sync_transcription, True),
             transcription_speed=room_output.transcription_speed_factor,
             transcription_output=room_output.transcription_enabled and self._output.transcription_enabled,
+            server_turns=turns is not None and turns.server,
             drop_ins=tuple(DropInPart(drop_in.name, partial(itself, drop_in), drop_in.events) for drop_in in drop_ins),
         )
         wiring = Wiring(components)

@@ -14,7 +14,7 @@ import structlog
 
 from sessionactors.actors.supervisor import SupervisorMessage
 from sessionactors.actors.wiring import Wiring
-from sessionactors.interfaces.llm import LLM
+from sessionactors.interfaces.realtime import AnyModel
 from sessionactors.interfaces.stt import STT
 from sessionactors.interfaces.tts import TTS
 from sessionactors.interfaces.turn_detector import TurnDetector
@@ -69,7 +69,7 @@ from .room_options import TextInputCallback, TextInputEvent
 from .roster import Roster
 from .session_ends import SessionEnds
 from .speech_handle import SpeechHandle
-from .start_options import component
+from .start_options import component, model_given
 from .tool import AnyTool, check_tools
 from .tool_approval import ToolApprovals
 from .tool_handling import ToolHandlingOptions, check_tool_handling
@@ -93,7 +93,7 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
         *,
         stt: NotGivenOr[STT | str | None] = NOT_GIVEN,
         vad: NotGivenOr[VAD | None] = NOT_GIVEN,
-        llm: NotGivenOr[LLM | str | None] = NOT_GIVEN,
+        llm: NotGivenOr[AnyModel | str | None] = NOT_GIVEN,
         tts: NotGivenOr[TTS | str | None] = NOT_GIVEN,
         turn_handling: NotGivenOr[TurnHandlingOptions | None] = NOT_GIVEN,
         max_tool_steps: NotGivenOr[int] = NOT_GIVEN,
@@ -126,7 +126,7 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
         super().__init__()
         self._stt: STT | None = component("stt", stt)
         self._vad, self._vad_absent = component("vad", vad), vad is NOT_GIVEN
-        self._llm: LLM | None = component("llm", llm)
+        self._llm: AnyModel | None = model_given(llm)
         self._tts: TTS | None = component("tts", tts)
         self._default_vad: VAD | None = None
         """Made for a session that was given none; it is the session's to close."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterable, Sequence
 
+import structlog
+
 from sessionactors.interfaces.speech_spec import SpeechSpec
 from sessionactors.interfaces.user_code import UserAgent
 from sessionactors.messages.floor import InterruptSpeech
@@ -16,9 +18,13 @@ from sessionactors.model.sentinel import NOT_GIVEN, NotGivenOr, given
 from sessionactors.model.speech import SPEECH_PRIORITY_NORMAL, InputModality, SpeechSource
 from sessionactors.model.tools import ToolChoice
 
+from .realtime_limits import check_reply, says
+from .realtime_turns import BY_SERVER
 from .session_link import SessionLink, Userdata_T
 from .speech_handle import SpeechHandle
 from .waits import CURRENT_TOOL
+
+log = structlog.get_logger("sessionactors.session")
 
 
 class Speaking(SessionLink[Userdata_T]):
@@ -48,7 +54,8 @@ class Speaking(SessionLink[Userdata_T]):
         """
         speech_id = self._new_speech_id("say()")
         agent, recorded = self._agent_in_charge(), given(audio, None)
-        if recorded is None and agent.components.tts is None and self._is_heard():
+        voiceless = agent.components.tts is None and not says(agent.components.llm)
+        if recorded is None and voiceless and self._is_heard():
             raise SessionStateError(
                 "say() needs a voice: give the session or the agent a tts, the call an audio, or turn the output off"
             )
@@ -59,7 +66,7 @@ class Speaking(SessionLink[Userdata_T]):
                 agent=agent,
                 text=text,
                 audio=recorded,
-                allow_interruptions=given(allow_interruptions, agent.options(self._options).allow_interruptions),
+                allow_interruptions=self._interruptible(allow_interruptions, agent),
                 add_to_chat_ctx=add_to_chat_ctx,
                 priority=priority,
             )
@@ -102,6 +109,7 @@ class Speaking(SessionLink[Userdata_T]):
         if isinstance(said, ChatMessage) and said.role != "user":
             raise ValueError(f"user_input must be a message of the user, got one of the role {said.role!r}")
         context = given(chat_ctx, None)
+        check_reply(agent.components.llm, user_input=said, chat_ctx=context)
         inside_of_a_tool = CURRENT_TOOL.get() is not None
         return self._speak(
             SpeechSpec(
@@ -112,12 +120,21 @@ class Speaking(SessionLink[Userdata_T]):
                 chat_items=None if context is None else tuple(context.items),
                 tools=_known(given(tools, None), agent),
                 tool_choice=given(tool_choice, "none" if inside_of_a_tool else "auto"),
-                allow_interruptions=given(allow_interruptions, agent.options(self._options).allow_interruptions),
+                allow_interruptions=self._interruptible(allow_interruptions, agent),
                 priority=priority,
                 input_modality=input_modality,
             ),
             said,
         )
+
+    def _interruptible(self, wanted: NotGivenOr[bool], agent: UserAgent) -> bool:
+        """Whether the user may cut it off. Beside a server that detects turns, always: it interrupts by itself."""
+        wiring = self._wiring
+        if wiring is None or not wiring.components.server_turns:
+            return given(wanted, agent.options(self._options).allow_interruptions)
+        if not given(wanted, True):
+            log.warning("allow_interruptions_ignored", room=self._room_name, reason=BY_SERVER)
+        return True
 
     def _is_heard(self) -> bool:
         """Whether there is a place where the agent would be heard, if it had a voice."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
-from typing import TypedDict, TypeVar
+from typing import TypedDict, TypeVar, cast
 
 import structlog
 
+from sessionactors.interfaces.llm import LLM
+from sessionactors.interfaces.realtime import RealtimeModel
 from sessionactors.interfaces.vad import VAD
 from sessionactors.model.errors import OptionError
 from sessionactors.model.sentinel import NOT_GIVEN, NotGiven, NotGivenOr
@@ -72,6 +74,11 @@ def component(name: str, value: T | str | NotGiven | None) -> T | None:
             "such as sessionactors.providers.openai.LLM(model=...)"
         )
     return value
+
+
+def model_given(value: LLM | RealtimeModel | str | NotGiven | None) -> LLM | RealtimeModel | None:
+    """The same for a model, of either kind."""
+    return cast("LLM | RealtimeModel | None", component("llm", value))
 
 
 def default_vad() -> VAD | None:

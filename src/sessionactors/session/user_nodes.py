@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from sessionactors.actors.resampling import MonoResampler
 from sessionactors.interfaces.home import Home
 from sessionactors.interfaces.llm import LLM, ChatChunk, LLMStream
+from sessionactors.interfaces.realtime import RealtimeModel
 from sessionactors.interfaces.stt import STT, SpeechEvent, STTCapabilities
 from sessionactors.interfaces.tts import TTS, SynthesizedAudio, WordTiming
 from sessionactors.interfaces.user_code import AgentComponents
@@ -42,7 +43,7 @@ def is_own(agent: Agent, node: str) -> bool:
 def with_nodes(agent: Agent, stock: AgentComponents, table: ToolTable) -> AgentComponents:
     """The agent's providers, with its own nodes in place of those that it has replaced."""
     components = stock
-    if is_own(agent, "llm_node"):
+    if is_own(agent, "llm_node") and not isinstance(stock.llm, RealtimeModel):  # which is asked by no node
         components = replace(components, llm=NodeLLM(agent, stock.llm, table))
     if is_own(agent, "tts_node"):
         components = replace(components, tts=NodeTTS(agent, stock.tts))

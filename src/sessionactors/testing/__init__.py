@@ -13,25 +13,34 @@ if TYPE_CHECKING:
     from .exploration import PromiseBroken, explore
     from .invariants import Broken
     from .marked_voice import MarkedVoice
+    from .realtime_script import ScriptedResponse
     from .scenario import Scenario
     from .scenario_run import HeardAudio, Run, TimedEvent
     from .scripted_ear import Faults, ScriptedSTT, ScriptedTurnDetector, ScriptedVAD
     from .scripted_llm import ScriptedLLM, ScriptedReply
+    from .scripted_realtime import CLIENT_TURNS, SPEAKING, RealtimeScript, ScriptedRealtime
+    from .scripted_realtime_session import ScriptedRealtimeSession
     from .scripted_tts import ScriptedTTS
     from .seeded_dispatcher import SeededDispatcher
     from .virtual_loop import Quiescent, VirtualLoop, run
 
 __all__ = [
+    "CLIENT_TURNS",
+    "SPEAKING",
     "Broken",
     "Faults",
     "HeardAudio",
     "MarkedVoice",
     "PromiseBroken",
     "Quiescent",
+    "RealtimeScript",
     "Run",
     "Scenario",
     "ScriptedLLM",
+    "ScriptedRealtime",
+    "ScriptedRealtimeSession",
     "ScriptedReply",
+    "ScriptedResponse",
     "ScriptedSTT",
     "ScriptedTTS",
     "ScriptedTurnDetector",
@@ -50,7 +59,10 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "scenario": ("Scenario",),
     "scenario_run": ("HeardAudio", "Run", "TimedEvent"),
     "scripted_ear": ("Faults", "ScriptedSTT", "ScriptedTurnDetector", "ScriptedVAD"),
+    "realtime_script": ("ScriptedResponse",),
     "scripted_llm": ("ScriptedLLM", "ScriptedReply"),
+    "scripted_realtime": ("CLIENT_TURNS", "SPEAKING", "RealtimeScript", "ScriptedRealtime"),
+    "scripted_realtime_session": ("ScriptedRealtimeSession",),
     "scripted_tts": ("ScriptedTTS",),
     "seeded_dispatcher": ("SeededDispatcher",),
     "virtual_loop": ("Quiescent", "VirtualLoop", "run"),

@@ -27,7 +27,7 @@ from sessionactors.messages.llm import ToolCallsRequested
 from sessionactors.messages.room import TextReceived
 from sessionactors.messages.session import SpeakRequested
 from sessionactors.messages.tools import RunTool, ToolFinished
-from sessionactors.messages.turn import TurnTaken, UserActivity, UserTurnEnded
+from sessionactors.messages.turn import TurnRoute, TurnTaken, UserActivity, UserTurnEnded
 from sessionactors.model.chat import ChatMessage, FunctionCall, FunctionCallOutput
 from sessionactors.model.events import AgentStateChangedEvent, CloseEvent, UserStateChangedEvent
 
@@ -165,8 +165,16 @@ def p03_transcripts_are_conserved(run: Run) -> Iterator[Broken]:
     asked = [request.user_input for request in run.told(SpeakRequested) if request.user_input is not None]
     messages = [item.text_content for item in run.added if isinstance(item, ChatMessage) and item.role == "user"]
     kept = replied + stored + kept_at_close
-    if len(messages) != kept + len(asked):
+    # A realtime model keeps a turn's audio itself: the words are its transcript's, which is a turn of its own.
+    silent = sum(1 for turn in turns if turn.route is TurnRoute.AUDIO and not _words_are_kept(run, turn))
+    if not max(0, silent - discarded) <= kept + len(asked) - len(messages) <= silent:
         yield Broken("P3", f"{kept} turns and {len(asked)} inputs were kept, history has {messages}")
+
+
+def _words_are_kept(run: Run, turn: UserTurnEnded) -> bool:
+    """Of a turn whose audio a realtime model has: it does not say itself what they were."""
+    transcribes = run.realtime is not None and run.realtime.capabilities.user_transcription
+    return bool(turn.transcript) and not transcribes
 
 
 def _finals_end_once(run: Run, turns: Sequence[UserTurnEnded]) -> Iterator[Broken]:
@@ -189,7 +197,9 @@ def _finals_end_once(run: Run, turns: Sequence[UserTurnEnded]) -> Iterator[Broke
 
 def p04_one_reply_for_each_turn(run: Run) -> Iterator[Broken]:
     """No user turn has two automatic replies."""
-    turns = Counter(order.spec.turn for order in run.told(ScheduleSpeech) if order.spec.automatic)
+    turns = Counter(
+        order.spec.response or order.spec.turn for order in run.told(ScheduleSpeech) if order.spec.automatic
+    )
     for turn, replies in turns.items():
         if replies > 1:
             yield Broken("P4", f"{turn} has {replies} automatic replies")

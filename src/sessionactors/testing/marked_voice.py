@@ -102,6 +102,16 @@ class MarkedVoice(TTS):
         """Speak."""
         return self._speak(text)
 
+    def say(self, text: str) -> list[SynthesizedAudio]:
+        """The audio of a text as a whole, for a model that speaks with this voice; a synthesis as any other."""
+        spoken = Spoken()
+        self.syntheses.append(spoken)
+        return self._frames(text, len(self.syntheses), spoken)
+
+    def characters_within(self, text: str, seconds: float) -> int:
+        """How many characters of a text have been begun after so many seconds of its audio."""
+        return round(seconds / self._seconds_per_character(text) + 0.5)
+
     async def _speak(self, text: AsyncIterable[str]) -> AsyncGenerator[SynthesizedAudio, None]:
         spoken = Spoken()
         self.syntheses.append(spoken)

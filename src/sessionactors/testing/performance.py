@@ -21,6 +21,7 @@ from .interventions import Call, Execution, Moment
 from .marked_voice import MarkedVoice, stretches, synthesis_of
 from .scenario_run import HeardAudio, Run, TimedEvent
 from .scripted_llm import ScriptedLLM
+from .scripted_realtime import ScriptedRealtime
 
 ROOM = "scenario"
 KEPT = 500_000
@@ -176,6 +177,9 @@ class Performance:
         speaking = floor["current"] or floor["queued"] or floor["background"] or snapshot["tools"].state["running"]
         turns = [actor.state for path, actor in snapshot.items() if path.endswith("/turn")]
         deciding = any(turn["phase"] in ("speaking", "deciding") for turn in turns)
+        model = snapshot.get("realtime")
+        if model is not None and (model.state["open"] or model.state["user_speaking"]):
+            return False
         restarting = any(actor.status.value == "restarting" for actor in snapshot.values())
         return not (snapshot.obligations or speaking or agent["open_turns"] or deciding or restarting)
 
@@ -197,7 +201,7 @@ class Performance:
 
     # -- what came of it ---------------------------------------------------------------------------------------------
 
-    def run(self, voice: MarkedVoice, llm: ScriptedLLM) -> Run:
+    def run(self, voice: MarkedVoice, llm: ScriptedLLM, realtime: ScriptedRealtime | None = None) -> Run:
         """All that can be looked at."""
         deliveries = tuple(self._tap.drain())
         closes = [timed.at for timed in self._events if isinstance(timed.event, CloseEvent)]
@@ -219,6 +223,7 @@ class Performance:
             deliveries_lost=self._tap.dropped,
             transcripts=self._room.transcripts,
             requests=tuple(llm.requests),
+            realtime=realtime,
             snapshot=self._snapshot,
             accounts=self._tree.accounts(),
             dead_letters=self._tree.dead_letters,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast
 
 from sessionactors.interfaces.llm import FunctionToolCall
+from sessionactors.interfaces.realtime import RealtimeCapabilities
 from sessionactors.interfaces.stt import STT
 from sessionactors.interfaces.vad import VAD
 from sessionactors.model.errors import OptionError
@@ -28,9 +29,11 @@ from .interventions import Moment
 from .lines import STTByLine, VADByLine
 from .marked_voice import MarkedVoice, VoiceFault
 from .performance import Act, Performance
+from .realtime_script import HeardSaying, ScriptedResponse
 from .scenario_run import Run
 from .scripted_ear import Faults, ScriptedSTT, ScriptedVAD
-from .scripted_llm import ScriptedLLM, ScriptedReply
+from .scripted_llm import ScriptedLLM, ScriptedReply, scripted_calls, scripted_reply
+from .scripted_realtime import RealtimeScript
 from .seeded_dispatcher import SeededDispatcher
 from .virtual_loop import VirtualLoop
 
@@ -71,6 +74,9 @@ class Scenario:
         min_silence: seconds of silence before the detector reports the end of speech.
         word_timings: whether the voice tells when each word has been spoken.
         ttfb: seconds from the first text to the first audio of the voice.
+        realtime: a realtime model takes the place of recogniser, model and voice; if its server detects no turns, the
+            detector stays. What it replies is scripted by :meth:`realtime_replies`.
+        beside: parts that the session has all the same.
         room: makes the room, instead of one in memory with one participant.
         room_input_options, room_output_options, room_options: as for :meth:`AgentSession.start`.
         session_options: as for :class:`AgentSession`, and any field of :class:`.SessionOptions` by its name; a
@@ -88,6 +94,8 @@ class Scenario:
         min_silence: float = 0.5,
         word_timings: bool = True,
         ttfb: float = 0.2,
+        realtime: RealtimeScript | RealtimeCapabilities | None = None,
+        beside: Sequence[Part] = (),
         room: Callable[[], MemoryTransport] | None = None,
         room_input_options: RoomInputOptions | None = None,
         room_output_options: RoomOutputOptions | None = None,
@@ -96,6 +104,11 @@ class Scenario:
     ) -> None:
         self.agent = agent
         self._without = frozenset(without) | (frozenset(("stt", "vad", "tts")) if not audio else frozenset())
+        self._realtime = RealtimeScript(realtime) if isinstance(realtime, RealtimeCapabilities) else realtime
+        if self._realtime is not None:
+            own_ears = {"vad"} if self._realtime.capabilities.turn_detection else set()
+            self._without |= {"stt", "tts", *own_ears} - set(beside)
+        self._responses: list[ScriptedResponse] = []
         self._frame_ms = frame_ms
         self._min_silence = min_silence
         self._word_timings = word_timings
@@ -196,11 +209,38 @@ class Scenario:
             error: raised behind the text.
             hang: nothing more comes behind the text.
         """
-        self._replies.append(_reply(len(self._replies), text, ttft, duration, tool_calls, error, hang=hang))
+        self._replies.append(scripted_reply(len(self._replies), text, ttft, duration, tool_calls, error, hang=hang))
 
     def llm_otherwise(self, text: str, *, ttft: float = 0.1, duration: float = 0.3) -> None:
         """Script the answer to all requests beyond; without, they fail for good and say so."""
-        self._otherwise = _reply(0, text, ttft, duration, (), None, hang=False)
+        self._otherwise = scripted_reply(0, text, ttft, duration, (), None, hang=False)
+
+    def realtime_replies(
+        self,
+        text: str = "",
+        *,
+        ttft: float = 0.3,
+        duration: float | None = None,
+        tool_calls: Sequence[FunctionToolCall | tuple[str, str]] = (),
+        error: Exception | None = None,
+        hang: bool = False,
+        after: float | None = None,
+    ) -> None:
+        """Script the next reply of the realtime model, whoever asks for it.
+
+        Args:
+            text: what it says.
+            ttft: seconds from the request, or from the end of the user's turn, to the first sound.
+            duration: seconds that it takes to say; 0.06 s a character if not given.
+            tool_calls: complete calls, or (tool, arguments as JSON), that follow the sound.
+            error: it fails with this.
+            hang: it never ends.
+            after: seconds of its audio that come before it fails or hangs; None: all.
+        """
+        calls = scripted_calls(len(self._responses), tool_calls)
+        self._responses.append(ScriptedResponse(text, ttft, calls, error, hang, after))
+        if duration is not None:
+            self._durations[text] = duration
 
     def tts_speaks(self, *, duration: float, text: str | None = None) -> None:
         """Script how long a text takes to say: the model's last reply, or the one given. Others: 0.06 s a character."""
@@ -270,11 +310,13 @@ class Scenario:
             dispatcher=LoopDispatcher if seed is None else SeededDispatcher.with_seed(seed),
         )
         voice, llm = self._voice(), ScriptedLLM(self._replies, otherwise=self._otherwise)
+        realtime = None if self._realtime is None else self._realtime.model(self._responses, voice, self._heard())
         options: dict[str, object] = {
             "stt": self._stt(),
             "vad": self._vad(),
             "llm": llm,
             "tts": voice,
+            **({} if realtime is None else {"llm": realtime}),
             **dict.fromkeys(self._without),
             **_as_given(self._session_options),
         }
@@ -289,7 +331,10 @@ class Scenario:
             await performance.until_over(self._close_at, self._last, PATIENCE, self._deadline)
         finally:
             await system.aclose()
-        return performance.run(voice, llm)
+        return performance.run(voice, llm, realtime)
+
+    def _heard(self) -> list[HeardSaying]:
+        return [HeardSaying(saying.text, saying.at, saying.until) for saying in self._sayings]
 
     def _voice(self) -> MarkedVoice:
         return MarkedVoice(self._durations, ttfb=self._ttfb, word_timings=self._word_timings, faults=self._voice_faults)
@@ -336,24 +381,3 @@ def _as_given(options: dict[str, object]) -> dict[str, object]:
             raise OptionError(f"{', '.join(about_turns)}: give the options about turns by name or as turn_handling")
         others["turn_handling"] = grouped(about_turns)
     return {"aec_warmup_duration": None, **others}
-
-
-def _reply(
-    index: int,
-    text: str,
-    ttft: float,
-    duration: float,
-    tool_calls: Sequence[FunctionToolCall | tuple[str, str]],
-    error: BaseException | None,
-    *,
-    hang: bool,
-) -> ScriptedReply:
-    if duration < ttft:
-        raise OptionError(f"duration ({duration}) counts from the request and cannot be shorter than ttft ({ttft})")
-    calls = tuple(
-        call if isinstance(call, FunctionToolCall) else FunctionToolCall(f"call-{index + 1}-{number}", *call)
-        for number, call in enumerate(tool_calls, 1)
-    )
-    chunks = len(ScriptedReply(text).words()) + bool(calls)
-    breaks_off = error is not None or hang
-    return ScriptedReply(text, ttft, duration - ttft, calls, error, hang, after=chunks if breaks_off else 0)

@@ -21,6 +21,7 @@ from sessionactors.runtime import Accounts, CloseReport, Delivery, TreeSnapshot
 from sessionactors.transports.segments import PlayoutStatistics
 
 from .scripted_llm import ScriptedRequest
+from .scripted_realtime import ScriptedRealtime
 
 M = TypeVar("M")
 E = TypeVar("E", bound=PublicEvent)
@@ -83,6 +84,8 @@ class Run:
     """What was shown in the room."""
     requests: tuple[ScriptedRequest, ...]
     """What the scripted model was asked."""
+    realtime: ScriptedRealtime | None
+    """The scripted realtime model, with what it was told; None without one."""
     snapshot: TreeSnapshot | None
     """Taken before the close; None when the session had ended before."""
     accounts: Accounts

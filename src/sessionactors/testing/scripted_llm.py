@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sessionactors.interfaces.llm import LLM, ChatChunk, CompletionUsage, FunctionToolCall, LLMStream
 from sessionactors.model.chat import ChatContext, ChatItem
-from sessionactors.model.errors import APIError
+from sessionactors.model.errors import APIError, OptionError
 from sessionactors.model.tools import ToolChoice, ToolDefinition
 
 _WORDS = re.compile(r"\s*\S+\s*$|\s*\S+")
@@ -144,3 +144,32 @@ async def _break_off(reply: ScriptedReply) -> None:
         raise reply.error
     if reply.hang:
         await asyncio.get_running_loop().create_future()
+
+
+def scripted_calls(
+    index: int, tool_calls: Sequence[FunctionToolCall | tuple[str, str]]
+) -> tuple[FunctionToolCall, ...]:
+    """Complete calls, of (tool, arguments as JSON) as well."""
+    return tuple(
+        call if isinstance(call, FunctionToolCall) else FunctionToolCall(f"call-{index + 1}-{number}", *call)
+        for number, call in enumerate(tool_calls, 1)
+    )
+
+
+def scripted_reply(
+    index: int,
+    text: str,
+    ttft: float,
+    duration: float,
+    tool_calls: Sequence[FunctionToolCall | tuple[str, str]],
+    error: BaseException | None,
+    *,
+    hang: bool,
+) -> ScriptedReply:
+    """One answer of a scenario's model; ``index``: how many came before."""
+    if duration < ttft:
+        raise OptionError(f"duration ({duration}) counts from the request and cannot be shorter than ttft ({ttft})")
+    calls = scripted_calls(index, tool_calls)
+    chunks = len(ScriptedReply(text).words()) + bool(calls)
+    breaks_off = error is not None or hang
+    return ScriptedReply(text, ttft, duration - ttft, calls, error, hang, after=chunks if breaks_off else 0)

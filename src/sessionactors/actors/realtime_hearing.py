@@ -1,0 +1,99 @@
+"""What a realtime model hears of the user, and what it makes of it. Used by ``realtime`` only."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sessionactors.interfaces.realtime import InputAudioTranscriptionCompleted
+from sessionactors.messages.ear import FinalTranscript, InterimTranscript, NoWords, SpeechEnded, SpeechStarted
+from sessionactors.messages.realtime import HeardByModel, UserAudio
+from sessionactors.messages.session import Publish
+from sessionactors.model.events import UserInputTranscribedEvent
+from sessionactors.runtime import Outbox
+
+from .realtime_link import LINK, Clear, Commit, UserIsActive
+from .realtime_state import RealtimeState
+from .wiring import Wiring
+
+if TYPE_CHECKING:
+    from .realtime import RealtimeMessage
+
+
+class Hearing:
+    """The user's side of the session with the server.
+
+    Args:
+        wiring: the session.
+    """
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring = wiring
+
+    @staticmethod
+    def audio(state: RealtimeState, audio: UserAudio, out: Outbox[RealtimeMessage]) -> RealtimeState:
+        """More audio; the model hears one participant only."""
+        if audio.participant != state.line or state.connection is None:
+            return replace(state, unheard=state.unheard + audio.frame.duration)
+        out.feed(LINK, audio.frame)
+        return replace(state, heard=state.heard + audio.frame.duration)
+
+    @staticmethod
+    def order(
+        state: RealtimeState,
+        order: UserIsActive | Commit | Clear,
+        participant: str,
+        out: Outbox[RealtimeMessage],
+    ) -> RealtimeState:
+        """Tell the server something about the participant whom it hears."""
+        if participant == state.line and state.connection is not None:
+            out.feed(LINK, order)
+        return state
+
+    def started(self, state: RealtimeState, out: Outbox[RealtimeMessage]) -> RealtimeState:
+        """The server hears the user speak."""
+        if state.speaking or not self._wiring.components.server_turns:
+            return state
+        _tell_turn(state, SpeechStarted(out.now), out)
+        return replace(state, speaking=True)
+
+    @staticmethod
+    def stopped(state: RealtimeState, out: Outbox[RealtimeMessage]) -> RealtimeState:
+        """The user is done, or cannot be heard any more."""
+        if not state.speaking:
+            return state
+        _tell_turn(state, SpeechEnded(out.now), out)
+        return replace(state, speaking=False)
+
+    def transcript(
+        self, state: RealtimeState, event: InputAudioTranscriptionCompleted, out: Outbox[RealtimeMessage]
+    ) -> RealtimeState:
+        """What the user said."""
+        text = event.transcript.strip()
+        state = replace(state, known=state.known | {event.item_id})
+        if event.is_final and not text:
+            if self._wiring.components.server_turns:
+                _tell_turn(state, NoWords(), out)
+        elif event.is_final:
+            final = FinalTranscript(
+                out.new_id("transcript"), text, "", event.confidence, complete=True, item_id=event.item_id
+            )
+            _tell_turn(state, final, out)
+        elif state.connection is not None and self._wiring.components.server_turns:
+            _tell_turn(state, InterimTranscript(text, state.connection), out)
+        if text:
+            transcribed = UserInputTranscribedEvent(
+                text,
+                is_final=event.is_final,
+                created_at=out.wall(),
+                speaker_id=state.line,
+                item_id=event.item_id,
+            )
+            out.tell(self._wiring.supervisor, Publish(transcribed))
+        return state
+
+
+def _tell_turn(state: RealtimeState, fact: HeardByModel, out: Outbox[RealtimeMessage]) -> None:
+    turn = state.ears.get(state.line or "")
+    if turn is not None:
+        out.tell(turn, fact)

@@ -1,0 +1,168 @@
+"""To and from ``realtime``: the user's audio and turns, replies asked for, and what was heard of them.
+
+Replies, audio and transcripts go outward as those of ``llm``, ``tts`` and ``stt`` do (:mod:`.llm`, :mod:`.tts`,
+:mod:`.ear`); here is only what they have no message for.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from sessionactors.interfaces.realtime import RealtimeEvent
+from sessionactors.model.audio import AudioFrame
+from sessionactors.model.chat import ChatItem
+from sessionactors.runtime import Lane, Overflow, Ref, Scope, message
+
+from .ear import HALF_A_SECOND, FinalTranscript, InterimTranscript, NoWords, SpeechEnded, SpeechStarted
+from .llm import LLMAnswer
+
+HeardByModel: TypeAlias = SpeechStarted | SpeechEnded | InterimTranscript | FinalTranscript | NoWords
+
+
+@message()
+class EarOpened:
+    """A participant can be heard: tell its ``turn`` what the model hears of them. Ear to ``realtime``."""
+
+    participant: str
+    turn: Ref[HeardByModel]
+
+
+@message(overflow=Overflow.DROP_OLDEST, limit=HALF_A_SECOND)
+class UserAudio:
+    """A participant's audio, mono at the rate that the model wants. ``input`` to ``realtime``."""
+
+    participant: str
+    frame: AudioFrame
+
+
+@message(lane=Lane.CONTROL, overflow=Overflow.CONFLATE)
+class UserBegan:
+    """The client hears a participant speak. ``turn`` to ``realtime``."""
+
+    participant: str
+
+
+@message()
+class CommitUserAudio:
+    """What was heard is a turn: a reply to it may be asked for. ``turn`` to ``realtime``."""
+
+    participant: str
+
+
+@message()
+class ClearUserAudio:
+    """Forget what was heard since the last turn. ``turn`` to ``realtime``."""
+
+    participant: str
+
+
+@message()
+class ContextGrew:
+    """The model's context has new items at its end. ``history`` to ``realtime``."""
+
+    items: tuple[ChatItem, ...]
+
+
+@message()
+class ServerBeganReply:
+    """The server has begun a response that nobody asked for. ``realtime`` to ``agent``, which makes a speech of it."""
+
+    response: str
+
+
+@message()
+class AdoptResponse:
+    """I am the speech for a response that the server began. Answered as a request is. Speech to ``realtime``."""
+
+    response: str
+    request: str
+    segment: str
+    reply_to: Ref[LLMAnswer]
+    speech: str
+    scope: Scope
+
+
+@message()
+class SayText:
+    """Speak this text as it is. Answered as a request is. Speech to ``realtime``."""
+
+    request: str
+    text: str
+    segment: str
+    reply_to: Ref[LLMAnswer]
+    speech: str
+    scope: Scope
+
+
+@message()
+class SegmentHeard:
+    """How much of a segment was heard: the server's message is cut to that. ``output`` (or the speech) to ``realtime``.
+
+    Exactly once for each segment that ``realtime`` has a part in.
+    """
+
+    segment: str
+    heard: str
+    position: float
+    """Seconds."""
+    interrupted: bool
+
+
+@message(fenced=True)
+class RealtimeSaid:
+    """``realtime``, to itself: an event of the running session."""
+
+    event: RealtimeEvent
+    scope: Scope
+
+
+@message(fenced=True)
+class RealtimeOpened:
+    """``realtime``, to itself: the session has been given instructions, conversation and tools."""
+
+    scope: Scope
+
+
+@message(fenced=True)
+class RealtimeRefused:
+    """``realtime``, to itself: a call of the session failed, or did not return in time."""
+
+    call: str
+    error: Exception
+    request: str | None
+    """The request that depended on it."""
+    scope: Scope
+
+
+@message()
+class RealtimeEnded:
+    """``realtime``, to itself: the session ended or failed."""
+
+    connection: str
+    error: BaseException | None
+
+
+@message()
+class RealtimeDue:
+    """``realtime``, to itself: make the next session now."""
+
+
+@message()
+class ReplyStalled:
+    """``realtime``, to itself: a response did not begin, or stopped, in time."""
+
+    request: str
+
+
+@message()
+class ReplyUnclaimed:
+    """``realtime``, to itself: no speech has adopted a response of the server's."""
+
+    response: str
+
+
+@message()
+class ReplyDue:
+    """``realtime``, to itself: ask for a reply again."""
+
+    request: str
