@@ -115,10 +115,11 @@ def _find(path: str) -> object | None:
     first, *rest = path.split(".")
     found: object | None = getattr(importlib.import_module("sessionactors"), first, None)
     if found is None or inspect.ismodule(found):
-        module, name = _module(path)
-        if module is None:
-            return None
-        found, rest = module, name
+        module, names = _module(path)
+        if module is not None:
+            found, rest = module, names
+    if found is None:
+        return None
     for attribute in rest:
         found = _attribute(found, attribute)
         if found is None:

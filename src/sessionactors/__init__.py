@@ -173,6 +173,7 @@ if TYPE_CHECKING:
     from .session.run_result import RunResult, UnexpectedModelBehavior
     from .session.running import RunOutputOptions
     from .session.speech_handle import SpeechHandle
+    from .session.text_transforms import text_transforms
     from .session.tool import AsyncToolset, ProviderTool, Tool, Toolset
     from .session.tool_approval import ToolApproval
     from .session.tool_handling import (
@@ -395,6 +396,7 @@ __all__ = [
     "function_tool",
     "message",
     "mock_tools",
+    "text_transforms",
 ]
 
 _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -637,6 +639,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "session.running": ("RunOutputOptions",),
     "session.speech_handle": ("SpeechHandle",),
+    "session.text_transforms": ("text_transforms",),
     "session.tool": (
         "AsyncToolset",
         "ProviderTool",

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from sessionactors.actors.text_transforms import spoken_text
 from sessionactors.model.errors import OptionError
-from sessionactors.model.options import SessionOptions, TextTransform
+from sessionactors.model.options import NamedTransform, SessionOptions
 
-BOTH: tuple[TextTransform, ...] = ("filter_markdown", "filter_emoji")
+BOTH: tuple[NamedTransform, ...] = ("filter_markdown", "filter_emoji")
 MARKED = st.text(alphabet=st.sampled_from("ab 1*_`~#>-[]()!\n.😀❤\ufe0f\u200d👨"), max_size=60)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass, field, replace
 
-from sessionactors.model.options import TextTransform
+from sessionactors.model.options import NamedTransform
 
 from .sentences import SentenceCutter
 from .text_transforms import SpokenText, spoken_text
@@ -30,7 +30,7 @@ class TextPiece:
 class SegmentText:
     """What has come of a segment's text."""
 
-    transforms: tuple[TextTransform, ...]
+    transforms: tuple[NamedTransform, ...]
     pieces: tuple[TextPiece, ...] = ()
     cutter: SentenceCutter = field(default_factory=SentenceCutter)
     original_length: int = 0

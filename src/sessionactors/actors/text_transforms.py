@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from sessionactors.model.options import TextTransform
+from sessionactors.model.options import NamedTransform
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class SpokenText:
         return end
 
 
-def spoken_text(original: str, before: str, transforms: Iterable[TextTransform]) -> SpokenText:
+def spoken_text(original: str, before: str, transforms: Iterable[NamedTransform]) -> SpokenText:
     """Leave out what a voice should not say.
 
     Args:
@@ -132,4 +132,4 @@ def _is_emoji(character: str) -> bool:
 
 _Dropper: TypeAlias = Callable[[str, str], Iterator[tuple[int, int]]]
 
-_DROPPERS: Mapping[TextTransform, _Dropper] = {"filter_markdown": _markdown, "filter_emoji": _emoji}
+_DROPPERS: Mapping[NamedTransform, _Dropper] = {"filter_markdown": _markdown, "filter_emoji": _emoji}

@@ -152,7 +152,7 @@ class TTSActor(Actor[TTSState, TTSMessage]):
         rate = voice.sample_rate if voice is not None else 1
         audio = WithheldAudio(rate, lead=whole_samples(self._wiring.options.synthesis_lead, rate))
         audio = audio.granted(state.early_credit.get(more.segment, 0.0))
-        text = SegmentText(self._wiring.options.tts_text_transforms)
+        text = SegmentText(self._wiring.options.named_transforms)
         return SpokenSegment(
             *(more.segment, more.speech, more.scope, out.now, text, audio, more.reply_to),
             voice=voice,

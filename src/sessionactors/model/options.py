@@ -5,7 +5,7 @@ Absent, ``None`` and a value are three things: absent is the default, ``None`` i
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import AsyncIterable, Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Final, Literal, Protocol, TypeAlias, get_args, runtime_checkable
 
@@ -17,8 +17,11 @@ TurnDetectionMode: TypeAlias = Literal["vad", "stt", "manual", "realtime_llm"]
 EndpointingMode: TypeAlias = Literal["fixed", "dynamic"]
 InterruptionMode: TypeAlias = Literal["adaptive", "vad"]
 
-TextTransform: TypeAlias = Literal["filter_markdown", "filter_emoji"]
+NamedTransform: TypeAlias = Literal["filter_markdown", "filter_emoji"]
 """What is left out of a text before a voice is given it."""
+TextStreamTransform: TypeAlias = Callable[[AsyncIterable[str]], AsyncIterable[str]]
+"""The user's own: text as it streams in, and as it shall be said."""
+TextTransform: TypeAlias = NamedTransform | TextStreamTransform
 
 
 @runtime_checkable
@@ -141,7 +144,8 @@ class SessionOptions:
     use_tts_aligned_transcript: bool = False
     """The transcript comes from the voice's word timings, where it has them."""
     tts_text_transforms: tuple[TextTransform, ...] = ("filter_markdown", "filter_emoji")
-    """What is left out of the text that the voice is given; transcript and history keep it."""
+    """What becomes of the text that the voice is given; transcript and history keep it. What is left out by name goes
+    first, then the user's own functions in their order."""
     min_consecutive_speech_delay: float = 0.0
     """Seconds between the end of one speech and the start of the next."""
     max_tool_steps: int = 3
@@ -184,12 +188,23 @@ class SessionOptions:
         if self.synthesis_lead <= 0:
             raise OptionError(f"synthesis_lead must be positive, got {self.synthesis_lead}")
         for transform in self.tts_text_transforms:
-            check_choice("tts_text_transforms", transform, get_args(TextTransform))
+            if not callable(transform):
+                check_choice("tts_text_transforms", transform, (*get_args(NamedTransform), "a function"))
         if self.min_endpointing_delay > self.max_endpointing_delay:
             raise OptionError(
                 f"min_endpointing_delay ({self.min_endpointing_delay}) is greater than "
                 f"max_endpointing_delay ({self.max_endpointing_delay})"
             )
+
+    @property
+    def named_transforms(self) -> tuple[NamedTransform, ...]:
+        """The text transforms by name."""
+        return tuple(transform for transform in self.tts_text_transforms if isinstance(transform, str))
+
+    @property
+    def own_transforms(self) -> tuple[TextStreamTransform, ...]:
+        """The user's own text transforms."""
+        return tuple(transform for transform in self.tts_text_transforms if not isinstance(transform, str))
 
     @classmethod
     def resolve(cls, given: Mapping[str, object]) -> SessionOptions:

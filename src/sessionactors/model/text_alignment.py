@@ -25,7 +25,8 @@ def aligned_place(source: str, target: str, place: int) -> int:
     done = sum(1 for word in ours if word.end() <= place)
     if done == len(ours):
         return len(target) if place >= len(source) else _end(theirs, len(theirs))
-    matcher = SequenceMatcher(None, [w.group() for w in ours], [w.group() for w in theirs], autojunk=False)
+    our_words, their_words = ([word.group().casefold() for word in text] for text in (ours, theirs))
+    matcher = SequenceMatcher(None, our_words, their_words, autojunk=False)
     for _, start, end, their_start, their_end in matcher.get_opcodes():
         if done <= end:
             share = (done - start) / (end - start) if end > start else 1.0

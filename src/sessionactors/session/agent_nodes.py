@@ -152,6 +152,4 @@ def _stock(agent: Agent) -> AgentComponents:
 
 
 def _home(agent: Agent, home: Home) -> asyncio.AbstractEventLoop:
-    session = agent.session
-    system = session._system
-    return session._loop if home is Home.USER or system is None else system.loop
+    return agent.session._home_of(home)

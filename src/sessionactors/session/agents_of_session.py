@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
+from sessionactors.interfaces.home import Home
 from sessionactors.messages.agent import HandOver, ReviseAgent, RewriteContext, TaskAwaited, TaskEnded
 from sessionactors.model.chat import AgentConfigUpdate, ChatContext
 from sessionactors.model.errors import SessionStateError
@@ -43,6 +45,10 @@ class AgentsOfSession(SessionLink[Userdata_T]):
         bound = self._roster.bind(agent)
         self._mirror.handoff_begins(bound.key)
         return bound
+
+    def _home_of(self, home: Home) -> asyncio.AbstractEventLoop:
+        """The loop on which a provider of this home is called."""
+        return self._loop if home is Home.USER or self._system is None else self._system.loop
 
     # -- for agents --------------------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from sessionactors.model.tools import ToolDefinition
 from .caller import calling
 from .editable_message import EditableMessage
 from .function_tool import StopResponse
+from .text_transforms import with_transforms
 from .tool_call import ToolCaller
 from .tool_table import ToolTable
 from .user_nodes import with_nodes
@@ -52,7 +53,9 @@ class SessionUserAgent(UserAgent):
         self._overrides = agent._overrides
         self._session = session
         self._table = ToolTable(session._tools, agent, session._tool_handling)
-        self._components = with_nodes(agent, components, self._table)
+        self._components = with_transforms(
+            with_nodes(agent, components, self._table), session._options.own_transforms, session._home_of
+        )
         self._caller = ToolCaller(agent, self._table, session, threads)
 
     @property
