@@ -58,7 +58,7 @@ def test_what_is_not_shown_yet_is_shown_at_once_when_the_voice_has_ended() -> No
     assert rest.endswith("a very old horse.")
 
 
-def test_p02_an_interrupted_text_is_shown_up_to_the_last_word_heard_in_any_order() -> None:
+def test_f29_the_transcript_is_right_in_any_order() -> None:
     def as_heard(run: Run) -> None:
         cut = run.said()[0]
         assert "".join(text for _, text in shown(run) if text in STORY) == cut
