@@ -209,7 +209,7 @@ class TurnActor(Actor[TurnState, TurnMessage]):
             out.tell(self._refs.realtime, UserBegan(self._refs.participant))
         self._end.forget(out)
         self._watch.voice_came(out)
-        goes_on = state.phase is Phase.DECIDING and state.started_at is not None
+        goes_on = state.phase in (Phase.DECIDING, Phase.WAITING) and state.started_at is not None
         state = replace(
             state,
             phase=Phase.SPEAKING,
@@ -257,7 +257,7 @@ class TurnActor(Actor[TurnState, TurnMessage]):
         least = state.options.min_interruption_duration
         if not state.rules.voice_interrupts or (state.recognizer_ended and state.silence > 0 and not final):
             return state
-        known = state.phase in (Phase.SPEAKING, Phase.DECIDING)  # else it is a final of no speech that was noticed
+        known = state.voiced_at(out.now) is not None  # else it is a final of no speech that was noticed
         duration = state.voice if known else 0.0
         if refs.vad is None:
             duration = max(duration, least)  # nobody measures the voice: recognised words stand for speech long enough
@@ -335,7 +335,8 @@ class TurnActor(Actor[TurnState, TurnMessage]):
     @staticmethod
     def _late(state: TurnState, out: Outbox[TurnMessage]) -> TurnState:
         """A final in silence belongs to the speech that ended, or (too quiet for ``vad``) stands for itself."""
-        expected = state.phase in (Phase.DECIDING, Phase.DROPPED, Phase.HELD) and state.ended_at is not None
+        silent = state.phase in (Phase.DECIDING, Phase.WAITING, Phase.DROPPED, Phase.HELD)
+        expected = silent and state.ended_at is not None
         ended_at = state.ended_at if expected else out.now
         return replace(state, phase=Phase.DECIDING, ended_at=ended_at)
 
@@ -357,6 +358,7 @@ class TurnActor(Actor[TurnState, TurnMessage]):
         if state.phase is Phase.SPEAKING:
             if self._refs.vad is not None:
                 out.tell(self._refs.vad, RestartDetection())
+                at = min(at, out.now - round(state.silence * NS))  # the detector knows better when the voice ended
             return self._on_speech_ended(state, at, out)
         return self._end.decide(state, out) if state.phase is Phase.DECIDING else state
 
@@ -383,7 +385,7 @@ class TurnActor(Actor[TurnState, TurnMessage]):
         state = self.started(replace(state, options=options, rules=rules), out)
         if rules != state.rules:
             state = replace(state, question=Question(state.question.number))
-        if state.phase is not Phase.DECIDING:
+        if state.phase not in (Phase.DECIDING, Phase.WAITING):
             return state
         out.cancel_timer(ENDPOINTING)
-        return self._end.decide(state, out)
+        return self._end.decide(replace(state, phase=Phase.DECIDING), out)

@@ -78,7 +78,7 @@ class TurnEnd:
                 return self.drop(state, out)
             case Wait.COMMAND:
                 out.cancel_timer(ENDPOINTING)
-                return state
+                return replace(state, phase=Phase.WAITING)
             case Wait.RECOGNIZER:
                 self.wait(state, state.options.stt_conn_options.timeout, out)
                 return state

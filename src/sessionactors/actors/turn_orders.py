@@ -38,6 +38,8 @@ FLUSHING = "flush"
 RESET = "reset"
 RESET_WITHIN = 1.0
 """Seconds after which ``stt`` is told again to begin anew (it was being restarted)."""
+OVERDUE_BY = 1.0
+"""Seconds beyond its time after which a commit that is not answered is named as overdue."""
 JUST_CAME = 0.5
 """Seconds in which a final transcript counts as the last one."""
 
@@ -63,24 +65,33 @@ class TurnOrders:
         out.tell(stt, UtteranceEnded())
         if flush.silence:
             out.tell(self._refs.input, SilenceWanted(flush.silence))
-        out.timer(FLUSHING, flush.within, FlushOverdue())
-        return state
+        within = flush.within
+        if state.flush_due is not None:
+            within = min(within, max(0.0, (state.flush_due - out.now) / NS))
+        out.timer(FLUSHING, within, FlushOverdue())
+        out.oblige(FLUSHING, "the last words of the turn", within + OVERDUE_BY)
+        return replace(state, flush_due=out.now + round(within * NS))
 
     def _words_owed(self, state: TurnState, flush: FlushTurn, out: Outbox[TurnMessage]) -> bool:
-        said = state.said
-        last = state.last_final_at
-        if said.owes_words:
+        """Words were seen and not finished, or the voice was heard after the last that came of it."""
+        if state.said.owes_words:
             return True
+        last = state.last_final_at
         if last is not None and (out.now - last) / NS < JUST_CAME:
             return False
-        if state.phase is Phase.SPEAKING or (state.phase is Phase.DECIDING and not said.finals):
-            return True
-        return bool(flush.request) and self._refs.vad is None  # nobody knows whether the user spoke
+        if self._refs.vad is None:  # nobody knows whether the user spoke
+            return bool(flush.request)
+        voiced = state.voiced_at(out.now)
+        if voiced is None or (out.now - voiced) / NS > state.options.max_endpointing_delay:
+            return False
+        return voiced > max(last or 0, state.reset_at)
 
     def take_up(self, state: TurnState, out: Outbox[TurnMessage]) -> None:
         """After a restart: wait for what was waited for."""
-        if state.orders:
-            out.timer(FLUSHING, max(order.within for order in state.orders), FlushOverdue())
+        if state.flush_due is not None:
+            left = max(0.0, (state.flush_due - out.now) / NS)
+            out.timer(FLUSHING, left, FlushOverdue())
+            out.oblige(FLUSHING, "the last words of the turn", left + OVERDUE_BY)
         if state.resetting:
             out.timer(RESET, RESET_WITHIN, ResetOverdue())
 
@@ -90,8 +101,10 @@ class TurnOrders:
         if not orders:
             return state
         out.cancel_timer(FLUSHING)
-        owed = state.said.owes_words or (state.phase is Phase.SPEAKING and not state.said.finals)
-        by_hand = state.rules.ends_by is EndsBy.COMMAND or state.said.owes_words
+        out.discharge(FLUSHING)
+        voiced = state.voiced_at(out.now)
+        in_flight = voiced is not None and voiced > max(state.last_final_at or 0, state.reset_at)
+        give_up = state.said.owes_words or (in_flight and state.rules.ends_by is EndsBy.COMMAND)
         state = self._promote(state, out)
         if state.phase is Phase.SPEAKING:
             state = replace(state, ended_at=out.now)
@@ -102,12 +115,12 @@ class TurnOrders:
         if state.said.finals or (self._end.heard_by_model and by_call):
             state = self._end.commit(state, out, reply=all(order.reply for order in orders))
             turn = out.turn
-        elif state.phase in (Phase.SPEAKING, Phase.DECIDING):
+        elif state.phase in (Phase.SPEAKING, Phase.DECIDING, Phase.WAITING):
             state = self._end.drop(state, out)
-        if owed and by_hand:
+        if give_up:  # the turn is over: what is still said of it would begin another
             state = self._reset(state, out)
         self._answer(orders, turn, transcript, out)
-        return replace(state, orders=())
+        return replace(state, orders=(), flush_due=None)
 
     def _answer(
         self, orders: tuple[FlushTurn, ...], turn: str | None, transcript: str, out: Outbox[TurnMessage]
@@ -132,6 +145,7 @@ class TurnOrders:
         """Forget what was said and not committed, also what the recogniser has not said yet."""
         self._end.forget(out)
         out.cancel_timer(FLUSHING)
+        out.discharge(FLUSHING)
         if self._refs.realtime is not None:
             out.tell(self._refs.realtime, ClearUserAudio(self._refs.participant))
         self._answer(state.orders, None, "", out)
@@ -147,6 +161,7 @@ class TurnOrders:
             offered=False,
             preflight="",
             orders=(),
+            flush_due=None,
             unheard=Unheard(),
             window=TurnWindow(),
             exceeded=None,
@@ -160,7 +175,7 @@ class TurnOrders:
             return state
         out.tell(stt, ResetRecognition())
         out.timer(RESET, RESET_WITHIN, ResetOverdue())
-        return replace(state, resetting=True)
+        return replace(state, resetting=True, reset_at=out.now)
 
     def on_reset_overdue(self, state: TurnState, out: Outbox[TurnMessage]) -> TurnState:
         """Tell it again."""

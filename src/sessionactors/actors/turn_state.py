@@ -10,6 +10,7 @@ from sessionactors.messages.ear import FlushTurn
 from sessionactors.messages.turn import InterruptionWanted, UserActivity
 from sessionactors.model.events import AgentState, UserTurnExceededEvent
 from sessionactors.model.options import SessionOptions
+from sessionactors.runtime import NS
 
 from .barge_in import word_count
 from .dynamic_endpointing import DelayRange, PauseHistory, min_delay
@@ -27,6 +28,8 @@ class Phase(Enum):
     SPEAKING = "speaking"
     DECIDING = "deciding"
     """The user fell silent: words, an opinion or more silence are waited for."""
+    WAITING = "waiting"
+    """The user fell silent: somebody else says when the turn is over."""
     HELD = "held"
     """The words are too few for what is being said: they wait for more of them."""
     COMMITTED = "committed"
@@ -93,8 +96,12 @@ class TurnState:
     """What the floor was told last."""
     orders: tuple[FlushTurn, ...] = ()
     """Somebody waits for the turn to be committed."""
+    flush_due: int | None = None
+    """When the first of them does not wait any longer, ns."""
     resetting: bool = False
     """The recogniser is to begin anew: what it still says is given up."""
+    reset_at: int = 0
+    """When it was told so last, ns: what was heard before comes to nothing any more."""
     unheard: Unheard = field(default_factory=Unheard)
     window: TurnWindow = field(default_factory=TurnWindow)
     exceeded: UserTurnExceededEvent | None = None
@@ -121,6 +128,16 @@ class TurnState:
         if self.options.endpointing_mode == "dynamic":
             return min_delay(self.pauses, self.delays)
         return self.options.min_endpointing_delay
+
+    def voiced_at(self, now: int) -> int | None:
+        """When the voice of the turn was last heard, ns; None: it was not."""
+        match self.phase:
+            case Phase.SPEAKING:
+                return now - round(self.silence * NS)
+            case Phase.DECIDING | Phase.WAITING:
+                return self.ended_at
+            case _:
+                return None
 
     @property
     def quiet(self) -> bool:

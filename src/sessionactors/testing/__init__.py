@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .scenario import Scenario
     from .scenario_run import HeardAudio, Run, TimedEvent
     from .scripted_ear import Faults, ScriptedSTT, ScriptedTurnDetector, ScriptedVAD
+    from .scripted_listener import ScriptedStreamingTurnDetector
     from .scripted_llm import ScriptedLLM, ScriptedReply
     from .scripted_realtime import CLIENT_TURNS, SPEAKING, RealtimeScript, ScriptedRealtime
     from .scripted_realtime_session import ScriptedRealtimeSession
@@ -42,6 +43,7 @@ __all__ = [
     "ScriptedReply",
     "ScriptedResponse",
     "ScriptedSTT",
+    "ScriptedStreamingTurnDetector",
     "ScriptedTTS",
     "ScriptedTurnDetector",
     "ScriptedVAD",
@@ -60,6 +62,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "scenario_run": ("HeardAudio", "Run", "TimedEvent"),
     "scripted_ear": ("Faults", "ScriptedSTT", "ScriptedTurnDetector", "ScriptedVAD"),
     "realtime_script": ("ScriptedResponse",),
+    "scripted_listener": ("ScriptedStreamingTurnDetector",),
     "scripted_llm": ("ScriptedLLM", "ScriptedReply"),
     "scripted_realtime": ("CLIENT_TURNS", "SPEAKING", "RealtimeScript", "ScriptedRealtime"),
     "scripted_realtime_session": ("ScriptedRealtimeSession",),

@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias, cast
 
 from sessionactors.interfaces.llm import FunctionToolCall
 from sessionactors.interfaces.realtime import RealtimeCapabilities
-from sessionactors.interfaces.stt import STT
+from sessionactors.interfaces.stt import STT, SpeechEvent
 from sessionactors.interfaces.vad import VAD
 from sessionactors.model.errors import OptionError
 from sessionactors.runtime import ActorSystem
@@ -121,6 +121,7 @@ class Scenario:
         # Who interrupts in the first seconds of a script means it; a script about the warm-up says so.
         self._session_options: dict[str, object] = {"aec_warmup_duration": None, **session_options}
         self._sayings: list[Saying] = []
+        self._reports: list[tuple[float, SpeechEvent]] = []
         self._acts: list[Act] = []
         self._guests: list[str] = []
         self._commands: list[tuple[float, Command]] = []
@@ -163,6 +164,11 @@ class Scenario:
             raise OptionError(f"{participant!r} is not in the room: let them join first")
         self._sayings.append(Saying(text, at, until, stt_delay, tuple(interims), self._lines.index(participant)))
         self._reach(until + stt_delay)
+
+    def stt_reports(self, event: SpeechEvent, *, at: float) -> None:
+        """Let the caller's recogniser report something besides transcripts: a preflight, an edge of speech, usage."""
+        self._reports.append((at, event))
+        self._reach(at)
 
     def user_types(self, text: str, *, at: float, participant: str = CALLER) -> None:
         """Let the user type."""
@@ -361,6 +367,7 @@ class Scenario:
                 [interim for saying in self._sayings if saying.line == line for interim in saying.interims],
                 latency=latency,
                 faults=self._faults("stt"),
+                events=self._reports if line == 0 else (),
             )
             for line in range(len(self._lines))
         ]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
+from typing import TypeAlias
 
 from sessionactors.interfaces.stt import STT, SpeechEvent, SpeechEventType
 from sessionactors.interfaces.turn_detector import TurnDetector
@@ -23,6 +24,10 @@ AT_ONCE = 0.001
 """Seconds: what comes closer together than this was buffered, and is audio of the past."""
 NEAR = 0.1
 """Seconds of audio before a moment that must have been heard for it to be understood."""
+
+
+_Line: TypeAlias = tuple[float, float, SpeechEvent]
+"""When a recogniser says something, until when it must have heard for it, and what it says."""
 
 
 class Timeline:
@@ -164,6 +169,7 @@ class ScriptedSTT(STT):
         on_flush: finals do not come by themselves but with the first flush behind the end of their words.
         confidence: of each final.
         faults: when streams fail, hang or end.
+        events: (time of its coming, event) of any other kind: preflights, edges of speech, usage.
     """
 
     label = "scripted-stt"
@@ -177,17 +183,23 @@ class ScriptedSTT(STT):
         on_flush: bool = False,
         confidence: float | None = None,
         faults: Faults | None = None,
+        events: Sequence[tuple[float, SpeechEvent]] = (),
     ) -> None:
         self.timeline = Timeline()
         self.streams = 0
         """Streams opened so far."""
         self.flushes: list[float] = []
         """When flushes were read."""
-        self._finals = list(finals)
-        self._interims = list(interims)
-        self._latency = latency
+        final, interim = SpeechEventType.FINAL_TRANSCRIPT, SpeechEventType.INTERIM_TRANSCRIPT
+        self._script: list[_Line] = sorted(
+            [
+                *((at, at - latency, SpeechEvent(final, text, confidence=confidence)) for at, text in finals),
+                *((at, at, SpeechEvent(interim, text)) for at, text in interims),
+                *((at, at, event) for at, event in events),
+            ],
+            key=lambda line: line[0],
+        )
         self._on_flush = on_flush
-        self._confidence = confidence
         self._faults = faults or Faults()
 
     async def transcribe(
@@ -196,11 +208,7 @@ class ScriptedSTT(STT):
         """Events at their times, as far as their audio was heard."""
         self.streams += 1
         reader = _Reader(aiter(audio), self.timeline)
-        script = sorted(
-            [(at, at - self._latency, text, SpeechEventType.FINAL_TRANSCRIPT) for at, text in self._finals]
-            + [(at, at, text, SpeechEventType.INTERIM_TRANSCRIPT) for at, text in self._interims],
-            key=lambda line: line[0],
-        )
+        script = list(self._script)
         try:
             while True:
                 read_on = await reader.read_until(self._next_time(script))
@@ -211,20 +219,19 @@ class ScriptedSTT(STT):
                 for line in [line for line in script if self._due(line, now, reader)]:
                     script.remove(line)
                     if reader.heard(line[1]):
-                        confidence = self._confidence if line[3] is SpeechEventType.FINAL_TRANSCRIPT else None
-                        yield SpeechEvent(line[3], line[2], confidence=confidence)
+                        yield line[2]
                 if not read_on:
                     return
         finally:
             await reader.aclose()
 
-    def _due(self, line: tuple[float, float, str, SpeechEventType], now: float, reader: _Reader) -> bool:
-        at, words_end, _, kind = line
-        if self._on_flush and kind is SpeechEventType.FINAL_TRANSCRIPT:
+    def _due(self, line: _Line, now: float, reader: _Reader) -> bool:
+        at, words_end, event = line
+        if self._on_flush and event.type is SpeechEventType.FINAL_TRANSCRIPT:
             return reader.flushed_after(words_end)
         return now >= at - 1e-9 and reader.position >= words_end - NEAR / 2  # audio may come late
 
-    def _next_time(self, script: Sequence[tuple[float, float, str, SpeechEventType]]) -> float | None:
+    def _next_time(self, script: Sequence[_Line]) -> float | None:
         now = self.timeline.now()
         times = [line[0] for line in script if line[0] > now]
         fault = self._faults.due()
