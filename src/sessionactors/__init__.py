@@ -89,6 +89,8 @@ if TYPE_CHECKING:
         SpeechCreatedEvent,
         UserInputTranscribedEvent,
         UserStateChangedEvent,
+        UserTranscriptionTimeoutEvent,
+        UserTurnExceededEvent,
     )
     from .model.instructions import Instructions
     from .model.metrics import (
@@ -379,6 +381,8 @@ __all__ = [
     "UpdatePromptArgs",
     "UserInputTranscribedEvent",
     "UserStateChangedEvent",
+    "UserTranscriptionTimeoutEvent",
+    "UserTurnExceededEvent",
     "UserTurnLimitOptions",
     "VADCapabilities",
     "VADError",
@@ -512,6 +516,8 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "SpeechCreatedEvent",
         "UserInputTranscribedEvent",
         "UserStateChangedEvent",
+        "UserTranscriptionTimeoutEvent",
+        "UserTurnExceededEvent",
     ),
     "model.instructions": ("Instructions",),
     "model.metrics": (

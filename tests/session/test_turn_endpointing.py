@@ -234,26 +234,26 @@ def test_a_user_who_pauses_is_given_time() -> None:
 # -- too few words ---------------------------------------------------------------------------------------------------
 
 
-def held(**options: object) -> Scenario:
-    """The agent tells a story from about 3.5 s; at 6 s the user says one word, where two interrupt."""
+def held(frame_ms: int = 20, **options: object) -> Scenario:
+    """The agent tells a story from 3.5 to 9.5 s; at 5 s the user says one word, where two interrupt."""
     interruption = {"min_words": 2, **options}
-    scenario = Scenario(keeper(), turn_handling={"interruption": interruption})
+    scenario = Scenario(keeper(), frame_ms=frame_ms, turn_handling={"interruption": interruption})
     scenario.user_says("Tell me a story.", at=0.5, until=2.5)
     scenario.llm_replies(STORY)
-    scenario.tts_speaks(duration=15.0)
-    scenario.user_says("Yes.", at=6.0, until=6.5)
+    scenario.tts_speaks(duration=6.0)
+    scenario.user_says("Yes.", at=5.0, until=5.5)
     scenario.llm_otherwise("Fine.")
     return scenario
 
 
 def test_f26_a_held_utterance_is_kept_and_merged_with_fresh_anchors() -> None:
     scenario = held()
-    scenario.user_says("Please stop now.", at=10.0, until=11.5)
+    scenario.user_says("Please stop now.", at=7.0, until=8.5)
     run = played(scenario)
     assert [text for _, text in turns_at(run)] == ["Tell me a story.", "Yes. Please stop now."]
     (message,) = (item for item in run.history if isinstance(item, ChatMessage) and "stop" in item.text_content)
     spoke = message.metrics["started_speaking_at"] - _origin(run)
-    assert spoke == near(10.0), "the turn began with its own speech, not with the held word"
+    assert spoke == near(7.0), "the turn began with its own speech, not with the held word"
 
 
 def _origin(run: Run) -> float:
@@ -264,16 +264,16 @@ def _origin(run: Run) -> float:
 
 def test_f26_a_held_utterance_is_stored_when_the_session_closes() -> None:
     run = played(held())
-    assert run.audible("speech-1") == [(near(3.5), near(18.5))]
+    assert run.audible("speech-1") == [(near(3.5), near(9.5))]
     assert run.conversation[-1] == ("user", "Yes.")
     assert run.told(SilenceSpeech) == []
 
 
 def test_enough_words_are_not_held() -> None:
     scenario = held()
-    scenario.user_says("Yes. Stop.", at=10.0, until=10.4)
+    scenario.user_says("Yes. Stop.", at=7.0, until=7.4)
     run = played(scenario)
-    assert turns_at(run)[-1] == (near(10.9), "Yes. Yes. Stop.")
+    assert turns_at(run)[-1] == (near(7.9), "Yes. Yes. Stop.")
 
 
 def test_one_word_is_a_turn_while_nobody_speaks() -> None:
@@ -291,8 +291,8 @@ def test_a_protected_speech_holds_no_words() -> None:
 
 def test_p03_held_words_are_conserved_in_any_order() -> None:
     def scenario() -> Scenario:
-        made = held()
-        made.user_says("Please stop now.", at=7.2, until=8.0)
+        made = held(frame_ms=100)
+        made.user_says("Please stop now.", at=6.2, until=7.0)
         return made
 
     explore(scenario, schedules=20)

@@ -81,7 +81,8 @@ class TurnWatch:
 
     def tell_exceeded(self, state: TurnState, out: Outbox[TurnMessage]) -> TurnState:
         """Let the agent know that the user goes on too long, unless the turn ends by itself or a reply is coming."""
-        ending = state.phase is Phase.DECIDING and state.rules.voice_interrupts
+        silent = state.phase is Phase.DECIDING or (state.phase is Phase.SPEAKING and state.silence > 0)
+        ending = silent and state.rules.voice_interrupts
         if state.exceeded is None or ending or state.agent_state == "thinking":
             return state
         if state.agent_state != "speaking":
