@@ -25,6 +25,7 @@ from sessionactors.messages.agent import (
     TaskAwaited,
     TaskEnded,
 )
+from sessionactors.messages.deferred import TurnSettled
 from sessionactors.messages.floor import FloorDrained, ScheduleSpeech, TurnClaim, TurnClaimed
 from sessionactors.messages.history import (
     AgentRevised,
@@ -325,6 +326,7 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
     ) -> AgentActorState:
         turn = state.turns[0]
         out.discharge(turn.turn)
+        out.tell(self._wiring.floor, TurnSettled(turn.turn))
         if turn.typed and not replied:
             out.tell(self._wiring.supervisor, TurnUnanswered(turn.turn))
         state = self._claim(_next_turn(state), out)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TypeAlias, assert_never
 
 from sessionactors.interfaces.speech_spec import SpeechSpec
+from sessionactors.messages.deferred import QuietOver, QuietWanted, SpeechEnded, TurnSettled
 from sessionactors.messages.floor import (
     DrainFloor,
     FalseInterruptionDue,
@@ -41,11 +42,9 @@ from sessionactors.messages.session import (
     SpeechQuiet,
 )
 from sessionactors.messages.speech import ToolsReviewed
-from sessionactors.messages.turn import Decided, InterruptionWanted, TurnOffered, UserActivity
+from sessionactors.messages.turn import InterruptionWanted, TurnOffered, UserActivity
 from sessionactors.model.events import (
-    SpeechCreatedEvent,
     SpeechFinishedNote,
-    SpeechOpenedNote,
     SpeechScheduledNote,
 )
 from sessionactors.model.speech import SpeechSource
@@ -54,14 +53,18 @@ from sessionactors.runtime import (
     Actor,
     ChildSpec,
     Outbox,
+    Ref,
     Restart,
     message,
 )
 
+from . import floor_quiet
 from .floor_cut import Cutting
 from .floor_gate import begin_warmup, end_warmup, follow_options, go_on_warming, keep_gate
+from .floor_news import announce, tell_end
 from .floor_pause import Pausing, await_first_sound, pause_summary
-from .floor_state import Entry, FloorState, UserFacts, is_user_speaking, with_changes, with_hold
+from .floor_quiet import QuietFact
+from .floor_state import Entry, FloorState, claimed, is_user_speaking, with_changes, with_hold
 from .floor_users import UserFact, UsersVoice
 from .speech import Speech
 from .wiring import Wiring
@@ -92,6 +95,7 @@ FloorMessage: TypeAlias = (
     | PauseRefused
     | FalseInterruptionDue
     | WarmupOver
+    | QuietFact
     | HoldFloor
     | GapElapsed
 )
@@ -113,7 +117,8 @@ class Floor(Actor[FloorState, FloorMessage]):
 
     def receive(self, state: FloorState, message: FloorMessage, out: Outbox[FloorMessage]) -> FloorState:
         """One message."""
-        return keep_gate(self._handle(state, message, out), self._wiring, out)
+        state = keep_gate(self._handle(state, message, out), self._wiring, out)
+        return floor_quiet.give(state, out)
 
     def _handle(self, state: FloorState, message: FloorMessage, out: Outbox[FloorMessage]) -> FloorState:
         match message:
@@ -160,6 +165,8 @@ class Floor(Actor[FloorState, FloorMessage]):
                 return self._next(follow_options(replace(state, options=message), out), out)
             case WarmupOver():
                 return self._users.consider(end_warmup(state, out), out)
+            case QuietWanted() | QuietOver() | TurnSettled():
+                return floor_quiet.follow(state, message)
             case HoldFloor():
                 return self._on_hold(state, out)
             case GapElapsed():
@@ -172,6 +179,7 @@ class Floor(Actor[FloorState, FloorMessage]):
         for name, entry in state.entries.items():
             self._cutting.silence(entry, out.now, out)
             self._report_end(name, True, error, out)
+            tell_end(entry, True, 0, out)
         claims = state.claims
         for turn in claims:
             out.tell(self._wiring.agent, TurnClaimed(turn))
@@ -184,14 +192,14 @@ class Floor(Actor[FloorState, FloorMessage]):
 
     def _on_schedule(self, state: FloorState, order: ScheduleSpeech, out: Outbox[FloorMessage]) -> FloorState:
         if order.answers is None:
-            return self._begin(state, order.spec, out)
+            return self._begin(state, order.spec, out, order.report_to)
         current = state.entries.get(state.current or "")
         if current is not None and current.interrupted and not state.held:
             # What was heard of the current speech enters the history first; the reply is on its way all the same.
             self._say_scheduled(order.spec, out)
             return replace(state, deferred=(*state.deferred, order))
         out.tell(self._wiring.history, AppendItems((order.answers,), agent=order.spec.agent.key))
-        return self._begin(state, order.spec, out)
+        return self._begin(state, order.spec, out, order.report_to)
 
     def _begin_deferred(self, state: FloorState, out: Outbox[FloorMessage]) -> FloorState:
         deferred, state = state.deferred, replace(state, deferred=())
@@ -207,28 +215,20 @@ class Floor(Actor[FloorState, FloorMessage]):
             self._report_end(order.spec.id, True, None, out)
         return replace(state, deferred=())
 
-    def _begin(self, state: FloorState, spec: SpeechSpec, out: Outbox[FloorMessage]) -> FloorState:
+    def _begin(
+        self,
+        state: FloorState,
+        spec: SpeechSpec,
+        out: Outbox[FloorMessage],
+        report_to: Ref[SpeechEnded] | None = None,
+    ) -> FloorState:
         scope = out.open_scope(spec.id)
         myself = out.myself
         wiring = self._wiring
         ref = out.spawn(spec.id, lambda: Speech(wiring, spec, scope, myself), ChildSpec(Restart.TEMPORARY))
         out.watch(ref, lambda end: SpeechGone(spec.id, end.error))
-        entry = Entry(spec, ref, scope, state.scheduled, spec.allow_interruptions)
-        out.tell(
-            wiring.supervisor,
-            Publish(SpeechOpenedNote(spec.id, spec.allow_interruptions, spec.priority, spec.input_modality)),
-        )
-        out.tell(
-            wiring.supervisor,
-            Publish(
-                SpeechCreatedEvent(
-                    speech_id=spec.id,
-                    source=spec.source.value,
-                    user_initiated=spec.user_initiated,
-                    created_at=out.wall(),
-                )
-            ),
-        )
+        entry = Entry(spec, ref, scope, state.scheduled, spec.allow_interruptions, report_to=report_to)
+        announce(spec, wiring, out)
         state = replace(state, entries={**state.entries, spec.id: entry}, scheduled=state.scheduled + 1)
         state = self._next(self._cutting.obey_early(state, spec.id, out), out)
         self._say_scheduled(spec, out)
@@ -304,6 +304,7 @@ class Floor(Actor[FloorState, FloorMessage]):
         if end.speech not in state.entries:
             return state
         self._report_end(end.speech, end.interrupted, end.error, out)
+        tell_end(state.entries[end.speech], end.interrupted, end.items, out)
         return self._remove(state, end.speech, out)
 
     def _on_gone(
@@ -316,6 +317,7 @@ class Floor(Actor[FloorState, FloorMessage]):
         if not entry.interrupted:
             self._cutting.silence(entry, out.now, out)
         self._report_end(speech, True, error, out)
+        tell_end(entry, True, 0, out)
         return self._remove(state, speech, out)
 
     def _report_end(
@@ -348,7 +350,8 @@ class Floor(Actor[FloorState, FloorMessage]):
 
     def _on_claim(self, state: FloorState, turn: str, out: Outbox[FloorMessage]) -> FloorState:
         """The user's turn is complete: cut off what is being said, and what works in the background."""
-        state = replace(state, claims=(*state.claims, turn), users=_claimed(state.users))
+        answering = state.answering | {turn}
+        state = replace(state, claims=(*state.claims, turn), answering=answering, users=claimed(state.users))
         current = state.entries.get(state.current or "")
         if current is not None and current.allow_interruptions:
             state = self._cutting.cut(state, current, out.now, out)
@@ -381,16 +384,9 @@ class Floor(Actor[FloorState, FloorMessage]):
             "background": [name for name, entry in state.entries.items() if entry.background],
             "user_speaking": is_user_speaking(state),
             "pause": None if state.pause is None else pause_summary(state.pause),
+            **floor_quiet.summary(state),
             "pauses": state.pauses,
             "false_interruptions": state.false_interruptions,
             "aec_warmup": state.warmup.value,
             "recognisers_get_silence": state.substituting,
         }
-
-
-def _claimed(users: Mapping[str, UserFacts]) -> Mapping[str, UserFacts]:
-    """The turns that were committed have had their effect."""
-    return {
-        name: replace(user, decided=Decided.DROPPED) if user.decided is Decided.COMMITTED else user
-        for name, user in users.items()
-    }

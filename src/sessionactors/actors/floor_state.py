@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from sessionactors.interfaces.speech_spec import SpeechSpec
+from sessionactors.messages.deferred import QuietWanted, SpeechEnded
 from sessionactors.messages.floor import DrainFloor, ScheduleSpeech
 from sessionactors.messages.session import OptionsChanged
 from sessionactors.messages.turn import Decided, InterruptionWanted
@@ -43,6 +44,8 @@ class Entry:
     interrupted: bool = False
     holds: frozenset[str] = frozenset()
     """Who protects it besides: tasks that its tools await."""
+    report_to: Ref[SpeechEnded] | None = None
+    """Who wants to be told of its end."""
 
     @property
     def allow_interruptions(self) -> bool:
@@ -134,6 +137,12 @@ class FloorState:
     """User turns that wait for the current speech to be cut off and accounted for."""
     last_end: int | None = None
     """When the last speech ceased to be heard."""
+    answering: frozenset[str] = frozenset()
+    """User turns whose reply is being decided on."""
+    quiet_wanted: tuple[QuietWanted, ...] = ()
+    """Who waits for the quiet, the longest wait first."""
+    quiet_for: str | None = None
+    """Who has the quiet."""
     held: bool = False
     """The session is closing: nothing is granted."""
     scheduled: int = 0
@@ -201,3 +210,11 @@ def is_drained(state: FloorState, drain: DrainFloor) -> bool:
     """Whether none is left, and none will be made."""
     coming = any(order.spec.agent.key in drain.agents for order in state.deferred)
     return not coming and not to_be_drained(state, drain)
+
+
+def claimed(users: Mapping[str, UserFacts]) -> Mapping[str, UserFacts]:
+    """The turns that were committed have had their effect."""
+    return {
+        name: replace(user, decided=Decided.DROPPED) if user.decided is Decided.COMMITTED else user
+        for name, user in users.items()
+    }

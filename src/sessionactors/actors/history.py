@@ -76,10 +76,11 @@ class History(Actor[HistoryState, HistoryMessage]):
     def receive(self, state: HistoryState, message: HistoryMessage, out: Outbox[HistoryMessage]) -> HistoryState:
         """Change it, or answer with the present version."""
         match message:
-            case AppendItems(items, add_to_context, agent, had_by_model):
+            case AppendItems(items, add_to_context, agent, had_by_model, in_history):
                 if add_to_context and not had_by_model and self._wiring.realtime is not None:
                     out.tell(self._wiring.realtime, ContextGrew(items))
-                state = replace(self._added(state, items, out), running=still_open(state.running, items))
+                if in_history:
+                    state = replace(self._added(state, items, out), running=still_open(state.running, items))
                 return self._remember(state, agent, items, out) if add_to_context else state
             case ContextWanted(request, reply_to, agent):
                 memory = _memory(state, agent) or state.memories[state.in_charge]

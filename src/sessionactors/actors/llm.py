@@ -234,7 +234,8 @@ class LLMActor(Actor[LLMState, LLMMessage]):
         if error is not None:
             return self._on_failure(state, request, reportable(error, self._label(request.order)), out)
         model = self._model_of(request.order)
-        if request.first_at is None and (model is None or not model.may_be_silent):
+        may_be_silent = request.order.may_be_empty or (model is not None and model.may_be_silent)
+        if request.first_at is None and not may_be_silent:
             silent = APIError(f"{self._label(request.order)} answered with neither text nor calls")
             return self._on_failure(state, request, silent, out)
         return self._answer_done(state, request, out.now if request.first_at is None else request.first_at, out)

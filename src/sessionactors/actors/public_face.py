@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 from sessionactors.messages.history import HistoryChanged
 from sessionactors.messages.session import EventRaised
+from sessionactors.messages.tools import ToolFinished, ToolsRunning
 from sessionactors.messages.turn import UserSpeechFact
 from sessionactors.model.chat import AgentHandoff, ChatMessage
 from sessionactors.model.events import (
     AgentStateChangedEvent,
     ConversationItemAddedEvent,
     ErrorEvent,
+    FunctionToolsExecutedEvent,
     HistoryNote,
     MetricsCollectedEvent,
     PublicEvent,
@@ -59,6 +61,14 @@ class PublicFace:
             return state
         self.emit(state, SessionUsageUpdatedEvent(usage, out.wall()), out)
         return replace(state, usage=usage)
+
+    def tools(
+        self, state: SupervisorState, fact: ToolFinished | ToolsRunning, out: Outbox[SupervisorMessage]
+    ) -> SupervisorState:
+        """The number of open calls has changed; or one ended whose speech is gone and cannot say so."""
+        if isinstance(fact, ToolsRunning):
+            return replace(state, tools_running=fact.count)
+        return self.publish(state, FunctionToolsExecutedEvent((fact.call,), (fact.output,), out.wall()), out)
 
     def facts_changed(
         self, state: SupervisorState, facts: AgentFacts, at: int, out: Outbox[SupervisorMessage]

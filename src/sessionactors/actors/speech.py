@@ -50,7 +50,7 @@ from sessionactors.messages.speech import (
     ToolsReviewed,
     WholeText,
 )
-from sessionactors.messages.tools import CallsSuperseded, ToolFinished
+from sessionactors.messages.tools import CallsSuperseded, ToolAnswer, ToolAnswered, ToolFinished
 from sessionactors.messages.tts import ResendText, SynthesisFailed
 from sessionactors.model.chat import ChatMessage, FunctionCall, FunctionCallOutput
 from sessionactors.model.events import SpeechItemNote, SpeechStepNote
@@ -61,7 +61,7 @@ from .component_metadata import metadata_of
 from .recording import Recording
 from .request_context import context_of, tool_choice_of, tools_of
 from .speech_request import StepNames, adopt, read_source, say_by_model
-from .speech_state import SpeechState
+from .speech_state import REVIEW_WITHIN, SpeechState
 from .speech_text import SpeechText
 from .speech_tools import SpeechTools
 from .wiring import Wiring
@@ -72,7 +72,7 @@ SpeechMessage: TypeAlias = (
     | ContextSnapshot
     | LLMAnswer
     | PlayoutReport
-    | ToolFinished
+    | ToolAnswer
     | ToolsReviewed
     | SourceText
     | SourceTextEnded
@@ -84,9 +84,6 @@ SpeechMessage: TypeAlias = (
 
 SETTLE_WITHIN = 5.0
 """Seconds after an interruption in which its accounts must balance; then the handle is done without (as in LiveKit)."""
-
-REVIEW_WITHIN = 1.0
-"""Seconds in which the user's callbacks may cancel the reply to tools; then it follows: no silence for ever."""
 
 
 class Speech(Actor[SpeechState, SpeechMessage]):
@@ -141,7 +138,7 @@ class Speech(Actor[SpeechState, SpeechMessage]):
                 return self._on_context(state, message, out)
             case FloorGranted():
                 return self._on_granted(state, out)
-            case ToolFinished():
+            case ToolFinished() | ToolAnswered():
                 return self._step_over(self._tools.finished(state, message), out)
             case ToolsReviewed():
                 return self._on_reviewed(state, message, out)
@@ -189,6 +186,7 @@ class Speech(Actor[SpeechState, SpeechMessage]):
                 model=model if isinstance(model, LLM) else None,
                 instructions=spec.instructions,
                 segment=self._text.message(state),
+                may_be_empty=spec.may_be_empty,
             ),
         )
         marks = GenerationMarks(spec.user_stopped_at, out.now, model=metadata_of(model))
@@ -312,7 +310,7 @@ class Speech(Actor[SpeechState, SpeechMessage]):
             return state
         if state.playing or (state.unheard and not state.interrupted):
             return state
-        state = self._tools.start(state, out)
+        state = self._tools.start(self._text.heard(state, out), out)
         if any(record.finished is None for record in state.calls):
             return self._release(state, out)
         if state.reviewing:
@@ -323,15 +321,19 @@ class Speech(Actor[SpeechState, SpeechMessage]):
         if state.interrupted or state.error is not None or not (reply or state.handoff):
             return self._settle(self._tools.hand_over(state, out), out, stop=True)
         out.timer("review", REVIEW_WITHIN, ToolsReviewed(self._spec.id, state.step, reply=True))
-        return self._release(replace(state, reviewing=True, reply_wanted=reply), out)
+        state = self._release(replace(state, reviewing=True, reply_wanted=reply), out)
+        if reply:
+            out.tell(self._floor, FloorWanted(self._spec.id, ready=False))  # no other comes first
+        return state
 
     def _on_reviewed(self, state: SpeechState, review: ToolsReviewed, out: Outbox[SpeechMessage]) -> SpeechState:
         if not state.reviewing or review.step != state.step or state.interrupted:
             return state
         out.cancel_timer("review")
         state = self._tools.hand_over(state, out, refused=not review.handoff)
-        go_on = review.reply and state.reply_wanted
-        return self._next_step(state, out) if go_on else self._settle(state, out, stop=True)
+        return (
+            self._next_step(state, out) if review.reply and state.reply_wanted else self._settle(state, out, stop=True)
+        )
 
     def _release(self, state: SpeechState, out: Outbox[SpeechMessage]) -> SpeechState:
         """Heard for now: others may speak while the tools run."""
@@ -345,7 +347,6 @@ class Speech(Actor[SpeechState, SpeechMessage]):
         step = state.step + 1
         scope = out.open_scope(f"step-{step}", self._scope)
         out.tell(self._wiring.supervisor, Publish(SpeechStepNote(self._spec.id, step)))
-        out.tell(self._floor, FloorWanted(self._spec.id, ready=False))
         state = SpeechState(step=step, scope=scope, released=True, own=state.own, handing_over=state.handing_over)
         out.tell(self._wiring.history, ContextWanted(self._request(state), out.myself, self._spec.agent.key))
         return state
@@ -373,7 +374,7 @@ class Speech(Actor[SpeechState, SpeechMessage]):
     def _settle(self, state: SpeechState, out: Outbox[SpeechMessage], *, stop: bool = False) -> SpeechState:
         """Tell the floor that the speech is over. The actor itself lives on until its last tool has been stored."""
         if not state.settled:
-            out.tell(self._floor, SpeechFinished(self._spec.id, state.interrupted, state.error))
+            out.tell(self._floor, SpeechFinished(self._spec.id, state.interrupted, state.error, len(state.own)))
         if stop:
             out.cancel_timer("accounts")
             out.stop(out.myself, "over")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from sessionactors.interfaces.llm import FunctionToolCall
 from sessionactors.interfaces.user_code import UserAgent
 from sessionactors.messages.output import GENERATION_UNMARKED, GenerationMarks
-from sessionactors.messages.tools import ToolFinished
+from sessionactors.messages.tools import ToolAnswered, ToolFinished
 from sessionactors.messages.tts import AudioCredit, CancelSynthesis
 from sessionactors.model.chat import (
     FunctionCall,
@@ -16,6 +16,9 @@ from sessionactors.model.tool_arguments import canonical_arguments
 from sessionactors.model.tools import ANY_TOOL, ToolFlag
 from sessionactors.runtime import Ref, Scope
 
+REVIEW_WITHIN = 1.0
+"""Seconds in which the user's callbacks may cancel the reply to tools; then it follows: no silence for ever."""
+
 
 @dataclass(frozen=True, slots=True)
 class CallRecord:
@@ -23,7 +26,7 @@ class CallRecord:
 
     call: FunctionCall
     told: bool = False
-    finished: ToolFinished | None = None
+    finished: ToolFinished | ToolAnswered | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,8 @@ class SpeechState:
     """Another agent takes over: what follows is without tools."""
     interrupted: bool = False
     released: bool = False
+    heard: bool = False
+    """What the step says has been heard, or will not be; people have been told."""
     settled: bool = False
     """The floor has been told that the speech is over."""
     marks: GenerationMarks = GENERATION_UNMARKED

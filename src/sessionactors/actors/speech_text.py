@@ -18,7 +18,9 @@ from sessionactors.messages.output import (
     SegmentTextEnded,
 )
 from sessionactors.messages.realtime import SegmentHeard
+from sessionactors.messages.session import Publish
 from sessionactors.messages.tts import CancelSynthesis, EndOfText, ResendText, SpeakText
+from sessionactors.model.events import SpeechHeardNote
 from sessionactors.runtime import Outbox, Scope
 
 from .speech_state import SpeechState, TextSegment
@@ -38,6 +40,12 @@ class SpeechText:
         self._scope = scope
         self._voice = spec.agent.components.tts
         self._who = voice_of(spec, wiring.components)
+
+    def heard(self, state: SpeechState, out: Outbox[SpeechMessage]) -> SpeechState:
+        """What the step says has been heard, or will not be: who waits for that is told, once."""
+        if not state.heard:
+            out.tell(self._wiring.supervisor, Publish(SpeechHeardNote(self._spec.id, state.step)))
+        return replace(state, heard=True)
 
     @property
     def with_audio(self) -> bool:

@@ -10,7 +10,7 @@ from sessionactors.interfaces.speech_spec import SpeechSpec
 from sessionactors.messages.agent import HandOver
 from sessionactors.messages.history import AppendItems
 from sessionactors.messages.session import Publish
-from sessionactors.messages.tools import CallsStored, RunTool, ToolFinished
+from sessionactors.messages.tools import CallsStored, RunTool, ToolAnswered, ToolFinished
 from sessionactors.model.chat import FunctionCall, FunctionCallOutput
 from sessionactors.model.events import FunctionToolsExecutedEvent
 from sessionactors.runtime import Outbox, Scope
@@ -48,8 +48,8 @@ class SpeechTools:
         return replace(state, calls=calls)
 
     @staticmethod
-    def finished(state: SpeechState, end: ToolFinished) -> SpeechState:
-        """A call has its one record."""
+    def finished(state: SpeechState, end: ToolFinished | ToolAnswered) -> SpeechState:
+        """A call has its one record; or its tool goes on in the background, and this is its answer."""
         calls = tuple(
             replace(record, finished=end) if record.call.call_id == end.call_id and record.finished is None else record
             for record in state.calls

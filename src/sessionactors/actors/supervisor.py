@@ -48,7 +48,6 @@ from sessionactors.model.events import (
     CloseReason,
     ContextNote,
     ErrorEvent,
-    FunctionToolsExecutedEvent,
     SessionReady,
 )
 from sessionactors.runtime import (
@@ -67,6 +66,7 @@ from sessionactors.runtime import (
 from . import error_policy, states
 from .agent import AgentActor
 from .closing import CloseProtocol, FinishSession, ear_name
+from .deferred import Deferred
 from .error_policy import failure_event
 from .floor import Floor
 from .history import History
@@ -173,11 +173,21 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
         wiring.history = out.spawn("history", lambda: History(wiring), RESTARTED_ONCE)
         wiring.llm = start_model(wiring, out, freely=RESTARTED_FREELY, once=RESTARTED_ONCE)
         wiring.tools = out.spawn("tools", lambda: ToolsActor(wiring), RESTARTED_FREELY)
+        wiring.deferred = out.spawn("deferred", lambda: Deferred(wiring), RESTARTED_FREELY)
         wiring.tts = out.spawn("tts", lambda: TTSActor(wiring), RESTARTED_FREELY)
         wiring.output = out.spawn("output", lambda: Output(wiring), RESTARTED_FREELY)
         wiring.floor = out.spawn("floor", lambda: Floor(wiring), RESTARTED_ONCE)
         wiring.agent = out.spawn("agent", lambda: AgentActor(wiring), RESTARTED_ONCE)
-        for ref in (wiring.history, wiring.llm, wiring.tools, wiring.tts, wiring.output, wiring.floor, wiring.agent):
+        for ref in (
+            wiring.history,
+            wiring.llm,
+            wiring.tools,
+            wiring.deferred,
+            wiring.tts,
+            wiring.output,
+            wiring.floor,
+            wiring.agent,
+        ):
             out.watch(ref, _ended)
         transport = components.transport
         if transport is not None:
@@ -278,11 +288,8 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
                 return self._closing.part_ended(state, "room", out)
             case FinishClose():
                 return self._closing.finish(state, out)
-            case ToolFinished():
-                event = FunctionToolsExecutedEvent((message.call,), (message.output,), out.wall())
-                return self._face.publish(state, event, out)
-            case ToolsRunning(count):
-                return replace(state, tools_running=count)
+            case ToolFinished() | ToolsRunning():
+                return self._face.tools(state, message, out)
             case ActorEnded(path, error):
                 return self._on_actor_ended(state, path, error, out)
             case DropInEnded():

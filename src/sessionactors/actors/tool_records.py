@@ -18,6 +18,7 @@ INTERNAL_ERROR = "An internal error occurred"
 
 STOPPED = "The tool was stopped before it finished; its effect is unknown."
 NEVER_STARTED = "The call was cancelled before it started."
+LATE_HANDOFF = "A tool that has answered its call already cannot hand over to another agent."
 CLOSED = "The session closed before the tool finished."
 
 
@@ -55,9 +56,9 @@ def output_of(order: RunTool, text: str, out: Outbox[M], *, is_error: bool, repl
     )
 
 
-def ended_event(call_id: str, outcome: ToolOutcome, output: FunctionCallOutput) -> ToolCallEnded:
+def ended_event(pair_id: str, call_id: str, outcome: ToolOutcome, output: FunctionCallOutput) -> ToolCallEnded:
     """What people are told."""
     status: Literal["done", "error", "cancelled"] = "error"
     if outcome in ("completed", "cancelled"):
         status = "done" if outcome == "completed" else "cancelled"
-    return ToolCallEnded(call_id, call_id, output.output or None, status)
+    return ToolCallEnded(pair_id, call_id, output.output or None, status)

@@ -8,14 +8,13 @@ tool did before is not known, so nothing is run twice), and takes up those again
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeAlias, assert_never
 
 from sessionactors.interfaces.tool_link import Approval, CallSuperseded, Entry
-from sessionactors.interfaces.user_code import UserAgent
-from sessionactors.messages.history import AppendItems, CallRuns
-from sessionactors.messages.session import Publish
+from sessionactors.messages.deferred import Quiet, QuietOver, QuietWanted
+from sessionactors.messages.history import CallRuns
 from sessionactors.messages.tools import (
     ApprovalGiven,
     ApprovalWanted,
@@ -25,30 +24,28 @@ from sessionactors.messages.tools import (
     CallsLost,
     CallsStored,
     CallsSuperseded,
+    CallUpdated,
+    QuietAsked,
     RunTool,
     SpeechLost,
     ToolFinished,
     ToolOutcome,
     ToolReturned,
-    ToolsRunning,
 )
-from sessionactors.model.chat import FunctionCallOutput
 from sessionactors.model.errors import ToolTimeoutError
-from sessionactors.model.events import ErrorEvent
 from sessionactors.model.tool_events import (
     ToolApprovalRequested,
     ToolApprovalResolved,
     ToolCallStarted,
-    ToolExecutionUpdate,
-    ToolExecutionUpdatedEvent,
 )
 from sessionactors.runtime import NS, Actor, EffectPort, Outbox, Ref
 
 from . import duplicates, task_tools, tool_records, tools_state
 from .retry_policy import reportable
-from .tool_link import EffectLink
-from .tool_records import CLOSED, NEVER_STARTED, STOPPED, output_of
-from .tools_state import OpenCall, ToolsState, Unstored, with_call
+from .tool_ends import CallEnds, obligation_of, owner_of, timer_of
+from .tool_link import EffectLink, QuietGiven
+from .tool_records import CLOSED, LATE_HANDOFF, STOPPED, output_of
+from .tools_state import OpenCall, ToolsState, with_call
 from .wiring import Wiring
 
 ToolsMessage: TypeAlias = (
@@ -60,6 +57,9 @@ ToolsMessage: TypeAlias = (
     | ApprovalWanted
     | ApprovalGiven
     | CallBegan
+    | CallUpdated
+    | QuietAsked
+    | Quiet
     | CallOverdue
     | ToolReturned
     | CallsLost
@@ -76,6 +76,7 @@ class ToolsActor(Actor[ToolsState, ToolsMessage]):
 
     def __init__(self, wiring: Wiring) -> None:
         self._wiring = wiring
+        self._ends = CallEnds(wiring)
 
     def initial(self) -> ToolsState:
         """No call is known."""
@@ -85,6 +86,9 @@ class ToolsActor(Actor[ToolsState, ToolsMessage]):
         """What ran is gone. Results that wait in the mailbox count, so the rest is settled behind them."""
         for speech, ref in state.speeches.items():
             _watch(speech, ref, out)
+        for request in state.quiets:
+            out.tell(self._wiring.deferred, QuietOver(request))
+        state = replace(state, quiets={})
         if state.running:
             out.tell(out.myself, CallsLost(tuple(state.running)))
         return state
@@ -102,12 +106,18 @@ class ToolsActor(Actor[ToolsState, ToolsMessage]):
                 return self._on_approval_given(state, message, out)
             case CallBegan(call_id):
                 return self._on_began(state, call_id, out)
+            case CallUpdated():
+                return self._on_updated(state, message, out)
+            case QuietAsked():
+                return self._on_quiet_asked(state, message, out)
+            case Quiet(request):
+                return self._on_quiet(state, request, out)
             case CallOverdue(call_id):
                 return self._on_overdue(state, call_id, out)
             case ToolReturned():
                 return self._on_returned(state, message, out)
             case CallsStored(call_ids):
-                return tools_state.stored(state, call_ids)
+                return self._ends.stored(state, call_ids, out)
             case CallsSuperseded(speech):
                 return self._on_superseded(state, speech, out)
             case SpeechLost(speech):
@@ -136,22 +146,25 @@ class ToolsActor(Actor[ToolsState, ToolsMessage]):
             _watch(order.speech, order.reply_to, out)
         state = tools_state.opened(state, order, out.now)
         if order.scope.closed:
-            return self._never_started(state, state.running[call.call_id], out)
+            return self._ends.never_started(state, state.running[call.call_id], out)
         if task_tools.is_about_tasks(order):
             return self._about_tasks(state, order, out)
         self._start(order, out)
         self._oblige_return(state.running[call.call_id], out)
-        return self._count(state, out)
+        return self._ends.count(state, out)
 
     @staticmethod
     def _start(order: RunTool, out: Outbox[ToolsMessage]) -> None:
         call, agent, room = order.call, order.agent, out.room
 
         async def run(port: EffectPort[ToolsMessage]) -> ToolReturned:
+            link = EffectLink(port, call.call_id, order, room)
             try:
-                result = await agent.run_tool(call, EffectLink(port, call.call_id, order, room))
+                result = await agent.run_tool(call, link)
             except CallSuperseded:
                 return ToolReturned(call.call_id, "", is_error=True, reply_required=False, superseded=True)
+            finally:
+                link.close()
             return tool_records.returned(call.call_id, result)
 
         out.effect(
@@ -168,7 +181,7 @@ class ToolsActor(Actor[ToolsState, ToolsMessage]):
             state = self._cancel(state, answer.cancels, "The call was cancelled, as asked for.", out)
         output = output_of(order, answer.output, out, is_error=answer.is_error)
         outcome: ToolOutcome = "failed" if answer.is_error else "completed"
-        return self._end(state, state.running[order.call.call_id], outcome, output, out)
+        return self._ends.end(state, state.running[order.call.call_id], outcome, output, out)
 
     def _on_entered(self, state: ToolsState, question: CallEntered, out: Outbox[ToolsMessage]) -> ToolsState:
         call = state.running.get(question.call_id)
@@ -197,14 +210,14 @@ class ToolsActor(Actor[ToolsState, ToolsMessage]):
         if call is None:
             return state
         if call.order.scope.closed:
-            return self._never_started(state, call, out)
+            return self._ends.never_started(state, call, out)
         if call.decided is not None:
             out.feed(call_id, call.decided)
             return state
         within = call.rules.approval_within
-        out.timer(_timer(call_id), within, CallOverdue(call_id))
-        out.oblige(_obligation(call_id), f"somebody to approve tool {call.call.name} ({call_id})", within + GRACE)
-        self._publish(ToolApprovalRequested(call.call, within), out)
+        out.timer(timer_of(call_id), within, CallOverdue(call_id))
+        out.oblige(obligation_of(call_id), f"somebody to approve tool {call.call.name} ({call_id})", within + GRACE)
+        self._ends.publish(ToolApprovalRequested(call.call, within), out)
         return with_call(state, call_id, phase="waiting for approval")
 
     def _on_approval_given(self, state: ToolsState, given: ApprovalGiven, out: Outbox[ToolsMessage]) -> ToolsState:
@@ -215,18 +228,18 @@ class ToolsActor(Actor[ToolsState, ToolsMessage]):
         if call.phase == "checking":  # begun anew by a restart: it has not asked again yet
             return with_call(state, given.call_id, decided=decided)
         if call.order.scope.closed:
-            return self._never_started(state, call, out)
-        out.cancel_timer(_timer(given.call_id))
+            return self._ends.never_started(state, call, out)
+        out.cancel_timer(timer_of(given.call_id))
         out.feed(given.call_id, decided)
         self._oblige_return(call, out)
-        self._publish(ToolApprovalResolved(given.call_id, given.approved), out)
+        self._ends.publish(ToolApprovalResolved(given.call_id, given.approved), out)
         return with_call(state, given.call_id, phase="checking", decided=decided)
 
     def _on_superseded(self, state: ToolsState, speech: str, out: Outbox[ToolsMessage]) -> ToolsState:
         """The speech was cut off. What is being checked looks at its scope before it begins; what waits ends here."""
         for call in tuple(state.running.values()):
             if call.order.speech == speech and call.phase == "waiting for approval":
-                state = self._never_started(state, call, out)
+                state = self._ends.never_started(state, call, out)
         return state
 
     # -- while it runs -----------------------------------------------------------------------------------------------
@@ -236,13 +249,38 @@ class ToolsActor(Actor[ToolsState, ToolsMessage]):
         if call is None:
             return state
         kept = replace(call.call, created_at=out.wall())
-        self._publish(ToolCallStarted(kept), out)
-        owner = "" if call.rules.outlives_agent else call.order.agent.key
-        out.tell(self._wiring.history, CallRuns(kept, owner))
+        self._ends.publish(ToolCallStarted(kept), out)
+        out.tell(self._wiring.history, CallRuns(kept, owner_of(call)))
         if call.rules.timeout is not None:
-            out.timer(_timer(call_id), call.rules.timeout, CallOverdue(call_id))
+            out.timer(timer_of(call_id), call.rules.timeout, CallOverdue(call_id))
         self._oblige_return(call, out)
         return with_call(state, call_id, phase="running", call=kept, since=out.now)
+
+    def _on_updated(self, state: ToolsState, update: CallUpdated, out: Outbox[ToolsMessage]) -> ToolsState:
+        call = state.running.get(update.call_id)
+        if call is None:
+            return state
+        if call.rules.timeout is None:
+            self._oblige_return(call, out)  # it has shown that it goes on
+        return self._ends.update(state, call, update, out)
+
+    def _on_quiet_asked(self, state: ToolsState, asked: QuietAsked, out: Outbox[ToolsMessage]) -> ToolsState:
+        request = f"quiet:{asked.call_id}:{asked.ticket}"
+        quiets = {name: owner for name, owner in state.quiets.items() if name != request}
+        if asked.over:
+            return self._ends.defer(replace(state, quiets=quiets), asked.call_id, QuietOver(request), out)
+        if asked.call_id not in state.running:
+            return state
+        state = replace(state, quiets={**quiets, request: (asked.call_id, asked.ticket)})
+        return self._ends.defer(state, asked.call_id, QuietWanted(request, out.myself), out)
+
+    def _on_quiet(self, state: ToolsState, request: str, out: Outbox[ToolsMessage]) -> ToolsState:
+        owner = state.quiets.get(request)
+        if owner is None:  # the call has ended meanwhile
+            out.tell(self._wiring.deferred, QuietOver(request))
+        else:
+            out.feed(owner[0], QuietGiven(owner[1]))
+        return state
 
     def _on_overdue(self, state: ToolsState, call_id: str, out: Outbox[ToolsMessage]) -> ToolsState:
         call = state.running.get(call_id)
@@ -254,15 +292,17 @@ class ToolsActor(Actor[ToolsState, ToolsMessage]):
         else:
             what = f"The tool did not return within {call.rules.timeout or 0:g} s and was stopped."
             error = ToolTimeoutError(f"tool {call.call.name} ({call_id}) did not return within {call.rules.timeout} s")
-            self._report(error, out)
-        return self._end(state, call, "failed", output_of(call.order, what, out, is_error=True), out)
+            self._ends.report(error, out)
+        return self._ends.end(state, call, "failed", output_of(call.order, what, out, is_error=True), out)
 
     def _cancel(self, state: ToolsState, call: OpenCall, why: str, out: Outbox[ToolsMessage]) -> ToolsState:
         """Stop a call that may be stopped."""
         out.cancel_effect(call.call.call_id)
         if call.phase != "running":
-            return self._never_started(state, call, out)
-        return self._end(state, call, "cancelled", output_of(call.order, why, out, is_error=True, reply=False), out)
+            return self._ends.never_started(state, call, out)
+        return self._ends.end(
+            state, call, "cancelled", output_of(call.order, why, out, is_error=True, reply=False), out
+        )
 
     # -- the end of a call -------------------------------------------------------------------------------------------
 
@@ -271,12 +311,15 @@ class ToolsActor(Actor[ToolsState, ToolsMessage]):
         if call is None:
             return state  # reported as abandoned, or stopped, already
         if end.superseded:
-            return self._never_started(state, call, out)
+            return self._ends.never_started(state, call, out)
         if end.error is not None:
-            self._report(reportable(end.error, call.call.name), out)
+            self._ends.report(reportable(end.error, call.call.name), out)
+        if end.agent is not None and call.updates:
+            output = output_of(call.order, LATE_HANDOFF, out, is_error=True)
+            return self._ends.end(state, call, "failed", output, out)
         output = output_of(call.order, end.output, out, is_error=end.is_error, reply=end.reply_required)
         outcome: ToolOutcome = "failed" if end.is_error else "completed"
-        return self._end(state, call, outcome, output, out, agent=end.agent)
+        return self._ends.end(state, call, outcome, output, out, agent=end.agent)
 
     def _on_lost(self, state: ToolsState, call_id: str, out: Outbox[ToolsMessage]) -> ToolsState:
         call = state.running.get(call_id)
@@ -286,56 +329,10 @@ class ToolsActor(Actor[ToolsState, ToolsMessage]):
             self._start(call.order, out)
             return with_call(state, call_id, phase="checking")
         _log_abandoned(call, out)
-        return self._end(state, call, "abandoned", output_of(call.order, STOPPED, out, is_error=True), out)
-
-    def _never_started(self, state: ToolsState, call: OpenCall, out: Outbox[ToolsMessage]) -> ToolsState:
-        out.cancel_effect(call.call.call_id)
-        output = output_of(call.order, NEVER_STARTED, out, is_error=True, reply=False)
-        return self._end(state, call, "cancelled", output, out, stored=False)
-
-    def _end(
-        self,
-        state: ToolsState,
-        call: OpenCall,
-        outcome: ToolOutcome,
-        output: FunctionCallOutput,
-        out: Outbox[ToolsMessage],
-        *,
-        agent: UserAgent | None = None,
-        stored: bool = True,
-    ) -> ToolsState:
-        """Make the terminal record, once; and tell it to the speech, or store it if the speech has ended."""
-        call_id = call.call.call_id
-        out.cancel_timer(_timer(call_id))
-        out.discharge(_obligation(call_id))
-        if call.phase == "running":
-            self._publish(tool_records.ended_event(call_id, outcome, output), out)
-        elif call.phase == "waiting for approval":
-            self._publish(ToolApprovalResolved(call_id, approved=False), out)
-        seconds = (out.now - call.since) / NS if call.phase == "running" else 0.0
-        record = ToolFinished(call_id, outcome, output, seconds, call.call, stored, agent)
-        if call.order.speech in state.speeches:
-            out.tell(call.order.reply_to, record)
-            state = tools_state.told(state, call, record)
-        else:
-            out.tell(self._wiring.supervisor, record)
-            state = tools_state.ended(state, call_id, outcome)
-            state = self._store(state, (Unstored(call.order, record),), out)
-        return self._count(state, out)
+        return self._ends.end(state, call, "abandoned", output_of(call.order, STOPPED, out, is_error=True), out)
 
     def _on_speech_lost(self, state: ToolsState, speech: str, out: Outbox[ToolsMessage]) -> ToolsState:
-        state = replace(state, speeches={name: ref for name, ref in state.speeches.items() if name != speech})
-        left = tools_state.left_by(state, speech)
-        state = tools_state.stored(state, (end.record.call_id for end in left))
-        return self._store(self._on_superseded(state, speech, out), left, out)
-
-    def _store(self, state: ToolsState, ends: Iterable[Unstored], out: Outbox[ToolsMessage]) -> ToolsState:
-        for end in ends:
-            if end.record.stored:
-                items = (end.record.call, end.record.output)
-                out.tell(self._wiring.history, AppendItems(items, agent=end.order.agent.key))
-                state = replace(state, stored_here=state.stored_here + 1)
-        return state
+        return self._on_superseded(self._ends.speech_lost(state, speech, out), speech, out)
 
     def stopped(self, state: ToolsState, out: Outbox[ToolsMessage]) -> None:
         """The session closes: what still runs is abandoned, and said so to those that can still hear it."""
@@ -348,24 +345,10 @@ class ToolsActor(Actor[ToolsState, ToolsMessage]):
                 record = ToolFinished(call.call.call_id, "abandoned", output, seconds, call.call)
                 out.tell(call.order.reply_to, record)
 
-    # -- what others are told ----------------------------------------------------------------------------------------
-
-    def _count(self, state: ToolsState, out: Outbox[ToolsMessage]) -> ToolsState:
-        if len(state.running) != state.counted:
-            out.tell(self._wiring.supervisor, ToolsRunning(len(state.running)))
-        return replace(state, counted=len(state.running))
-
-    def _publish(self, update: ToolExecutionUpdate, out: Outbox[ToolsMessage]) -> None:
-        out.tell(self._wiring.supervisor, Publish(ToolExecutionUpdatedEvent(update, out.wall())))
-
-    def _report(self, error: Exception, out: Outbox[ToolsMessage]) -> None:
-        event = ErrorEvent(error, "tool", recoverable=True, created_at=out.wall())
-        out.tell(self._wiring.supervisor, Publish(event))
-
     @staticmethod
     def _oblige_return(call: OpenCall, out: Outbox[ToolsMessage]) -> None:
         within = OVERDUE if call.rules.timeout is None else call.rules.timeout + GRACE
-        out.oblige(_obligation(call.call.call_id), f"tool {call.call.name} ({call.call.call_id}) to return", within)
+        out.oblige(obligation_of(call.call.call_id), f"tool {call.call.name} ({call.call.call_id}) to return", within)
 
     def summary(self, state: ToolsState) -> Mapping[str, object]:
         """The ledger."""
@@ -374,14 +357,6 @@ class ToolsActor(Actor[ToolsState, ToolsMessage]):
 
 def _watch(speech: str, ref: Ref[ToolFinished], out: Outbox[ToolsMessage]) -> None:
     out.watch(ref, lambda _: SpeechLost(speech))
-
-
-def _timer(call_id: str) -> str:
-    return f"overdue:{call_id}"
-
-
-def _obligation(call_id: str) -> str:
-    return f"tool:{call_id}"
 
 
 def _log_abandoned(call: OpenCall, out: Outbox[ToolsMessage]) -> None:

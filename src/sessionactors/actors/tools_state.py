@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias, assert_never
 
 from sessionactors.interfaces.tool_link import Approval
-from sessionactors.messages.tools import RunTool, ToolFinished, ToolOutcome
+from sessionactors.messages.deferred import CallReported, QuietOver, QuietWanted
+from sessionactors.messages.tools import RunTool, ToolAnswered, ToolFinished, ToolOutcome
 from sessionactors.model.chat import FunctionCall
 from sessionactors.model.tools import ANY_TOOL, ToolRules
 from sessionactors.runtime import NS, Ref
@@ -17,6 +18,10 @@ REMEMBERED = 1000
 
 Phase: TypeAlias = Literal["checking", "waiting for approval", "running"]
 """Checking: arguments, rules and policies are looked at; the tool's own code does not run yet."""
+
+
+Report: TypeAlias = CallReported | ToolFinished | QuietWanted | QuietOver
+"""What ``deferred`` is told of a call that has been answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,8 @@ class OpenCall:
     phase: Phase = "checking"
     key: str = ""
     """Equal for calls that count as the same; empty if it may run beside any."""
+    updates: int = 0
+    """That it has told; from the first one on it runs in the background."""
     decided: Approval | None = None
     """Given before it was asked for: the call was begun anew by a restart."""
 
@@ -44,7 +51,7 @@ class Unstored:
     """A terminal record that its speech has not stored yet."""
 
     order: RunTool
-    record: ToolFinished
+    record: ToolFinished | ToolAnswered
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +61,7 @@ class ToolsState:
     running: Mapping[str, OpenCall] = field(default_factory=dict)
     unstored: Mapping[str, Unstored] = field(default_factory=dict)
     """Told to their speeches, which have not stored them yet."""
-    speeches: Mapping[str, Ref[ToolFinished]] = field(default_factory=dict)
+    speeches: Mapping[str, Ref[ToolFinished | ToolAnswered]] = field(default_factory=dict)
     """Speeches that have made calls and have not ended."""
     ended: Mapping[str, ToolOutcome] = field(default_factory=dict)
     """Outcomes of the newest ended calls, oldest first."""
@@ -65,6 +72,10 @@ class ToolsState:
     abandoned: int = 0
     duplicates: int = 0
     """Refused: a call of that id is known."""
+    held: Mapping[str, tuple[Report, ...]] = field(default_factory=dict)
+    """Reports of calls whose answer is not stored yet: they come after it."""
+    quiets: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    """Requests for the quiet that are open, with call and ticket."""
     stored_here: int = 0
     """Of calls whose speech had ended."""
     counted: int = 0
@@ -112,12 +123,11 @@ def ended(state: ToolsState, call_id: str, outcome: ToolOutcome) -> ToolsState:
             assert_never(outcome)
 
 
-def told(state: ToolsState, end: OpenCall, record: ToolFinished) -> ToolsState:
-    """The same with a call that has its terminal record, which its speech will store."""
-    state = ended(state, record.call_id, record.outcome)
+def told(state: ToolsState, call: OpenCall, record: ToolFinished | ToolAnswered) -> ToolsState:
+    """The same with an answer that its speech will store."""
     if not record.stored:
         return state
-    return replace(state, unstored={**state.unstored, record.call_id: Unstored(end.order, record)})
+    return replace(state, unstored={**state.unstored, record.call_id: Unstored(call.order, record)})
 
 
 def stored(state: ToolsState, call_ids: Iterable[str]) -> ToolsState:
@@ -135,8 +145,8 @@ def summary(state: ToolsState) -> Mapping[str, object]:
     """The ledger for people."""
     return {
         "running": {
-            call_id: f"{call.call.name} {call.phase} since {call.since / NS:.3f} s"
-            if call.phase != "running"
+            call_id: f"{call.call.name} {_phase(call)} since {call.since / NS:.3f} s"
+            if _phase(call) != "running"
             else f"{call.call.name} since {call.since / NS:.3f} s"
             for call_id, call in state.running.items()
         },
@@ -149,3 +159,7 @@ def summary(state: ToolsState) -> Mapping[str, object]:
         "duplicates": state.duplicates,
         "stored_here": state.stored_here,
     }
+
+
+def _phase(call: OpenCall) -> str:
+    return "in the background" if call.updates else call.phase

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sessionactors.runtime import Actor, Ref
 
     from .agent import AgentMessage
+    from .deferred import DeferredMessage
     from .floor import FloorMessage
     from .history import HistoryMessage
     from .output import OutputMessage
@@ -100,6 +101,7 @@ class Wiring:
     llm: Ref[GenerateText | CancelGeneration] = field(init=False)
     """Who replies: ``llm`` or ``realtime``."""
     tools: Ref[ToolsMessage] = field(init=False)
+    deferred: Ref[DeferredMessage] = field(init=False)
     tts: Ref[TTSMessage] = field(init=False)
     output: Ref[OutputMessage] = field(init=False)
     floor: Ref[FloorMessage] = field(init=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -59,6 +60,20 @@ class ToolLink(ABC):
     @abstractmethod
     async def approval(self) -> Approval:
         """Wait until somebody approves or denies the call."""
+
+    @abstractmethod
+    async def update(self, message: str, output: str, *, reply_required: bool) -> None:
+        """Tell how far the tool is: the first time answers the call, and the tool goes on in the background.
+
+        Args:
+            message: as the tool said it.
+            output: as the model shall see it.
+            reply_required: whether the user shall hear of it.
+        """
+
+    @abstractmethod
+    def quiet(self) -> AbstractAsyncContextManager[None]:
+        """Wait until nobody speaks or is about to, and keep others that want the quiet waiting meanwhile."""
 
     @abstractmethod
     async def begin(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -112,6 +112,16 @@ class UserAgent(ABC):
             CallSuperseded: its reply was cut off before it began.
             asyncio.CancelledError: it was cancelled.
         """
+
+    def deferred_instructions(self, call_ids: Sequence[str], *, at_tail: bool) -> str:
+        """What the model is told when it shall speak of what background tools reported. On the user's loop.
+
+        Args:
+            call_ids: of the reports.
+            at_tail: whether nothing has been said since.
+        """
+        told = "" if at_tail else " Say nothing if you have told it already."
+        return f"Tools that ran in the background have reported: {', '.join(call_ids)}. Tell the user.{told}"
 
     async def set_up(self) -> None:
         """Before its tools are offered to a model. What it raises means that the agent cannot be used."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from sessionactors.interfaces.speech_spec import SpeechSpec
 from sessionactors.model.chat import ChatMessage
-from sessionactors.runtime import Lane, Overflow, Scope, message
+from sessionactors.runtime import Lane, Overflow, Ref, Scope, message
+
+from .deferred import SpeechEnded
 
 
 @message()
@@ -14,6 +16,8 @@ class ScheduleSpeech:
     spec: SpeechSpec
     answers: ChatMessage | None = None
     """What it answers, if that is not in the history yet: it is added behind what was heard before."""
+    report_to: Ref[SpeechEnded] | None = None
+    """Who wants to be told of its end."""
 
 
 @message()
@@ -87,6 +91,8 @@ class SpeechFinished:
     speech: str
     interrupted: bool
     error: BaseException | None = None
+    items: int = 0
+    """That it has added to the history."""
 
 
 @message(lane=Lane.CONTROL, overflow=Overflow.CONFLATE, key=lambda order: (order.speech, order.force, order.asked_for))

@@ -18,6 +18,8 @@ class AppendItems:
     """Key of the agent whose context they enter; the one in charge if empty."""
     had_by_model: bool = False
     """A realtime model knows of them, in its own way: it is not told."""
+    in_history: bool = True
+    """False: the history has them already; only the context gets them."""
 
 
 @message()

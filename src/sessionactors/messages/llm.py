@@ -89,6 +89,8 @@ class GenerateText:
     """For this reply only. They end ``chat_items`` too: a realtime model keeps the conversation and takes only them."""
     segment: str = ""
     """What it is heard as, if the model speaks itself."""
+    may_be_empty: bool = False
+    """An answer without text and calls is none that failed."""
 
 
 @message(lane=Lane.CONTROL, overflow=Overflow.CONFLATE, key=lambda order: order.request)

@@ -26,6 +26,23 @@ class ToolFinished:
     """False: it never started, since its reply was superseded; it leaves no trace in the history."""
     agent: UserAgent | None = None
     """The agent that the tool returned: it is to take over."""
+    owner: str = ""
+    """Key of the agent that made the call; empty if it is the session's."""
+
+
+@message()
+class ToolAnswered:
+    """The tool goes on in the background: this is the output of its call. ``tools`` to the speech."""
+
+    call_id: str
+    output: FunctionCallOutput
+    call: FunctionCall
+    stored: bool = True
+    agent: None = None
+    """A tool in the background hands over to nobody."""
+
+
+ToolAnswer: TypeAlias = ToolFinished | ToolAnswered
 
 
 @message()
@@ -34,7 +51,7 @@ class RunTool:
 
     call: FunctionCall
     speech: str
-    reply_to: Ref[ToolFinished]
+    reply_to: Ref[ToolFinished | ToolAnswered]
     scope: Scope
     agent: UserAgent
     """Whose tool it is."""
@@ -92,6 +109,27 @@ class CallBegan:
     """``tools``, from a call: the tool's own code runs."""
 
     call_id: str
+
+
+@message()
+class CallUpdated:
+    """``tools``, from a call: the tool tells how far it is."""
+
+    call_id: str
+    message: str
+    """As the tool said it."""
+    output: str
+    """As the model sees it."""
+    reply_required: bool
+
+
+@message()
+class QuietAsked:
+    """``tools``, from a call: it wants the quiet, or gives it back."""
+
+    call_id: str
+    ticket: int
+    over: bool = False
 
 
 @message()

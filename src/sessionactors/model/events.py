@@ -268,6 +268,15 @@ class SpeechOpenedNote:
 
 
 @dataclass(frozen=True, slots=True)
+class SpeechHeardNote:
+    """What a speech said in a step has been heard, or will not be."""
+
+    speech_id: str
+    step: int
+    type: Literal["_speech_heard"] = "_speech_heard"
+
+
+@dataclass(frozen=True, slots=True)
 class SpeechStepNote:
     """A speech asks the model again, with what its tools gave."""
 
@@ -362,6 +371,7 @@ PublicEvent: TypeAlias = (
 SpeechNote: TypeAlias = (
     SpeechOpenedNote
     | SpeechStepNote
+    | SpeechHeardNote
     | SpeechScheduledNote
     | SpeechItemNote
     | SpeechInterruptedNote

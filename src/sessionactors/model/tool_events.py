@@ -39,13 +39,16 @@ class ToolCallEnded:
     type: Literal["tool_call_ended"] = "tool_call_ended"
 
 
+ToolReplyStatus: TypeAlias = Literal["scheduled", "completed", "interrupted", "skipped"]
+
+
 @dataclass(frozen=True, slots=True)
 class ToolReplyUpdated:
     """How the reply about updates and results of background tools goes on."""
 
     update_ids: tuple[str, ...]
     """Call ids of the pairs it is about."""
-    status: Literal["scheduled", "completed", "interrupted", "skipped"]
+    status: ToolReplyStatus
     """``skipped``: the model had nothing to say about them."""
     speech_id: str
     type: Literal["tool_reply_updated"] = "tool_reply_updated"

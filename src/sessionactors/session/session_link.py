@@ -39,6 +39,7 @@ from sessionactors.model.events import (
     SessionUsageUpdatedEvent,
     SpeechCreatedEvent,
     SpeechFinishedNote,
+    SpeechHeardNote,
     SpeechInterruptedNote,
     SpeechItemNote,
     SpeechOpenedNote,
@@ -319,8 +320,8 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
                 self._on_text_input(TextInputEvent(text, participant))
             case SpeechOpenedNote(speech_id, allow_interruptions, priority, modality):
                 self._open_handle(speech_id, allow_interruptions, priority, modality)
-            case SpeechStepNote(speech_id, step):
-                self._handle_of(speech_id)._began_step(step)
+            case SpeechStepNote() | SpeechHeardNote():
+                self._handle_of(note.speech_id)._follow_step(note)
             case SpeechScheduledNote(speech_id):
                 handle = self._handle_of(speech_id)
                 handle._became_current()

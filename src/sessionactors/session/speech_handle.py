@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sessionactors.model.chat import ChatMessage, FunctionCall, FunctionCallOutput
 from sessionactors.model.errors import SessionStateError
+from sessionactors.model.events import SpeechHeardNote, SpeechStepNote
 from sessionactors.model.speech import DEFAULT_INPUT_DETAILS, SPEECH_PRIORITY_NORMAL, InputDetails
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ class SpeechHandle:
         self._priority = priority
         self._input_details = input_details
         self._num_steps = 1
+        self._heard_steps = 0
+        self._waiting_for_words: list[asyncio.Future[None]] = []
         self._interrupted = False
         self._was_current = False
         self._created = False
@@ -163,8 +166,22 @@ class SpeechHandle:
     def _became_current(self) -> None:
         self._was_current = True
 
-    def _began_step(self, step: int) -> None:
-        self._num_steps = step
+    def _follow_step(self, note: SpeechStepNote | SpeechHeardNote) -> None:
+        if isinstance(note, SpeechStepNote):
+            self._num_steps = note.step
+            return
+        self._heard_steps = note.step
+        for future in self._waiting_for_words:
+            if not future.done():
+                future.set_result(None)
+        self._waiting_for_words.clear()
+
+    async def _wait_for_words(self, step: int) -> None:
+        """Wait until what it says in a step has been heard, or will not be."""
+        while self._heard_steps < step and not self._done.done() and not self._cut.done():
+            heard: asyncio.Future[None] = self._session._loop.create_future()
+            self._waiting_for_words.append(heard)
+            await asyncio.wait((heard, self._done, self._cut), return_when=asyncio.FIRST_COMPLETED)
 
     def _was_interrupted(self) -> None:
         self._interrupted = True

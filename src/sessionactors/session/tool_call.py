@@ -71,7 +71,13 @@ class ToolCaller:
             return _internal(error, call)
         if refusal is not None:
             return refusal
-        context: RunContext[object] = RunContext(self._session, self._session._handle_of(link.speech_id), call)
+        context: RunContext[object] = RunContext(
+            self._session,
+            self._session._handle_of(link.speech_id),
+            call,
+            link=link,
+            templates=self._table.templates(call.name),
+        )
         inside = CURRENT_TOOL.set(RunningTool(call.call_id, call.name, link.speech_id))
         try:
             await link.begin()
@@ -83,6 +89,7 @@ class ToolCaller:
         except Exception as error:  # noqa: BLE001
             return _internal(error, call)
         finally:
+            context._over()
             CURRENT_TOOL.reset(inside)
             self._session._waits.tool_ended(call.call_id)
         return self._result(call.name, value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import structlog
@@ -20,6 +20,7 @@ from .editable_message import EditableMessage
 from .function_tool import StopResponse
 from .text_transforms import with_transforms
 from .tool_call import ToolCaller
+from .tool_handling import ReplyPromptArgs, rendered
 from .tool_table import ToolTable
 from .user_nodes import with_nodes
 
@@ -87,6 +88,12 @@ class SessionUserAgent(UserAgent):
     def components(self) -> AgentComponents:
         """The agent's providers, and its own nodes where it has replaced the stock ones."""
         return self._components
+
+    def deferred_instructions(self, call_ids: Sequence[str], *, at_tail: bool) -> str:
+        """The template of agent or session."""
+        templates = self._table.templates("")
+        name = templates["reply_at_tail_template"] if at_tail else templates["reply_maybe_covered_template"]
+        return rendered(name, ReplyPromptArgs(call_ids=list(call_ids)))
 
     async def set_up(self) -> None:
         """Set up the tool sets of session and agent, and follow their changes."""

@@ -1,0 +1,61 @@
+"""The quiet of a session, and who may use it: one at a time, in the order of asking. Used by ``floor`` only.
+
+Quiet is when no speech is heard or waits to be, no user speaks, and no turn of a user is open. A speech that is out of
+hearing while its tools run does not count: a tool may use the quiet that it makes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeAlias, assert_never
+
+from sessionactors.messages.deferred import Quiet, QuietOver, QuietWanted, TurnSettled
+from sessionactors.messages.turn import Decided
+from sessionactors.runtime import Outbox
+
+from .floor_state import FloorState, is_user_speaking
+
+if TYPE_CHECKING:
+    from .floor import FloorMessage
+
+QuietFact: TypeAlias = QuietWanted | QuietOver | TurnSettled
+"""What is told about the quiet."""
+
+
+def is_quiet(state: FloorState) -> bool:
+    """Whether nobody speaks, and nobody is about to."""
+    if state.current is not None or state.held or state.claims or state.deferred or state.answering:
+        return False
+    if is_user_speaking(state) or any(user.decided is Decided.OPEN for user in state.users.values()):
+        return False
+    return all(entry.background for entry in state.entries.values())
+
+
+def follow(state: FloorState, fact: QuietFact) -> FloorState:
+    """Somebody wants the quiet, or does not any more; or the turn of a user has got what follows from it."""
+    match fact:
+        case QuietWanted():
+            return replace(state, quiet_wanted=(*state.quiet_wanted, fact))
+        case QuietOver(request):
+            waiting = tuple(wish for wish in state.quiet_wanted if wish.request != request)
+            holder = None if state.quiet_for == request else state.quiet_for
+            return replace(state, quiet_wanted=waiting, quiet_for=holder)
+        case TurnSettled(turn):
+            return replace(state, answering=state.answering - {turn})
+        case _:
+            assert_never(fact)
+
+
+def summary(state: FloorState) -> Mapping[str, object]:
+    """Who has the quiet, and who waits for it."""
+    return {"quiet_for": state.quiet_for, "quiet_wanted": [wish.request for wish in state.quiet_wanted]}
+
+
+def give(state: FloorState, out: Outbox[FloorMessage]) -> FloorState:
+    """Give the quiet to the one who has waited longest, if there is quiet and nobody has it."""
+    if not state.quiet_wanted or state.quiet_for is not None or not is_quiet(state):
+        return state
+    wish, *others = state.quiet_wanted
+    out.tell(wish.reply_to, Quiet(wish.request))
+    return replace(state, quiet_wanted=tuple(others), quiet_for=wish.request)
