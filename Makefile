@@ -3,6 +3,7 @@
 #   make demo      a spoken conversation, offline; writes demo-out/
 #   make test      the suite with branch coverage
 #   make check     lint, format, types, levels, promises, docs
+#   make peer      the same programs on livekit-agents and on ours
 #   make mutants   removes each guard and shows that its test fails
 #   make bench     kernel benchmark
 #   make help      all targets
@@ -74,6 +75,16 @@ test: $(DEV) ## the suite with branch coverage; ARGS="-k name -x" narrows it
 	$(BIN)/pytest --numprocesses=$(WORKERS) --cov --cov-report= $(ARGS)
 	$(if $(ARGS),,$(BIN)/python tests/coverage_gate.py)
 
+PEER_VENV ?= .venv-peer
+
+$(PEER_VENV)/.ready: requirements-peer.lock $(DEV)
+	@rm -rf $(PEER_VENV) && $(BIN)/python -m venv $(PEER_VENV)
+	@{ $(call install,$(PEER_VENV),-r requirements-peer.lock); } && touch $@
+
+.PHONY: peer
+peer: $(PEER_VENV)/.ready ## the same programs on livekit-agents, in an environment of its own, and on ours
+	PEER_VENV=$(PEER_VENV) $(BIN)/pytest tests/peer $(ARGS)
+
 .PHONY: mutants
 mutants: $(DEV) ## removes each guard by a patch and shows that its named test fails
 	$(BIN)/python tests/mutants/run.py $(ARGS)
@@ -130,9 +141,11 @@ COMPILE = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-vers
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 .PHONY: lock
-lock: ## pins everything anew: requirements.lock, and its part for the demo
+lock: ## pins everything anew: requirements.lock, its part for the demo, and the peer
 	@test -x $(BIN)/uv || { "$(PYTHON)" -m venv $(VENV) && $(BIN)/python -m pip install --quiet uv==$(UV_VERSION); }
 	$(COMPILE) --upgrade --all-extras --group dev --output-file requirements.lock
+	echo "livekit-agents" | $(BIN)/uv pip compile - --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
+		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --output-file requirements-peer.lock
 	$(COMPILE) --upgrade --constraint requirements.lock --extra offline --extra offline-tts-gpl --extra uvloop \
 		--output-file requirements-demo.lock
 
@@ -143,4 +156,4 @@ clean: ## what builds, tests and the demo wrote
 
 .PHONY: clean-venv
 clean-venv: ## the environment
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(PEER_VENV)

@@ -102,6 +102,18 @@ def test_a_task_takes_over_until_it_is_complete_and_its_result_is_the_tools() ->
     assert agent.tasks[0]._session is None
 
 
+def test_the_agent_listens_while_a_task_waits_for_the_user() -> None:
+    """The tool that awaits the task still runs; that is not what the agent does."""
+    run = played(booked())
+    assert run.agent_states == [
+        *("initializing", "listening"),
+        *("thinking", "listening"),  # the booking waits for the task
+        *("speaking", "listening"),  # the question of the task
+        *("thinking", "listening"),  # the name was taken; then the tool goes on with it
+        *("thinking", "speaking", "listening"),
+    ]
+
+
 def test_the_booking_goes_on_in_any_order() -> None:
     def expect(run: Run) -> None:
         assert outputs(run) == [("take_name", "", False), ("book", "booked for Ada", False)]

@@ -61,10 +61,11 @@ from sessionactors.runtime import (
 from . import floor_quiet
 from .floor_cut import Cutting
 from .floor_gate import begin_warmup, end_warmup, follow_options, go_on_warming, keep_gate
+from .floor_holds import hold
 from .floor_news import announce, tell_end
 from .floor_pause import Pausing, await_first_sound, pause_summary
 from .floor_quiet import QuietFact
-from .floor_state import Entry, FloorState, claimed, is_user_speaking, with_changes, with_hold
+from .floor_state import Entry, FloorState, claimed, is_user_speaking, with_changes
 from .floor_users import UserFact, UsersVoice
 from .speech import Speech
 from .wiring import Wiring
@@ -154,8 +155,8 @@ class Floor(Actor[FloorState, FloorMessage]):
                 return self._on_claim(state, turn, out)
             case SetAllowInterruptions(speech, allow):
                 return self._grant(self._users.on_allow(state, speech, allow, out), out)
-            case HoldInterruptions(speech, holder, held):
-                return with_hold(state, speech, holder, held=held)
+            case HoldInterruptions():
+                return hold(state, message, self._wiring, out)
             case DrainFloor():
                 return self._cutting.begin_drain(state, message, out)
             case SpeechSilenced():
@@ -296,7 +297,8 @@ class Floor(Actor[FloorState, FloorMessage]):
         if speech not in state.entries:
             return state
         out.discharge(speech)
-        out.tell(self._wiring.supervisor, SpeechQuiet(speech, out.now, working=True))
+        working = not state.entries[speech].holds
+        out.tell(self._wiring.supervisor, SpeechQuiet(speech, out.now, working=working))
         state = with_changes(state, speech, background=True, audible=False, granted=False, wants=False)
         return self._vacate(state, speech, out)
 

@@ -189,14 +189,6 @@ def holds(state: FloorState, words: int) -> bool:
     return words < current.spec.agent.options(state.options.session).min_interruption_words
 
 
-def with_hold(state: FloorState, speech: str, holder: str, *, held: bool) -> FloorState:
-    """The same with a speech protected by a holder, or no longer; if it is here."""
-    entry = state.entries.get(speech)
-    if entry is None:
-        return state
-    return with_changes(state, speech, holds=entry.holds | {holder} if held else entry.holds - {holder})
-
-
 def to_be_drained(state: FloorState, drain: DrainFloor) -> tuple[Entry, ...]:
     """The speeches of those agents that are not over, but for the spared ones."""
     return tuple(
