@@ -275,7 +275,7 @@ def test_tasks_may_be_nested() -> None:
     ]
 
 
-def test_nested_tasks_in_any_order() -> None:
+def test_f11_nested_tasks_in_any_order() -> None:
     def expect(run: Run) -> None:
         assert outputs(run)[-1] == ("book", "booked for Ada and friends", False)
 
@@ -419,7 +419,7 @@ def test_a_tool_of_a_task_may_hand_over_to_another_agent() -> None:
 
 
 @pytest.mark.parametrize("at", [0.6, 0.9, 1.2, 2.0, 3.05, 3.2])
-def test_a_close_while_a_task_is_awaited_ends_in_time_and_the_tool_is_told(at: float) -> None:
+def test_f11_a_close_while_a_task_is_awaited_ends_in_time_and_the_tool_is_told(at: float) -> None:
     scenario = booked()
     scenario.close(at, deadline=3.0)
     run = played(scenario)

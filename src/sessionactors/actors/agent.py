@@ -148,8 +148,8 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
         succession = self._succession
         match message:
             case ReviseAgent(agent, change, ticket):
-                change = replace(change, id=out.new_id("item"), created_at=out.wall())
-                out.tell(self._wiring.history, AgentRevised(agent, (change,), ticket))
+                noted = () if change is None else (replace(change, id=out.new_id("item"), created_at=out.wall()),)
+                out.tell(self._wiring.history, AgentRevised(agent, noted, ticket))
                 return state.revised(agent)
             case RewriteContext(agent_key, items, ticket):
                 out.tell(self._wiring.history, ReplaceContext(agent_key, items, ticket))

@@ -107,5 +107,8 @@ class LLM(ABC):
             APIError: while iterating, when the request fails; nothing is retried here, the session owns retries.
         """
 
+    def prewarm(self) -> None:
+        """Get ready for the first request, without waiting: called when a session is made with this model."""
+
     async def aclose(self) -> None:
         """Release connections. Safe to call twice."""

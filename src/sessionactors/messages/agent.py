@@ -17,8 +17,8 @@ class ReviseAgent:
     """The user has changed an agent: this is its newest revision. Session to ``agent``."""
 
     agent: UserAgent
-    change: AgentConfigUpdate
-    """What is new; ``agent`` gives it its id and time."""
+    change: AgentConfigUpdate | None
+    """What is to be noted; ``agent`` gives it its id and time."""
     ticket: str
 
 

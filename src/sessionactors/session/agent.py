@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from sessionactors.interfaces.realtime import AnyModel, RealtimeModel
+from sessionactors.interfaces.tts import TTS
 from sessionactors.model.chat import AgentConfigUpdate, ChatContext, ChatMessage, ReadOnlyChatContext
 from sessionactors.model.errors import SessionStateError
 from sessionactors.model.events import UserTurnExceededEvent
@@ -47,6 +49,8 @@ class Agent(AgentNodes):
         tool_handling: its words for what a model is told of tools, instead of the session's.
         min_consecutive_speech_delay: seconds between two of its speeches.
         use_tts_aligned_transcript: take its transcript from the voice's word timings.
+        llm: its model; the session's if not given, none if None.
+        tts: its voice; the session's if not given, none if None.
         turn_detection: deprecated, as all that follow: they are in ``turn_handling`` now.
         min_endpointing_delay: seconds of silence that end a turn.
         max_endpointing_delay: seconds of silence when the turn detector thinks that the user goes on.
@@ -69,6 +73,8 @@ class Agent(AgentNodes):
         tool_handling: ToolHandlingOptions | None = None,
         min_consecutive_speech_delay: NotGivenOr[float] = NOT_GIVEN,
         use_tts_aligned_transcript: NotGivenOr[bool] = NOT_GIVEN,
+        llm: NotGivenOr[AnyModel | None] = NOT_GIVEN,
+        tts: NotGivenOr[TTS | None] = NOT_GIVEN,
         turn_detection: NotGivenOr[TurnDetection] = NOT_GIVEN,
         min_endpointing_delay: NotGivenOr[float] = NOT_GIVEN,
         max_endpointing_delay: NotGivenOr[float] = NOT_GIVEN,
@@ -90,6 +96,10 @@ class Agent(AgentNodes):
                 "use_tts_aligned_transcript": use_tts_aligned_transcript,
             },
         )
+        self._parts: dict[str, object] = {
+            name: part for name, part in (("llm", llm), ("tts", tts)) if part is not NOT_GIVEN
+        }
+        """Components of its own, by name."""
         self._session: AgentSession[object] | None = None
         self._bound: SessionUserAgent | None = None
         """Itself as the session's actors see it, while it runs."""
@@ -159,6 +169,25 @@ class Agent(AgentNodes):
             change = AgentConfigUpdate(tools_added=added or None, tools_removed=removed or None)
             await self._session._revise(self, change)
 
+    def update_options(
+        self, *, llm: NotGivenOr[AnyModel | None] = NOT_GIVEN, tts: NotGivenOr[TTS | None] = NOT_GIVEN
+    ) -> None:
+        """Give it another model or voice, also while it runs: its next request, and its next speech, use them.
+
+        Args:
+            llm: its model; None: it has none.
+            tts: its voice; None: it has none.
+
+        Raises:
+            SessionStateError: while it runs, from or to a realtime model: that is another kind of session.
+        """
+        if self._bound is not None and RealtimeModel in map(_kind, (self._bound.components.llm, llm)):
+            raise SessionStateError(f"agent {self._id!r} runs: a realtime model can be neither left nor entered now")
+        given = {name: part for name, part in (("llm", llm), ("tts", tts)) if part is not NOT_GIVEN}
+        self._parts = {**self._parts, **given}
+        if given and self._session is not None:
+            self._session._swap_components(self)
+
     async def update_chat_ctx(self, chat_ctx: ChatContext) -> None:
         """Let it remember this instead, also while it runs: its next request is made with it. The history stays.
 
@@ -206,6 +235,10 @@ class Agent(AgentNodes):
 
 def _names(tools: Sequence[AnyTool]) -> list[str]:
     return [offered.tool.id for offered in flattened(tools)]
+
+
+def _kind(model: object) -> type | None:
+    return RealtimeModel if isinstance(model, RealtimeModel) else None
 
 
 def _snake_case(name: str) -> str:

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from typing import Generic, TypeVar, cast
 
+from sessionactors.interfaces.realtime import AnyModel
+from sessionactors.interfaces.tts import TTS
 from sessionactors.model.chat import ChatContext
 from sessionactors.model.errors import SessionStateError
 from sessionactors.model.instructions import Instructions
+from sessionactors.model.sentinel import NOT_GIVEN, NotGivenOr
 
 from .agent import Agent
 from .caller import CALLER, Caller
 from .function_tool import ToolError
 from .tool import AnyTool
+from .turn_handling import TurnHandlingOptions
 
 TaskResult_T = TypeVar("TaskResult_T")
 
@@ -28,6 +32,9 @@ class AgentTask(Agent, Generic[TaskResult_T]):
         chat_ctx: conversation it starts with; copied, without calls of tools that it has not.
         tools: tools and tool sets, besides the methods decorated with ``@function_tool``.
         id: names it in handoffs; the class name in snake case if not given.
+        turn_handling: options about turns that differ from the session's.
+        llm: its model; the session's if not given, none if None.
+        tts: its voice; the session's if not given, none if None.
         preserve_function_call_history: whether the agent that awaits it remembers the tools that it called, too.
     """
 
@@ -38,9 +45,20 @@ class AgentTask(Agent, Generic[TaskResult_T]):
         chat_ctx: ChatContext | None = None,
         tools: Sequence[AnyTool] = (),
         id: str | None = None,
+        turn_handling: NotGivenOr[TurnHandlingOptions | None] = NOT_GIVEN,
+        llm: NotGivenOr[AnyModel | None] = NOT_GIVEN,
+        tts: NotGivenOr[TTS | None] = NOT_GIVEN,
         preserve_function_call_history: bool = False,
     ) -> None:
-        super().__init__(instructions=instructions, chat_ctx=chat_ctx, tools=tools, id=id)
+        super().__init__(
+            instructions=instructions,
+            chat_ctx=chat_ctx,
+            tools=tools,
+            id=id,
+            turn_handling=turn_handling,
+            llm=llm,
+            tts=tts,
+        )
         self._preserve_calls = preserve_function_call_history
         self._awaited = False
         self._done = False

@@ -64,6 +64,12 @@ class AgentsOfSession(SessionLink[Userdata_T]):
         wiring.agent.tell(ReviseAgent(bound, change, ticket))
         await done
 
+    def _swap_components(self, agent: Agent) -> None:
+        """The user has given an agent other components: from its next request on it uses them."""
+        bound = self._roster.revise(agent)
+        if bound is not None and self._wiring is not None and self._root is not None:
+            self._wiring.agent.tell(ReviseAgent(bound, None, ""))
+
     async def _rewrite_context(self, agent: Agent, chat_ctx: ChatContext) -> None:
         """The user gives an agent another context."""
         bound = agent._bound

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, assert_never
 
@@ -71,7 +72,8 @@ class Roster:
     def _made(self, agent: Agent, key: str) -> SessionUserAgent:
         if self._threads is None:
             raise SessionStateError("the session is not running; call start() first")
-        return SessionUserAgent(agent, self._session, self._threads, key=key, components=self._components)
+        components = replace(self._components, **agent._parts)  # type: ignore[arg-type]
+        return SessionUserAgent(agent, self._session, self._threads, key=key, components=components)
 
     def has_worked(self, key: str) -> bool:
         """Whether the agent has been in charge, and has not left."""
