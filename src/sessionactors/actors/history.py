@@ -23,7 +23,7 @@ from sessionactors.messages.history import (
     MergeContext,
     ReplaceContext,
 )
-from sessionactors.messages.realtime import ContextGrew
+from sessionactors.messages.realtime import ContextGrew, ServeAgent
 from sessionactors.model.chat import AgentConfigUpdate, ChatContext, ChatItem, FunctionCall, FunctionCallOutput
 from sessionactors.model.instructed import instructed
 from sessionactors.model.instructions import rendered
@@ -77,8 +77,9 @@ class History(Actor[HistoryState, HistoryMessage]):
         """Change it, or answer with the present version."""
         match message:
             case AppendItems(items, add_to_context, agent, had_by_model, in_history):
-                if add_to_context and not had_by_model and self._wiring.realtime is not None:
-                    out.tell(self._wiring.realtime, ContextGrew(items))
+                realtime, heard = self._wiring.realtime, agent in ("", state.in_charge)
+                if realtime is not None and add_to_context and heard and not had_by_model:
+                    out.tell(realtime, ContextGrew(items))
                 if in_history:
                     state = replace(self._added(state, items, out), running=still_open(state.running, items))
                 return self._remember(state, agent, items, out) if add_to_context else state
@@ -90,15 +91,24 @@ class History(Actor[HistoryState, HistoryMessage]):
             case CallRuns(call, agent):
                 return replace(state, running=(*state.running, RunningCall(call, agent)))
             case AgentTakesOver():
-                return self._on_takes_over(state, message, out)
+                return self._served(self._on_takes_over(state, message, out), out, handoff=True)
             case AgentRevised():
-                return self._on_revised(state, message, out)
+                return self._served(self._on_revised(state, message, out), out, rewritten=False)
             case ReplaceContext():
-                return self._on_replace(state, message, out)
+                return self._served(self._on_replace(state, message, out), out)
             case MergeContext():
-                return self._on_merge(state, message, out)
+                return self._served(self._on_merge(state, message, out), out)
             case _:
                 assert_never(message)
+
+    def _served(
+        self, state: HistoryState, out: Outbox[HistoryMessage], *, handoff: bool = False, rewritten: bool = True
+    ) -> HistoryState:
+        """A realtime model keeps the conversation itself: it must know whose and which."""
+        if self._wiring.realtime is not None:
+            memory = state.memories[state.in_charge]
+            out.tell(self._wiring.realtime, ServeAgent(memory.agent, memory.items, handoff, rewritten))
+        return state
 
     def _added(self, state: HistoryState, items: tuple[ChatItem, ...], out: Outbox[HistoryMessage]) -> HistoryState:
         if not items:

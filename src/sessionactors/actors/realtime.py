@@ -49,18 +49,19 @@ from sessionactors.messages.realtime import (
     ReplyUnclaimed,
     SayText,
     SegmentHeard,
+    ServeAgent,
     UserAudio,
     UserBegan,
 )
 from sessionactors.messages.session import ComponentFailed, ComponentStumbled
 from sessionactors.messages.tts import AudioCredit, CancelSynthesis
-from sessionactors.model.chat import INSTRUCTIONS_ITEM_ID, ChatItem, ChatMessage, FunctionCall, FunctionCallOutput
 from sessionactors.model.errors import APIConnectionError, APITimeoutError, RealtimeError
 from sessionactors.model.instructions import rendered
 from sessionactors.runtime import NS, Actor, EffectPort, Outbox, Overflow
 
 from .realtime_hearing import Hearing
-from .realtime_link import LINK, AddItems, Clear, Commit, Interrupt, Opening, UserIsActive, hold
+from .realtime_link import LINK, Clear, Commit, Interrupt, Opening, UserIsActive, hold
+from .realtime_memory import ServersMemory, sendable
 from .realtime_replies import Replies
 from .realtime_state import RealtimeState, Stage
 from .retry_policy import reportable, retry_delay
@@ -73,6 +74,7 @@ RealtimeMessage: TypeAlias = (
     | CommitUserAudio
     | ClearUserAudio
     | ContextGrew
+    | ServeAgent
     | ContextSnapshot
     | GenerateText
     | SayText
@@ -111,6 +113,7 @@ class RealtimeActor(Actor[RealtimeState, RealtimeMessage]):
         self._options = wiring.options.llm_conn_options
         self._replies = Replies(wiring, model)
         self._hearing = Hearing(wiring)
+        self._memory = ServersMemory(wiring, model)
 
     def initial(self) -> RealtimeState:
         """No session yet."""
@@ -157,7 +160,9 @@ class RealtimeActor(Actor[RealtimeState, RealtimeMessage]):
             case ClearUserAudio(participant):
                 return self._hearing.order(state, Clear(), participant, out)
             case ContextGrew(items):
-                return self._on_context_grew(state, items, out)
+                return self._memory.grew(state, items, out)
+            case ServeAgent():
+                return self._on_serve(state, message, out)
             case ContextSnapshot():
                 return self._on_seeded(state, message, out)
             case RealtimeOpened():
@@ -190,7 +195,7 @@ class RealtimeActor(Actor[RealtimeState, RealtimeMessage]):
             return state
         wiring, model, agent = self._wiring, self._model, context.agent
         scope = out.open_scope(f"{out.path}/connection-{state.connections}")
-        sent = tuple(item for item in context.items if _can_be_sent(item))
+        sent = sendable(context.items)
         opening = Opening(
             instructions=rendered(agent.instructions, "audio"),
             items=sent,
@@ -220,8 +225,17 @@ class RealtimeActor(Actor[RealtimeState, RealtimeMessage]):
             instructions=opening.instructions,
             tools=opening.tools,
             tool_choice="auto",
-            known=frozenset(item.id for item in context.items),
+            known=frozenset(item.id for item in sent),
         )
+
+    def _on_serve(self, state: RealtimeState, order: ServeAgent, out: Outbox[RealtimeMessage]) -> RealtimeState:
+        """Another agent, or another conversation: the session goes on with it, or gives way to one that begins so."""
+        if state.connection is None:
+            return state  # the next one begins so
+        if order.handoff and not self._memory.can_serve(state, order):
+            over = RealtimeError(f"another agent is in charge, and {self._model.label} cannot be changed to serve it")
+            return self._seed(self._let_go(state, over, out), out)
+        return self._memory.serve(state, order, out)
 
     def _let_go(self, state: RealtimeState, error: Exception, out: Outbox[RealtimeMessage]) -> RealtimeState:
         """There is no session now: what the server was at is lost, what it was not asked for yet waits."""
@@ -325,41 +339,6 @@ class RealtimeActor(Actor[RealtimeState, RealtimeMessage]):
             case _:
                 assert_never(event)
 
-    # -- the conversation --------------------------------------------------------------------------------------------
-
-    def _on_context_grew(
-        self, state: RealtimeState, items: tuple[ChatItem, ...], out: Outbox[RealtimeMessage]
-    ) -> RealtimeState:
-        """Give the server what it does not have. Outputs of tools always; other items if it takes them."""
-        if state.connection is None:
-            return state  # part of what the next session begins with
-        capabilities = self._model.capabilities
-        new: list[ChatItem] = []
-        for item in items:
-            own = isinstance(item, FunctionCall) and item.call_id in state.callers
-            if item.id in state.known or own or not _can_be_sent(item):
-                continue
-            if not capabilities.mutable_chat_context and not isinstance(item, FunctionCallOutput):
-                self._not_sent(item, out)
-                continue
-            new.append(item)
-        state = replace(state, known=state.known | {item.id for item in items})
-        if not new:
-            return state
-        out.feed(LINK, AddItems(tuple(new)))
-        if not capabilities.auto_tool_reply_generation:
-            return state
-        answered = [item for item in new if isinstance(item, FunctionCallOutput) and item.reply_required]
-        speeches = [state.callers[item.call_id] for item in answered if item.call_id in state.callers]
-        return replace(state, owed={**state.owed, **dict.fromkeys(speeches, "")})
-
-    def _not_sent(self, item: ChatItem, out: Outbox[RealtimeMessage]) -> None:
-        """The model takes no items while the session runs. What the user typed is then not answered: an error."""
-        why = f"{self._model.label} has no mutable_chat_context"
-        out.log("item_not_sent", level="warning", item=item.id, reason=why)
-        if isinstance(item, ChatMessage) and item.role == "user":
-            self._report(RealtimeError(f"the model was not told what the user wrote: {why}"), out)
-
     def summary(self, state: RealtimeState) -> Mapping[str, object]:
         """Session, open replies, and how the others ended."""
         return {
@@ -376,10 +355,3 @@ class RealtimeActor(Actor[RealtimeState, RealtimeMessage]):
             "heard": round(state.heard, 3),
             "unheard": round(state.unheard, 3),
         }
-
-
-def _can_be_sent(item: ChatItem) -> bool:
-    """A server knows messages, calls and outputs; the instructions it is given by themselves."""
-    if isinstance(item, ChatMessage):
-        return item.id != INSTRUCTIONS_ITEM_ID and bool(item.text_content)
-    return isinstance(item, FunctionCall | FunctionCallOutput)

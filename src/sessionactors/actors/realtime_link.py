@@ -85,6 +85,13 @@ class AddItems:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplaceItems:
+    """Make the server's conversation this one."""
+
+    items: tuple[ChatItem, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ChangeInstructions:
     """Set the system prompt."""
 
@@ -124,7 +131,7 @@ class AskSay:
 
 
 Urgent: TypeAlias = AudioFrame | Commit | Clear | UserIsActive | Interrupt | Truncate
-Ordered: TypeAlias = AddItems | ChangeInstructions | ChangeTools | SetToolChoice | AskReply | AskSay
+Ordered: TypeAlias = AddItems | ReplaceItems | ChangeInstructions | ChangeTools | SetToolChoice | AskReply | AskSay
 Order: TypeAlias = Urgent | Ordered
 
 Answer: TypeAlias = RealtimeSaid | RealtimeOpened | RealtimeRefused
@@ -273,6 +280,8 @@ class _Link:
                 known = {item.id for item in context}
                 wanted = ChatContext([*context, *(item for item in items if item.id not in known)])
                 await self._within(session.update_chat_ctx(wanted), "update_chat_ctx")
+            case ReplaceItems(items):
+                await self._within(session.update_chat_ctx(ChatContext(items)), "update_chat_ctx")
             case ChangeInstructions(instructions):
                 await self._within(session.update_instructions(instructions), "update_instructions")
             case ChangeTools(tools):

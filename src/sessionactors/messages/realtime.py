@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from sessionactors.interfaces.realtime import RealtimeEvent
+from sessionactors.interfaces.user_code import UserAgent
 from sessionactors.model.audio import AudioFrame
 from sessionactors.model.chat import ChatItem
 from sessionactors.runtime import Lane, Overflow, Ref, Scope, message
@@ -61,6 +62,21 @@ class ContextGrew:
     """The model's context has new items at its end. ``history`` to ``realtime``."""
 
     items: tuple[ChatItem, ...]
+
+
+@message()
+class ServeAgent:
+    """Converse as this agent from now on: another one is in charge, or it has been changed. ``history``.
+
+    The items are all that it remembers. What differs from what the server has is changed there, if the model can.
+    """
+
+    agent: UserAgent
+    items: tuple[ChatItem, ...]
+    handoff: bool
+    """Another agent is in charge: what cannot be changed takes a new session."""
+    rewritten: bool
+    """The conversation is another one; else it has only grown, of which :class:`ContextGrew` tells."""
 
 
 @message()

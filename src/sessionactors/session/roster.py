@@ -13,6 +13,7 @@ from sessionactors.model.chat import AgentHandoff, ChatContext
 from sessionactors.model.errors import SessionStateError
 from sessionactors.model.events import AgentInChargeNote, AgentLeftNote, AgentNote, ContextNote, TaskOverNote
 
+from .realtime_limits import check_model
 from .user_code import SessionUserAgent
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Roster:
 
         Raises:
             SessionStateError: it runs in another session.
+            OptionError: it has a model of its own where there is a realtime model, or is one.
         """
         if agent._bound is not None and agent._session is self._session:
             return agent._bound
@@ -57,6 +59,7 @@ class Roster:
         number = self._keys[agent.id] = self._keys.get(agent.id, 0) + 1
         key = agent.id if number == 1 else f"{agent.id}#{number}"
         bound = self._made(agent, key)
+        check_model(agent.id, bound.components.llm, self._components.llm)
         agent._session, agent._bound = self._session, bound
         self._agents[key] = self._latest[agent.id] = agent
         return bound
