@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from .interfaces.audio_io import AudioSink, AudioSource, PlaybackFinished, PlaybackProgressed, PlaybackStarted
+    from .interfaces.interruption_detector import InterruptionDetector, Overlap, OverlapVerdict
     from .interfaces.llm import LLM, ChatChunk, CompletionUsage, FunctionToolCall, LLMStream
     from .interfaces.realtime import (
         GenerationCreated,
@@ -85,6 +86,7 @@ if TYPE_CHECKING:
         ErrorEvent,
         FunctionToolsExecutedEvent,
         MetricsCollectedEvent,
+        OverlappingSpeechEvent,
         SessionUsageUpdatedEvent,
         SpeechCreatedEvent,
         UserInputTranscribedEvent,
@@ -272,6 +274,7 @@ __all__ = [
     "InputSpeechStarted",
     "InputSpeechStopped",
     "Instructions",
+    "InterruptionDetector",
     "InterruptionMetrics",
     "InterruptionModelUsage",
     "InterruptionOptions",
@@ -292,6 +295,9 @@ __all__ = [
     "NotGiven",
     "OptionError",
     "Outbox",
+    "Overlap",
+    "OverlapVerdict",
+    "OverlappingSpeechEvent",
     "PlaybackFinished",
     "PlaybackFinishedEvent",
     "PlaybackProgressed",
@@ -411,6 +417,11 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "PlaybackProgressed",
         "PlaybackStarted",
     ),
+    "interfaces.interruption_detector": (
+        "InterruptionDetector",
+        "Overlap",
+        "OverlapVerdict",
+    ),
     "interfaces.llm": (
         "ChatChunk",
         "CompletionUsage",
@@ -512,6 +523,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "ErrorEvent",
         "FunctionToolsExecutedEvent",
         "MetricsCollectedEvent",
+        "OverlappingSpeechEvent",
         "SessionUsageUpdatedEvent",
         "SpeechCreatedEvent",
         "UserInputTranscribedEvent",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sessionactors.actors.interruption import Decision, OutputFacts, SpeechFacts, TurnFacts, decide
+from sessionactors.messages.overlap import Judged
 from sessionactors.model.options import SessionOptions
 
 DEFAULT = SessionOptions()
@@ -35,6 +36,10 @@ def voice(duration: float, words: int | None = 0) -> TurnFacts:
 
 def final(duration: float, words: int | None = 1, *, speaking: bool = False) -> TurnFacts:
     return TurnFacts(speaking=speaking, duration=duration, words=words, final=True)
+
+
+def judged(duration: float, judgement: Judged, *, speaking: bool = True) -> TurnFacts:
+    return TurnFacts(speaking=speaking, duration=duration, words=0, judged=judgement)
 
 
 SILENT = TurnFacts(speaking=False, duration=3.0, words=5)
@@ -94,6 +99,15 @@ SILENT = TurnFacts(speaking=False, duration=3.0, words=5)
         (voice(0.6), COMING, DEFAULT, PLAIN, CUT),
         (voice(0.0), COMING, NO_RESUME, PAUSABLE, IGNORE),
         (voice(0.6), COMING, NO_RESUME, PAUSABLE, CUT),
+        # a detector of listening noises has the say
+        (judged(0.9, Judged.OPEN), HEARD, DEFAULT, PAUSABLE, IGNORE),
+        (judged(9.0, Judged.BACKCHANNEL), HEARD, DEFAULT, PLAIN, IGNORE),
+        (judged(0.1, Judged.INTERRUPTION), HEARD, DEFAULT, PAUSABLE, PAUSE),
+        (judged(0.1, Judged.INTERRUPTION), HEARD, DEFAULT, PLAIN, CUT),
+        (judged(0.1, Judged.INTERRUPTION), HEARD, TWO_WORDS, PAUSABLE, IGNORE),
+        (judged(0.1, Judged.INTERRUPTION), HEARD, DEFAULT, WARMING, IGNORE),
+        (judged(0.1, Judged.INTERRUPTION, speaking=False), HEARD, DEFAULT, PAUSABLE, PAUSE),
+        (judged(0.1, Judged.OPEN), WAITING, DEFAULT, PAUSABLE, HOLD),
         # while an echo canceller warms up
         (voice(5.0), HEARD, DEFAULT, WARMING, IGNORE),
         (final(5.0, 3), HEARD, DEFAULT, WARMING, IGNORE),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias, assert_never
 
 from sessionactors.interfaces.audio_io import AudioSource
+from sessionactors.interfaces.interruption_detector import InterruptionDetector
 from sessionactors.interfaces.turn_detector import StreamingTurnDetector
 from sessionactors.messages.ear import (
     AttachSource,
@@ -24,14 +25,15 @@ from sessionactors.messages.realtime import EarOpened
 from sessionactors.messages.session import OptionsChanged
 from sessionactors.messages.turn import AgentStateFact
 from sessionactors.model.options import SessionOptions
-from sessionactors.runtime import Actor, Backoff, ChildSpec, Outbox, Strategy, Supervision
+from sessionactors.runtime import Actor, Backoff, ChildSpec, Outbox, Ref, Strategy, Supervision
 
 from .detector import DetectorActor
 from .ear_refs import EarRefs
 from .input import InputActor
+from .overlap import OverlapActor
 from .server_turn import ServerTurnActor
 from .stt import STTActor
-from .turn import TurnActor
+from .turn import TurnActor, TurnMessage
 from .vad import VADActor
 from .wiring import Wiring
 
@@ -58,6 +60,8 @@ class EarState:
 
     detector: StreamingTurnDetector | None = None
     """What listens for the end of turns."""
+    judge: InterruptionDetector | None = None
+    """What tells interruptions from listening noises."""
 
 
 class Ear(Actor[EarState, EarMessage]):
@@ -74,6 +78,9 @@ class Ear(Actor[EarState, EarMessage]):
     def __init__(self, participant: str, wiring: Wiring, source: AudioSource | None = None) -> None:
         self._source = source
         self._refs = EarRefs(participant, wiring)
+        self._turn: Ref[TurnMessage]
+        self._front: Ref[FlushTurn | ClearTurn | AgentStateFact | OptionsChanged]
+        """What stands before ``turn``, or ``turn`` itself."""
 
     def initial(self) -> EarState:
         """See :class:`EarState`."""
@@ -87,18 +94,18 @@ class Ear(Actor[EarState, EarMessage]):
         refs.realtime = refs.wiring.realtime
         if components.server_turns and refs.realtime is not None:
             # The server hears the user itself: what is detected here would only contradict it.
-            self._turn = turn = out.spawn("turn", lambda: ServerTurnActor(refs), RESTARTED_ONCE)
+            self._front = turn = out.spawn("turn", lambda: ServerTurnActor(refs), RESTARTED_ONCE)
             out.tell(refs.realtime, EarOpened(refs.participant, turn))
             refs.input = out.spawn("input", lambda: InputActor(refs, source), RESTARTED_FREELY)
             return state
-        self._turn = refs.turn = out.spawn("turn", lambda: TurnActor(refs), RESTARTED_ONCE)
+        self._front = self._turn = refs.turn = out.spawn("turn", lambda: TurnActor(refs), RESTARTED_ONCE)
         if refs.realtime is not None:
             out.tell(refs.realtime, EarOpened(refs.participant, refs.turn))
         if stt is not None:
             refs.stt = out.spawn("stt", lambda: STTActor(refs, stt), RESTARTED_FREELY)
         if vad is not None:
             refs.vad = out.spawn("vad", lambda: VADActor(refs, vad), RESTARTED_FREELY)
-        state = self._listen_with(state, refs.wiring.options, out)
+        state = self._judge_with(self._listen_with(state, refs.wiring.options, out), refs.wiring.options, out)
         refs.input = out.spawn("input", lambda: InputActor(refs, source), RESTARTED_FREELY)
         return state
 
@@ -117,16 +124,42 @@ class Ear(Actor[EarState, EarMessage]):
             refs.detector_rate = detector.sample_rate
         return replace(state, detector=detector)
 
+    def _judge_with(self, state: EarState, options: SessionOptions, out: Outbox[EarMessage]) -> EarState:
+        """Put the judge of overlaps before ``turn``, if the options name one; another actor for another judge."""
+        refs, wanted = self._refs, options.interruption_mode
+        if wanted == "adaptive" or (isinstance(wanted, InterruptionDetector) and not self._can_judge):
+            reason = "it needs a detector (mode=detector), a vad and an stt; any voice that is long enough interrupts"
+            out.log("interruption_mode_unusable", level="warning", mode=str(wanted), reason=reason)
+        judge = wanted if isinstance(wanted, InterruptionDetector) and self._can_judge else None
+        if judge is state.judge:
+            return state
+        if refs.overlap is not None:
+            out.stop(refs.overlap, "another interruption detector")
+        refs.overlap, refs.overlap_rate = None, None
+        self._front = refs.turn = self._turn
+        if judge is not None:
+            turn = self._turn
+            overlap = out.spawn(
+                out.new_id("overlap"), lambda: OverlapActor(refs, turn, judge, options), RESTARTED_FREELY
+            )
+            refs.overlap, refs.overlap_rate = overlap, judge.sample_rate
+            self._front = refs.turn = overlap
+        return replace(state, judge=judge)
+
+    @property
+    def _can_judge(self) -> bool:
+        return self._refs.vad is not None and self._refs.stt is not None
+
     def receive(self, state: EarState, message: EarMessage, out: Outbox[EarMessage]) -> EarState:
         """Pass it on."""
         match message:
             case AttachSource() | SetInputEnabled() | SubstituteSilence() | SourceEnded():
                 out.tell(self._refs.input, message)
             case FlushTurn() | ClearTurn() | AgentStateFact():
-                out.tell(self._turn, message)
+                out.tell(self._front, message)
             case OptionsChanged(options):
-                state = self._listen_with(state, options, out)
-                out.tell(self._turn, message)
+                state = self._judge_with(self._listen_with(state, options, out), options, out)
+                out.tell(self._front, message)
             case _:
                 assert_never(message)
         return state

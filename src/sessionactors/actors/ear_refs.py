@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from .detector import DetectorMessage
     from .input import InputMessage
+    from .overlap import OverlapMessage
     from .realtime import RealtimeMessage
     from .stt import STTMessage
     from .turn import TurnMessage
@@ -31,6 +32,10 @@ class EarRefs:
     """None: nobody recognises words."""
     realtime: Ref[RealtimeMessage] | None = None
     """The model that hears the audio itself, if it is a realtime one."""
+    overlap: Ref[OverlapMessage] | None = None
+    """None: nobody tells interruptions from listening noises. Else it stands before ``turn``."""
+    overlap_rate: int | None = None
+    """Hertz of the audio that its detector wants."""
     detector: Ref[DetectorMessage] | None = None
     """None: nobody tells from the voice whether the user is done."""
     detector_rate: int | None = None

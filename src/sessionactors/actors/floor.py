@@ -33,6 +33,7 @@ from sessionactors.messages.floor import (
     WarmupOver,
 )
 from sessionactors.messages.history import AppendItems
+from sessionactors.messages.overlap import OverlapJudged
 from sessionactors.messages.session import (
     FloorIdle,
     OptionsChanged,
@@ -94,6 +95,7 @@ FloorMessage: TypeAlias = (
     | OptionsChanged
     | OutputChanged
     | PauseRefused
+    | OverlapJudged
     | FalseInterruptionDue
     | WarmupOver
     | QuietFact
@@ -141,8 +143,8 @@ class Floor(Actor[FloorState, FloorMessage]):
                 return self._on_gone(state, speech, error, out)
             case UserActivity():
                 return self._grant(self._users.on_activity(state, message, out), out)
-            case InterruptionWanted() | TurnOffered():
-                return self._users.on_wish(state, message, out)
+            case InterruptionWanted() | TurnOffered() | OverlapJudged():
+                return self._grant(self._users.on_wish(state, message, out), out)
             case FalseInterruptionDue(speech):
                 return self._grant(self._pausing.on_due(state, speech, out), out)
             case OutputChanged(voice, can_pause):

@@ -174,5 +174,5 @@ def pause_summary(pause: Pause) -> str:
 def _turn_facts(user: UserFacts, *, final: bool, recognised: bool) -> TurnFacts:
     wish = user.wish
     if wish is None:
-        return TurnFacts(user.speaking, 0.0, 0 if recognised else None, final)
-    return TurnFacts(user.speaking, wish.duration, wish.words, final)
+        return TurnFacts(user.speaking, 0.0, 0 if recognised else None, final, user.judged)
+    return TurnFacts(user.speaking, wish.duration, wish.words, final, user.judged)

@@ -9,6 +9,7 @@ from enum import Enum
 from sessionactors.interfaces.speech_spec import SpeechSpec
 from sessionactors.messages.deferred import QuietWanted, SpeechEnded
 from sessionactors.messages.floor import DrainFloor, ScheduleSpeech
+from sessionactors.messages.overlap import Judged
 from sessionactors.messages.session import OptionsChanged
 from sessionactors.messages.turn import Decided, InterruptionWanted
 from sessionactors.model.speech import SPEECH_PRIORITY_NORMAL
@@ -83,6 +84,8 @@ class UserFacts:
     speaking: bool = False
     wish: InterruptionWanted | None = None
     """The newest of this stretch of speech."""
+    judged: Judged = Judged.NOTHING
+    """What a detector says of this stretch of speech over the agent's."""
     decided: Decided = Decided.DROPPED
     """Of the turn. One that is open or committed may still cut off what is paused."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias, assert_never
 
 from sessionactors.messages.floor import InterruptSpeech
+from sessionactors.messages.overlap import Judged, OverlapJudged
 from sessionactors.messages.turn import InterruptionWanted, TurnAnswered, TurnOffered, UserActivity
 from sessionactors.runtime import Outbox
 
@@ -40,6 +41,7 @@ class UsersVoice:
             speaking=activity.speaking,
             wish=before.wish if activity.speaking and before.speaking else None,
             decided=activity.decided,
+            judged=before.judged if activity.speaking or before.judged is Judged.OPEN else Judged.NOTHING,
         )
         if activity.speaking:
             state = self.consider(self._pausing.on_voice(state, out), out)
@@ -48,13 +50,15 @@ class UsersVoice:
         return state
 
     def on_wish(
-        self, state: FloorState, wish: InterruptionWanted | TurnOffered, out: Outbox[FloorMessage]
+        self, state: FloorState, wish: InterruptionWanted | TurnOffered | OverlapJudged, out: Outbox[FloorMessage]
     ) -> FloorState:
         """A voice is long enough, words have come, or a turn seems complete, while the agent may be speaking."""
         match wish:
             case TurnOffered(_, offer, words, reply_to):
                 out.tell(reply_to, TurnAnswered(offer, holds(state, words)))
                 return state
+            case OverlapJudged():
+                return self.on_overlap(state, wish, out)
             case InterruptionWanted():
                 return self.on_interruption_wanted(state, wish, out)
 
@@ -69,6 +73,15 @@ class UsersVoice:
         state = self.consider(with_user(state, who, wish=wish), out, final=who if wish.final else None)
         # In silence it says what has just been heard, and nothing about what will be said next.
         return state if user.speaking else with_user(state, who, wish=user.wish)
+
+    def on_overlap(self, state: FloorState, overlap: OverlapJudged, out: Outbox[FloorMessage]) -> FloorState:
+        """A detector judges what the user says over the agent."""
+        who = overlap.participant
+        state = self.consider(with_user(state, who, judged=overlap.judged), out)
+        if not is_user_speaking(state):
+            state = self._pausing.on_silence(state, out)
+        over = overlap.judged is not Judged.OPEN and not state.users[who].speaking
+        return with_user(state, who, judged=Judged.NOTHING) if over else state
 
     def consider(self, state: FloorState, out: Outbox[FloorMessage], *, final: str | None = None) -> FloorState:
         """Something has changed: what do the users do to the current speech?"""

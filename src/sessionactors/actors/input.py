@@ -158,7 +158,8 @@ class InputActor(Actor[InputState, InputMessage]):
 
     def _wanted(self) -> list[MonoResampler]:
         """One for each rate that somebody wants now."""
-        wanted = (self._vad_rate, self._stt_rate, self._model_rate, self._refs.detector_rate)
+        refs = self._refs
+        wanted = (self._vad_rate, self._stt_rate, self._model_rate, refs.detector_rate, refs.overlap_rate)
         rates = sorted({rate for rate in wanted if rate is not None})
         for rate in rates:
             self._resamplers.setdefault(rate, MonoResampler(rate))
@@ -173,6 +174,8 @@ class InputActor(Actor[InputState, InputMessage]):
             out.tell(model, UserAudio(self._refs.participant, heard))
             if state.substituting and stt is None:
                 state = replace(state, silenced=state.silenced + frame.duration)
+        if self._refs.overlap is not None and frame.sample_rate == self._refs.overlap_rate:
+            out.tell(self._refs.overlap, AudioHeard(frame))
         if detector is not None and frame.sample_rate == self._refs.detector_rate:
             out.tell(detector, AudioHeard(frame))
         if vad is not None and frame.sample_rate == self._vad_rate:

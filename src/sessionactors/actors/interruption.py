@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from sessionactors.messages.overlap import Judged
 from sessionactors.model.options import SessionOptions
 
 
@@ -35,6 +36,8 @@ class TurnFacts:
     interruption later, and there is no pausing."""
     final: bool = False
     """A final transcript has just come."""
+    judged: Judged = Judged.NOTHING
+    """What a detector of interruptions says of this stretch of speech."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +60,7 @@ class OutputFacts:
 
     can_pause: bool
     by_voice: bool = True
-    """Voice alone may interrupt: not while an echo canceller warms up, nor while a detector of listening noises has the
-    say."""
+    """Voice alone may interrupt: not while an echo canceller warms up."""
 
 
 def decide(turn: TurnFacts, speech: SpeechFacts, options: SessionOptions, output: OutputFacts) -> Decision:
@@ -76,15 +78,17 @@ def decide(turn: TurnFacts, speech: SpeechFacts, options: SessionOptions, output
     enough = turn.words is None or turn.words >= options.min_interruption_words
     if turn.final and speech.paused and enough:
         return Decision.CUT  # it was no noise
-    long = enough and turn.duration >= options.min_interruption_duration
+    interruption = turn.judged is Judged.INTERRUPTION
+    long = enough and (interruption or turn.duration >= options.min_interruption_duration)
+    by_voice = output.by_voice and turn.judged in (Judged.NOTHING, Judged.INTERRUPTION)
     pausing = pausing_wanted(options) and turn.words is not None
     if speech.audible:
-        if not long or not output.by_voice or not (turn.speaking or turn.final):
+        if not long or not by_voice or not (turn.speaking or turn.final or interruption):
             return Decision.IGNORE
         return Decision.PAUSE if pausing and output.can_pause and not turn.final else Decision.CUT
     if not turn.speaking:
         return Decision.IGNORE
-    interrupts = long and output.by_voice
+    interrupts = long and by_voice
     if speech.granted and not (output.can_pause and pausing):
         return Decision.CUT if interrupts else Decision.IGNORE
     return Decision.PAUSE if interrupts and pausing else Decision.HOLD

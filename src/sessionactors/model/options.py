@@ -32,6 +32,14 @@ class TurnDetectorLike(Protocol):
     """Listens to the audio itself. The delays that were not given are shorter then."""
 
 
+@runtime_checkable
+class InterruptionDetectorLike(Protocol):
+    """A detector of interruptions, as far as options know it; the whole of it is in ``sessionactors.interfaces``."""
+
+    judges_overlaps: bool
+    """True."""
+
+
 TurnDetection: TypeAlias = TurnDetectionMode | TurnDetectorLike | None
 """Who says that a turn is over."""
 
@@ -104,9 +112,9 @@ class SessionOptions:
     """0..1: how much the pauses so far weigh against the newest one, in dynamic mode."""
 
     allow_interruptions: bool = True
-    interruption_mode: InterruptionMode | None = None
-    """``"adaptive"``: a detector tells interruptions from listening noises; ``"vad"``: any voice interrupts; None: the
-    first where there is such a detector."""
+    interruption_mode: InterruptionMode | InterruptionDetectorLike | None = None
+    """A detector that tells interruptions from listening noises; ``"vad"`` or None: any voice that is long enough
+    interrupts; ``"adaptive"``: that too, with a warning, for there is no detector that comes by itself."""
     discard_audio_if_uninterruptible: bool = True
     """What is said over a protected speech is not recognised: recogniser and realtime model get silence instead."""
     min_interruption_duration: float = 0.5
@@ -180,7 +188,8 @@ class SessionOptions:
         check_count("user_turn_max_words", self.user_turn_max_words, or_none=True)
         check_share("endpointing_alpha", self.endpointing_alpha)
         check_choice("endpointing_mode", self.endpointing_mode, get_args(EndpointingMode))
-        check_choice("interruption_mode", self.interruption_mode, (*get_args(InterruptionMode), None))
+        if not isinstance(self.interruption_mode, InterruptionDetectorLike):
+            check_choice("interruption_mode", self.interruption_mode, (*get_args(InterruptionMode), None))
         _check_detection(self.turn_detection)
         if self.backchannel_boundary is not None:
             for seconds in self.backchannel_boundary:

@@ -21,6 +21,7 @@ EventTypes: TypeAlias = Literal[
     "tool_execution_updated",
     "speech_created",
     "agent_false_interruption",
+    "overlapping_speech",
     "metrics_collected",
     "session_usage_updated",
     "error",

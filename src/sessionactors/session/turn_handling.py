@@ -9,6 +9,7 @@ from typing import Final, TypedDict
 from sessionactors.model.errors import OptionError
 from sessionactors.model.options import (
     EndpointingMode,
+    InterruptionDetectorLike,
     InterruptionMode,
     TurnDetection,
 )
@@ -32,8 +33,8 @@ class InterruptionOptions(TypedDict, total=False):
 
     enabled: bool
     """True."""
-    mode: InterruptionMode | None
-    """Absent or None: adaptive where there is a detector for it, else by voice."""
+    mode: InterruptionMode | InterruptionDetectorLike | None
+    """A detector tells interruptions from listening noises. Absent, None, ``"vad"``: any voice that is long enough."""
     discard_audio_if_uninterruptible: bool
     """True: what is said over a protected speech is not recognised."""
     min_duration: float

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .errors import IntentTableError, MissingDependencyError, MissingPronunciationError
     from .front_desk import FRONT_DESK
     from .intents import Completeness, Intent, IntentMatch, IntentTable, IntentTool, Slot
+    from .interruption_detector import WordListInterruptionDetector
     from .responder import RuleBasedLLM
     from .stt import PocketSphinxSTT
     from .tts import EspeakTTS, FliteTTS, default_tts
@@ -41,6 +42,7 @@ __all__ = [
     "RuleBasedLLM",
     "SileroVAD",
     "Slot",
+    "WordListInterruptionDetector",
     "default_tts",
 ]
 
@@ -49,6 +51,7 @@ _MODULES: Final = {
     "errors": ("IntentTableError", "MissingDependencyError", "MissingPronunciationError"),
     "front_desk": ("FRONT_DESK",),
     "intents": ("Completeness", "Intent", "IntentMatch", "IntentTable", "IntentTool", "Slot"),
+    "interruption_detector": ("WordListInterruptionDetector",),
     "responder": ("RuleBasedLLM",),
     "stt": ("PocketSphinxSTT",),
     "tts": ("EspeakTTS", "FliteTTS", "default_tts"),
