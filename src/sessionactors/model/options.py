@@ -188,8 +188,7 @@ class SessionOptions:
         check_count("user_turn_max_words", self.user_turn_max_words, or_none=True)
         check_share("endpointing_alpha", self.endpointing_alpha)
         check_choice("endpointing_mode", self.endpointing_mode, get_args(EndpointingMode))
-        if not isinstance(self.interruption_mode, InterruptionDetectorLike):
-            check_choice("interruption_mode", self.interruption_mode, (*get_args(InterruptionMode), None))
+        _check_interruption_mode(self.interruption_mode)
         _check_detection(self.turn_detection)
         if self.backchannel_boundary is not None:
             for seconds in self.backchannel_boundary:
@@ -289,6 +288,14 @@ _FLAGS: Final = (
     "use_tts_aligned_transcript",
     "ivr_detection",
 )
+
+
+def _check_interruption_mode(mode: InterruptionMode | InterruptionDetectorLike | None) -> None:
+    modes = get_args(InterruptionMode)
+    if mode is not None and mode not in modes and not isinstance(mode, InterruptionDetectorLike):
+        raise OptionError(
+            f"interruption_mode must be one of {', '.join(modes)}, an InterruptionDetector or None, got {mode!r}"
+        )
 
 
 def _check_detection(detection: NotGivenOr[TurnDetection]) -> None:
