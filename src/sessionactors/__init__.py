@@ -78,7 +78,6 @@ if TYPE_CHECKING:
         VideoFormatError,
     )
     from .model.events import (
-        AgentFalseInterruptionEvent,
         AgentStateChangedEvent,
         CloseEvent,
         CloseReason,
@@ -86,7 +85,6 @@ if TYPE_CHECKING:
         ErrorEvent,
         FunctionToolsExecutedEvent,
         MetricsCollectedEvent,
-        OverlappingSpeechEvent,
         SessionUsageUpdatedEvent,
         SpeechCreatedEvent,
         UserInputTranscribedEvent,
@@ -95,6 +93,7 @@ if TYPE_CHECKING:
         UserTurnExceededEvent,
     )
     from .model.instructions import Instructions
+    from .model.interruption_events import AgentFalseInterruptionEvent, OverlappingSpeechEvent
     from .model.metrics import (
         AgentMetrics,
         EOTInferenceMetrics,
@@ -515,7 +514,6 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "VideoFormatError",
     ),
     "model.events": (
-        "AgentFalseInterruptionEvent",
         "AgentStateChangedEvent",
         "CloseEvent",
         "CloseReason",
@@ -523,7 +521,6 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "ErrorEvent",
         "FunctionToolsExecutedEvent",
         "MetricsCollectedEvent",
-        "OverlappingSpeechEvent",
         "SessionUsageUpdatedEvent",
         "SpeechCreatedEvent",
         "UserInputTranscribedEvent",
@@ -532,6 +529,10 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "UserTurnExceededEvent",
     ),
     "model.instructions": ("Instructions",),
+    "model.interruption_events": (
+        "AgentFalseInterruptionEvent",
+        "OverlappingSpeechEvent",
+    ),
     "model.metrics": (
         "AgentMetrics",
         "EOTInferenceMetrics",

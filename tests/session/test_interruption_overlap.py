@@ -12,7 +12,7 @@ import pytest
 
 from sessionactors import Agent, APIError, InterruptionDetector, Overlap, OverlapVerdict
 from sessionactors.messages.floor import PauseSpeech, SilenceSpeech
-from sessionactors.model.events import OverlappingSpeechEvent
+from sessionactors.model.interruption_events import OverlappingSpeechEvent
 from sessionactors.testing import Run, Scenario, explore, invariants
 
 from tests.session.talks import STORY, keeper, near, played

@@ -13,7 +13,7 @@ import pytest
 from sessionactors import Agent
 from sessionactors.messages.floor import PauseSpeech, ResumeSpeech, SilenceSpeech
 from sessionactors.messages.tts import AudioCredit
-from sessionactors.model.events import AgentFalseInterruptionEvent
+from sessionactors.model.interruption_events import AgentFalseInterruptionEvent
 from sessionactors.runtime import Delivery
 from sessionactors.testing import Run, Scenario, explore, invariants
 from sessionactors.transports.memory import MemorySink, MemoryTransport

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from sessionactors.messages.floor import FalseInterruptionDue, PauseSpeech, ResumeSpeech
 from sessionactors.messages.session import Publish, SpeechPaused, SpeechResumed
 from sessionactors.messages.turn import Decided
-from sessionactors.model.events import AgentFalseInterruptionEvent
+from sessionactors.model.interruption_events import AgentFalseInterruptionEvent
 from sessionactors.runtime import Outbox
 
 from .floor_state import Entry, FloorState, Pause, UserFacts, Warmup, is_user_speaking

@@ -29,7 +29,7 @@ from sessionactors.messages.overlap import DetectorJudged, Judged, OverlapJudged
 from sessionactors.messages.session import OptionsChanged, Publish
 from sessionactors.messages.turn import AgentStateFact
 from sessionactors.model.errors import APIError
-from sessionactors.model.events import OverlappingSpeechEvent
+from sessionactors.model.interruption_events import OverlappingSpeechEvent
 from sessionactors.model.options import SessionOptions
 from sessionactors.runtime import NS, Actor, EffectPort, Outbox, Ref
 

@@ -291,11 +291,8 @@ _FLAGS: Final = (
 
 
 def _check_interruption_mode(mode: InterruptionMode | InterruptionDetectorLike | None) -> None:
-    modes = get_args(InterruptionMode)
-    if mode is not None and mode not in modes and not isinstance(mode, InterruptionDetectorLike):
-        raise OptionError(
-            f"interruption_mode must be one of {', '.join(modes)}, an InterruptionDetector or None, got {mode!r}"
-        )
+    if not isinstance(mode, InterruptionDetectorLike):
+        check_choice("interruption_mode", mode, (*get_args(InterruptionMode), None))
 
 
 def _check_detection(detection: NotGivenOr[TurnDetection]) -> None:
