@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         ResponseToolCall,
         SessionReconnected,
     )
+    from .interfaces.recognition_context import RecognitionContext, recognition_context
     from .interfaces.stt import (
         STT,
         RecognitionUsage,
@@ -176,6 +177,7 @@ if TYPE_CHECKING:
     from .session.run_result import RunResult, UnexpectedModelBehavior
     from .session.running import RunOutputOptions
     from .session.speech_handle import SpeechHandle
+    from .session.stt_context import KeytermDetectionOptions, STTContextOptions
     from .session.text_transforms import text_transforms
     from .session.tool import AsyncToolset, ProviderTool, Tool, Toolset
     from .session.tool_approval import ToolApproval
@@ -278,6 +280,7 @@ __all__ = [
     "InterruptionModelUsage",
     "InterruptionOptions",
     "JobContext",
+    "KeytermDetectionOptions",
     "LLMError",
     "LLMMetrics",
     "LLMModelUsage",
@@ -314,6 +317,7 @@ __all__ = [
     "RealtimeSession",
     "RealtimeSessionError",
     "RealtimeUsage",
+    "RecognitionContext",
     "RecognitionUsage",
     "RecognizedWord",
     "RemoteItemAdded",
@@ -332,6 +336,7 @@ __all__ = [
     "RunOutputOptions",
     "RunResult",
     "STTCapabilities",
+    "STTContextOptions",
     "STTError",
     "STTMetrics",
     "STTModelUsage",
@@ -405,6 +410,7 @@ __all__ = [
     "function_tool",
     "message",
     "mock_tools",
+    "recognition_context",
     "text_transforms",
 ]
 
@@ -446,6 +452,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "ResponseToolCall",
         "SessionReconnected",
     ),
+    "interfaces.recognition_context": ("RecognitionContext", "recognition_context"),
     "interfaces.stt": (
         "RecognitionUsage",
         "RecognizedWord",
@@ -658,6 +665,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "session.running": ("RunOutputOptions",),
     "session.speech_handle": ("SpeechHandle",),
+    "session.stt_context": ("KeytermDetectionOptions", "STTContextOptions"),
     "session.text_transforms": ("text_transforms",),
     "session.tool": (
         "AsyncToolset",

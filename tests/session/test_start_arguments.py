@@ -14,10 +14,11 @@ from sessionactors import (
     CloseReason,
     OptionError,
     SessionStateError,
+    function_tool,
 )
 from sessionactors.session import session_life
 from sessionactors.session.start_options import RecordingOptions
-from sessionactors.testing import Scenario, ScriptedLLM, ScriptedSTT, ScriptedVAD
+from sessionactors.testing import Scenario, ScriptedLLM, ScriptedSTT, ScriptedTTS, ScriptedVAD
 from sessionactors.testing import run as in_virtual_time
 from sessionactors.transports.memory import MemoryTransport
 
@@ -135,6 +136,20 @@ def test_voice_activity_detection_is_provided_only_where_it_is_absent(
         await system.aclose()
 
     in_virtual_time(test)
+
+
+def test_the_components_of_a_session_can_be_read() -> None:
+    stt, llm, tts, vad = ScriptedSTT([]), ScriptedLLM(), ScriptedTTS(), ScriptedVAD([])
+
+    @function_tool
+    async def look() -> str:
+        return "there"
+
+    session: Session = AgentSession(stt=stt, llm=llm, tts=tts, vad=vad, tools=[look])
+    assert (session.stt, session.llm, session.tts, session.vad) == (stt, llm, tts, vad)
+    assert session.tools == [look]
+    nothing: Session = AgentSession()
+    assert (nothing.stt, nothing.llm, nothing.tts, nothing.vad, nothing.tools) == (None, None, None, None, [])
 
 
 # -- shutdown and the end ----------------------------------------------------------------------------------------------

@@ -113,7 +113,10 @@ class History(Actor[HistoryState, HistoryMessage]):
     def _added(self, state: HistoryState, items: tuple[ChatItem, ...], out: Outbox[HistoryMessage]) -> HistoryState:
         if not items:
             return state
-        out.tell(self._wiring.supervisor, HistoryChanged(state.version + 1, items))
+        change = HistoryChanged(state.version + 1, items)
+        out.tell(self._wiring.supervisor, change)
+        if self._wiring.keyterms is not None:
+            out.tell(self._wiring.keyterms, change)
         return replace(state, version=state.version + 1, items=state.items + items)
 
     def _remember(

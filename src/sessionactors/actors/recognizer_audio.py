@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import cast
 
+from sessionactors.interfaces.recognition_context import NO_CONTEXT, RecognitionContext
 from sessionactors.model.audio import AudioFrame
 from sessionactors.model.sentinel import FlushSentinel
 
@@ -19,10 +20,18 @@ class RecognizerAudio(AsyncIterator[AudioFrame | FlushSentinel]):
 
     Args:
         flush_taken: awaited before the item behind a flush is given out.
-        fed: frames and flushes.
+        fed: frames and flushes, and news of the context.
+        context: what the recogniser may know at first.
     """
 
-    def __init__(self, flush_taken: Callable[[], Awaitable[None]], fed: AsyncIterator[object]) -> None:
+    def __init__(
+        self,
+        flush_taken: Callable[[], Awaitable[None]],
+        fed: AsyncIterator[object],
+        context: RecognitionContext = NO_CONTEXT,
+    ) -> None:
+        self.context = context
+        """What the recogniser may know, see :func:`.recognition_context`."""
         self._flush_taken = flush_taken
         self._fed = fed
         self._flushed = False
@@ -31,7 +40,11 @@ class RecognizerAudio(AsyncIterator[AudioFrame | FlushSentinel]):
         if self._flushed:
             self._flushed = False
             await self._flush_taken()
-        item = cast("AudioFrame | FlushSentinel", await anext(self._fed))
+        item = await anext(self._fed)
+        while isinstance(item, RecognitionContext):
+            self.context = item
+            item = await anext(self._fed)
+        item = cast("AudioFrame | FlushSentinel", item)
         self._flushed = isinstance(item, FlushSentinel)
         return item
 

@@ -33,6 +33,7 @@ from sessionactors.messages.ear import (
     UtteranceBegan,
     UtteranceEnded,
 )
+from sessionactors.messages.keyterms import ContextForRecognitionWanted, RecognitionContextChanged
 from sessionactors.messages.session import ComponentFailed, ComponentStumbled
 from sessionactors.model.audio import AudioFrame
 from sessionactors.model.errors import APIConnectionError, APITimeoutError
@@ -58,6 +59,7 @@ STTMessage: TypeAlias = (
     | FlushTaken
     | StreamRetry
     | ResetRecognition
+    | RecognitionContextChanged
 )
 
 RETRY = "retry"
@@ -86,6 +88,12 @@ class STTActor(Actor[STTState, STTMessage]):
         """No stream yet."""
         return STTState()
 
+    def started(self, state: STTState, out: Outbox[STTMessage]) -> STTState:
+        """Ask what the recogniser may know of the conversation, if it can use that."""
+        if self._refs.wiring.keyterms is not None:
+            out.tell(self._refs.wiring.keyterms, ContextForRecognitionWanted(out.myself))
+        return state
+
     def restarted(self, state: STTState, error: BaseException, out: Outbox[STTMessage]) -> STTState:
         """The stream died with the failure: a new one hears what no final covers yet."""
         state = self._close(state, out)
@@ -98,6 +106,10 @@ class STTActor(Actor[STTState, STTMessage]):
         match message:
             case AudioHeard(frame, number):
                 return self._on_audio(state, frame, number, out)
+            case RecognitionContextChanged(context):
+                if state.stage is Stage.LISTENING:
+                    out.feed(STREAM, context)
+                return replace(state, context=context)
             case RecognizerSaid(event):
                 return self._recognized.on_event(state, event, out)
             case UtteranceBegan():
@@ -173,10 +185,10 @@ class STTActor(Actor[STTState, STTMessage]):
     # -- streams -----------------------------------------------------------------------------------------------------
 
     def _open(self, state: STTState, out: Outbox[STTMessage]) -> STTState:
-        stt = self._stt
+        stt, context = self._stt, state.context
 
         async def transcribe(port: EffectPort[STTMessage], scope: Scope) -> None:
-            audio = RecognizerAudio(lambda: port.send(FlushTaken(scope)), port.inlet)
+            audio = RecognizerAudio(lambda: port.send(FlushTaken(scope)), port.inlet, context)
             await relay(stt.transcribe(audio), lambda event: RecognizerSaid(event, scope), port)
 
         scope = open_stream(out, "recognition", transcribe, lambda ended: ended, stt.home)

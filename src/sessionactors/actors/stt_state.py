@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
+from sessionactors.interfaces.recognition_context import NO_CONTEXT, RecognitionContext
 from sessionactors.runtime import NS, Scope
 
 from .recognition_progress import RecognitionProgress
@@ -28,6 +29,8 @@ class STTState:
     """The stream, its progress, and how the finals ended."""
 
     stage: Stage = Stage.IDLE
+    context: RecognitionContext = NO_CONTEXT
+    """What the recogniser may know of the conversation."""
     stream: Scope | None = None
     opened_at: int = 0
     fed: float = 0.0

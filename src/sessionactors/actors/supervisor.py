@@ -70,6 +70,7 @@ from .deferred import Deferred
 from .error_policy import failure_event
 from .floor import Floor
 from .history import History
+from .keyterms import start_keyterms
 from .model_start import start_model
 from .options_in_force import OptionsInForce
 from .output import Output
@@ -170,6 +171,7 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
             if part.events:
                 listeners[drop_in.path] = Listener(drop_in, part.events)
         state = replace(state, listeners=listeners)
+        start_keyterms(wiring, out)
         wiring.history = out.spawn("history", lambda: History(wiring), RESTARTED_ONCE)
         wiring.llm = start_model(wiring, out, freely=RESTARTED_FREELY, once=RESTARTED_ONCE)
         wiring.tools = out.spawn("tools", lambda: ToolsActor(wiring), RESTARTED_FREELY)

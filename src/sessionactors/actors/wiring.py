@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sessionactors.interfaces.llm import LLM
 from sessionactors.interfaces.realtime import RealtimeModel
+from sessionactors.interfaces.recognition_context import RecognitionContextOptions
 from sessionactors.interfaces.stt import STT
 from sessionactors.interfaces.transport import Transport
 from sessionactors.interfaces.tts import TTS
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from .deferred import DeferredMessage
     from .floor import FloorMessage
     from .history import HistoryMessage
+    from .keyterms import KeytermsMessage
     from .output import OutputMessage
     from .realtime import RealtimeMessage
     from .room import RoomMessage
@@ -59,6 +61,8 @@ class Components:
     stt: STT | None = None
     tts: TTS | None = None
     vad: VAD | None = None
+    recognition: RecognitionContextOptions = field(default_factory=RecognitionContextOptions)
+    """What the recogniser is told of the conversation."""
     vad_is_default: bool = False
     """Nobody chose it: what the recogniser says about times counts more."""
     transport: Transport | None = None
@@ -108,6 +112,8 @@ class Wiring:
     agent: Ref[AgentMessage] = field(init=False)
     realtime: Ref[RealtimeMessage] | None = None
     room: Ref[RoomMessage] | None = None
+    keyterms: Ref[KeytermsMessage] | None = None
+    """None: the recogniser can use nothing of the conversation."""
     guard_silence: Callable[[str, float], None] | None = None
     """Has the watchdog mute the sink unless the named speech is acknowledged silent within so many seconds."""
     release_guard: Callable[[str], None] | None = None

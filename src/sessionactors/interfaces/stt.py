@@ -142,7 +142,9 @@ class STTCapabilities:
     end_of_speech: bool = False
     """Reports the edges of speech: needed for ``turn_detection="stt"``."""
     keyterms: bool = False
+    """Takes words to expect from :func:`.recognition_context`."""
     chat_context: bool = False
+    """Takes what was said last from there."""
 
 
 class STT(ABC):

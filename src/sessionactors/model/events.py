@@ -344,6 +344,14 @@ class UserTurnCommittedNote:
     type: Literal["_user_turn_committed"] = "_user_turn_committed"
 
 
+@dataclass(frozen=True, slots=True)
+class KeytermsNote:
+    """The recogniser is told to expect these words."""
+
+    keyterms: tuple[str, ...]
+    type: Literal["_keyterms"] = "_keyterms"
+
+
 PublicEvent: TypeAlias = (
     AgentStateChangedEvent
     | UserStateChangedEvent
@@ -370,5 +378,7 @@ SpeechNote: TypeAlias = (
     | SpeechFinishedNote
 )
 AgentNote: TypeAlias = ContextNote | AgentInChargeNote | AgentLeftNote | TaskOverNote
-SessionNote: TypeAlias = SessionReady | HistoryNote | AgentNote | UserTurnCommittedNote | TextInputNote | SpeechNote
+SessionNote: TypeAlias = (
+    SessionReady | HistoryNote | AgentNote | UserTurnCommittedNote | TextInputNote | KeytermsNote | SpeechNote
+)
 SessionEvent: TypeAlias = PublicEvent | SessionNote

@@ -17,6 +17,7 @@ from sessionactors.runtime import ActorSystem
 from sessionactors.session.agent import Agent
 from sessionactors.session.agent_session import AgentSession
 from sessionactors.session.drop_in import AnyDropIn
+from sessionactors.session.stt_context import STTContextOptions
 from sessionactors.session.tool import AnyTool
 from sessionactors.session.tool_handling import ToolHandlingOptions
 from sessionactors.session.turn_handling import PreemptiveGenerationOptions, TurnHandlingOptions
@@ -60,6 +61,8 @@ class SessionSpec:
     """Seconds in which a transcript must come after speech."""
     session_close_transcript_timeout: NotGivenOr[float] = NOT_GIVEN
     """Seconds a closing session waits for the last transcript."""
+    stt_context_options: NotGivenOr[STTContextOptions | None] = NOT_GIVEN
+    """What the recogniser is told of the conversation."""
     userdata: NotGivenOr[object] = NOT_GIVEN
     """Read it back as ``session.userdata``."""
     tools: tuple[AnyTool, ...] = ()

@@ -52,6 +52,7 @@ class AgentSession(
         min_consecutive_speech_delay: seconds between two speeches.
         tools: tools and tool sets of the session: every agent has them, before its own.
         tool_handling: words for what a model is told of tools.
+        stt_context_options: what the recogniser is told of the conversation, see :class:`.STTContextOptions`.
         userdata: anything; read it back as ``session.userdata``.
         aec_warmup_duration: seconds of the first speech in which voice does not interrupt, while the echo canceller
             adapts; 3.0 if there is audio out, None for none.
@@ -72,6 +73,7 @@ class AgentSession(
         resume_false_interruption: go on with a speech that was interrupted without words.
         false_interruption_timeout: seconds of silence after which it goes on.
         agent_false_interruption_timeout: older name of the same.
+        keyterms_options: older spelling of ``stt_context_options``.
         preemptive_generation: start the reply while the turn may still go on.
 
     Raises:

@@ -15,6 +15,7 @@ from sessionactors.model.events import (
     AgentState,
     AgentStateChangedEvent,
     HistoryNote,
+    KeytermsNote,
     SessionUsageUpdatedEvent,
     UserState,
     UserStateChangedEvent,
@@ -43,6 +44,8 @@ class Mirror:
     """Calls of ``commit_user_turn()`` that wait, by request."""
     run: RunResult[object] | None = None
     """What ``session.run`` watches, until it is complete."""
+    keyterms: tuple[str, ...] = ()
+    """Words that the recogniser is told to expect."""
     closing: bool = False
     """The user has closed the session: speeches that end now do not complete a run."""
     usage: AgentSessionUsage = field(default_factory=AgentSessionUsage)
@@ -115,11 +118,13 @@ class Mirror:
             return in_order
         return list(takewhile(lambda handle: handle.allow_interruptions, in_order))
 
-    def note(self, note: HistoryNote | UserTurnCommittedNote, roster: Roster) -> None:
+    def note(self, note: HistoryNote | UserTurnCommittedNote | KeytermsNote, roster: Roster) -> None:
         """Items were added, or a turn was committed by hand."""
         match note:
             case HistoryNote(_, items):
                 self.add_items(items, roster)
+            case KeytermsNote(keyterms):
+                self.keyterms = keyterms
             case UserTurnCommittedNote(request, transcript):
                 waiting = self.commits.pop(request, None)
                 if waiting is not None and not waiting.done():

@@ -161,7 +161,7 @@ class SessionLife(SessionLink[Userdata_T]):
             await awaited.start(self._given_system)
         self._system = system = self._given_system or await shared_system.acquire(loop)
         self._room_name = room_name or f"session-{next(_names)}"
-        self._mirror = Mirror()
+        self._mirror = Mirror(keyterms=self._recognition.keyterms)
         self._report = None
         self._ready, self._closed = loop.create_future(), loop.create_future()
         self._close_wanted, self._close_asked = None, False
@@ -190,6 +190,7 @@ class SessionLife(SessionLink[Userdata_T]):
             stt=bound.components.stt,
             tts=self._tts,
             vad=vad,
+            recognition=self._recognition,
             vad_is_default=self._default_vad is not None,
             transport=transport,
             text_input=room_input.text_enabled,

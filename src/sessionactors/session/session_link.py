@@ -34,6 +34,7 @@ from sessionactors.model.events import (
     ContextNote,
     FunctionToolsExecutedEvent,
     HistoryNote,
+    KeytermsNote,
     SessionEvent,
     SessionNote,
     SessionReady,
@@ -72,6 +73,7 @@ from .roster import Roster
 from .session_ends import SessionEnds
 from .speech_handle import SpeechHandle
 from .start_options import component, model_given
+from .stt_context import KeytermsOptions, STTContextOptions, recognition_options
 from .tool import AnyTool, check_tools
 from .tool_approval import ToolApprovals
 from .tool_handling import ToolHandlingOptions, check_tool_handling
@@ -102,6 +104,7 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
         use_tts_aligned_transcript: NotGivenOr[bool] = NOT_GIVEN,
         tts_text_transforms: NotGivenOr[Sequence[TextTransform] | None] = NOT_GIVEN,
         min_consecutive_speech_delay: NotGivenOr[float] = NOT_GIVEN,
+        stt_context_options: NotGivenOr[STTContextOptions | None] = NOT_GIVEN,
         tools: Sequence[AnyTool] = (),
         tool_handling: ToolHandlingOptions | None = None,
         userdata: NotGivenOr[Userdata_T] = NOT_GIVEN,
@@ -124,6 +127,7 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
         false_interruption_timeout: NotGivenOr[float | None] = NOT_GIVEN,
         agent_false_interruption_timeout: NotGivenOr[float | None] = NOT_GIVEN,
         preemptive_generation: NotGivenOr[bool | PreemptiveGenerationOptions] = NOT_GIVEN,
+        keyterms_options: NotGivenOr[KeytermsOptions] = NOT_GIVEN,
     ) -> None:
         super().__init__()
         self._stt: STT | None = component("stt", stt)
@@ -162,6 +166,7 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
             conn_options=conn_options,
         )
         self._given_loop = loop
+        self._recognition = recognition_options(stt_context_options, keyterms_options)
         self._tools = tuple(tools)
         check_tools(self._tools, "the session")
         check_tool_handling(tool_handling)
@@ -317,7 +322,7 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
                     self._ready.set_result(None)
             case ContextNote() | AgentInChargeNote() | AgentLeftNote() | TaskOverNote():
                 self._agent = self._roster.note(note, self._mirror) or self._agent
-            case HistoryNote() | UserTurnCommittedNote():
+            case HistoryNote() | UserTurnCommittedNote() | KeytermsNote():
                 self._mirror.note(note, self._roster)
             case TextInputNote(participant, text):
                 self._on_text_input(TextInputEvent(text, participant))

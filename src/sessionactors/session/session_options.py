@@ -10,6 +10,7 @@ from typing import cast
 from sessionactors.model.options import SessionOptions, TextTransform
 from sessionactors.model.sentinel import NOT_GIVEN
 
+from .stt_context import STTContextOptions
 from .turn_handling import (
     GROUPS,
     EndpointingOptions,
@@ -25,6 +26,8 @@ class AgentSessionOptions:
 
     resolved: SessionOptions
     """All of them, by one name each."""
+    stt_context_options: STTContextOptions
+    """What the recogniser is told of the conversation."""
 
     @property
     def turn_handling(self) -> TurnHandlingOptions:

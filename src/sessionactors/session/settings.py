@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from sessionactors.actors.turn_rules import check_detector
+from sessionactors.interfaces.realtime import AnyModel
+from sessionactors.interfaces.stt import STT
+from sessionactors.interfaces.tts import TTS
+from sessionactors.interfaces.vad import VAD
+from sessionactors.messages.keyterms import SetKeyterms
 from sessionactors.messages.session import ChangeOptions
 from sessionactors.model.errors import OptionError
 from sessionactors.model.options import SessionConnectOptions, TurnDetection
@@ -11,6 +19,8 @@ from sessionactors.model.sentinel import NOT_GIVEN, NotGivenOr, given
 from .deprecations import warn_deprecated
 from .session_link import SessionLink, Userdata_T
 from .session_options import AgentSessionOptions
+from .stt_context import as_given, checked_keyterms
+from .tool import AnyTool
 from .turn_handling import EndpointingOptions, group_flattened
 
 
@@ -20,7 +30,7 @@ class Settings(SessionLink[Userdata_T]):
     @property
     def options(self) -> AgentSessionOptions:
         """The options as they are now. An agent's own take their place while it is in charge."""
-        return AgentSessionOptions(self._options)
+        return AgentSessionOptions(self._options, as_given(self._recognition))
 
     @property
     def conn_options(self) -> SessionConnectOptions:
@@ -39,11 +49,42 @@ class Settings(SessionLink[Userdata_T]):
         detection = self._options.turn_detection
         return given(detection, None)
 
+    @property
+    def keyterms(self) -> list[str]:
+        """Words that the recogniser is told to expect: those that were given, and those found in the conversation."""
+        return list(self._mirror.keyterms if self._root is not None else self._recognition.keyterms)
+
+    @property
+    def stt(self) -> STT | None:
+        """The session's recogniser; an agent may have its own."""
+        return self._stt
+
+    @property
+    def llm(self) -> AnyModel | None:
+        """The session's model; an agent may have its own."""
+        return self._llm
+
+    @property
+    def tts(self) -> TTS | None:
+        """The session's voice; an agent may have its own."""
+        return self._tts
+
+    @property
+    def vad(self) -> VAD | None:
+        """The session's voice activity detection, the one provided included; an agent may have its own."""
+        return self._vad or self._default_vad
+
+    @property
+    def tools(self) -> list[AnyTool]:
+        """The session's tools; those of the agent in charge come behind them."""
+        return list(self._tools)
+
     def update_options(
         self,
         *,
         endpointing_opts: NotGivenOr[EndpointingOptions] = NOT_GIVEN,
         turn_detection: NotGivenOr[TurnDetection] = NOT_GIVEN,
+        keyterms: NotGivenOr[Sequence[str]] = NOT_GIVEN,
         min_endpointing_delay: NotGivenOr[float] = NOT_GIVEN,
         max_endpointing_delay: NotGivenOr[float] = NOT_GIVEN,
     ) -> None:
@@ -54,6 +95,7 @@ class Settings(SessionLink[Userdata_T]):
         Args:
             endpointing_opts: when a turn ends; keys that are absent stay as they are.
             turn_detection: who says so. None: silence alone.
+            keyterms: words to expect, in place of those given before; words found in the conversation stay.
             min_endpointing_delay: deprecated, as ``endpointing_opts["min_delay"]``.
             max_endpointing_delay: deprecated, as ``endpointing_opts["max_delay"]``.
 
@@ -74,9 +116,19 @@ class Settings(SessionLink[Userdata_T]):
         changes |= {name: value for name, (_, value) in old.items()}
         if turn_detection is not NOT_GIVEN:
             changes["turn_detection"] = turn_detection
+        terms = self._recognition.keyterms if keyterms is NOT_GIVEN else checked_keyterms(keyterms)
         self._change_options(changes)
+        if terms != self._recognition.keyterms:
+            self._change_keyterms(terms)
         for name, (key, _) in old.items():
             warn_deprecated(f"update_options({name}=...)", f"endpointing_opts[{key!r}]")
+
+    def _change_keyterms(self, terms: tuple[str, ...]) -> None:
+        self._recognition = replace(self._recognition, keyterms=terms)
+        if self._wiring is not None and self._root is not None and self._wiring.keyterms is not None:
+            self._wiring.keyterms.tell(SetKeyterms(terms))
+        else:
+            self._mirror.keyterms = terms
 
     def _change_options(self, changes: dict[str, object]) -> None:
         if not changes:
