@@ -132,6 +132,7 @@ if TYPE_CHECKING:
         TTSModelUsage,
     )
     from .model.video import VideoFrame
+    from .providers.mcp import MCPServerHTTP, MCPServerStdio
     from .runtime import NS, ActorSystem, CloseReport, Delivery, EffectPort, Outbox, Tap, TreeSnapshot, message
     from .service.errors import AdmissionRefused, RoomExists
     from .service.room_handle import RoomHandle
@@ -160,6 +161,7 @@ if TYPE_CHECKING:
         function_tool,
     )
     from .session.job import JobContext, WorkerOptions
+    from .session.mcp_toolset import MCPToolset
     from .session.mock_tools import mock_tools
     from .session.room_options import (
         AudioInputOptions,
@@ -287,6 +289,9 @@ __all__ = [
     "LLMStream",
     "LatencyKind",
     "LatencyPart",
+    "MCPServerHTTP",
+    "MCPServerStdio",
+    "MCPToolset",
     "Metadata",
     "MetricsCollectedEvent",
     "MetricsReport",
@@ -693,6 +698,8 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "LatencyPart",
         "TurnLatency",
     ),
+    "session.mcp_toolset": ("MCPToolset",),
+    "providers.mcp": ("MCPServerHTTP", "MCPServerStdio"),
 }
 _HOME_OF: Final = {name: module for module, names in _HOMES.items() for name in names}
 
