@@ -39,6 +39,8 @@ from sessionactors.messages.realtime import (
     CommitUserAudio,
     ContextGrew,
     EarOpened,
+    NodeEnded,
+    NodeMade,
     RealtimeDue,
     RealtimeEnded,
     RealtimeOpened,
@@ -88,6 +90,8 @@ RealtimeMessage: TypeAlias = (
     | RealtimeRefused
     | RealtimeEnded
     | RealtimeDue
+    | NodeMade
+    | NodeEnded
     | ReplyDue
     | ReplyStalled
     | ReplyUnclaimed
@@ -127,7 +131,8 @@ class RealtimeActor(Actor[RealtimeState, RealtimeMessage]):
         """The session died with the failure: another one goes on with the conversation."""
         lost = APIConnectionError("realtime was restarted, and its session with the server ended")
         lost.__cause__ = error
-        return self._seed(self._let_go(state, lost, out), out)
+        state = self._replies.sound.nodes_lost(self._let_go(state, lost, out), out)
+        return self._seed(state, out)
 
     def receive(self, state: RealtimeState, message: RealtimeMessage, out: Outbox[RealtimeMessage]) -> RealtimeState:
         """One message."""
@@ -147,7 +152,7 @@ class RealtimeActor(Actor[RealtimeState, RealtimeMessage]):
             case CancelGeneration(request):
                 return self._replies.cancel(state, request, out)
             case CancelSynthesis(segment):
-                return self._replies.sound.mute(state, segment)
+                return self._replies.sound.mute(state, segment, out)
             case SegmentHeard():
                 return self._replies.sound.heard(state, message, out)
             case EarOpened(participant, turn):
@@ -173,6 +178,10 @@ class RealtimeActor(Actor[RealtimeState, RealtimeMessage]):
                 return self._on_ended(state, connection, error, out)
             case RealtimeDue():
                 return self._seed(state, out)
+            case NodeMade():
+                return self._replies.sound.made(state, message, out)
+            case NodeEnded(request, error):
+                return self._replies.sound.node_ended(state, request, error, out)
             case ReplyDue(request):
                 return self._replies.ask_again(state, request, out)
             case ReplyStalled(request):

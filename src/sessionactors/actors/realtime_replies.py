@@ -78,7 +78,7 @@ class Replies:
         """A speech wants a reply."""
         if order.request in state.ended or order.request in state.replies:
             return state
-        claim = Claim(order.request, order.segment, order.reply_to, order.speech, order.scope)
+        claim = Claim(order.request, order.segment, order.reply_to, order.speech, order.scope, order.audio_node)
         if order.speech in state.owed:
             return self._await_owed(state, claim, out)
         choice = order.tool_choice
@@ -96,7 +96,7 @@ class Replies:
         """A speech wants a text spoken as it is."""
         if order.request in state.ended or order.request in state.replies:
             return state
-        claim = Claim(order.request, order.segment, order.reply_to, order.speech, order.scope)
+        claim = Claim(order.request, order.segment, order.reply_to, order.speech, order.scope, order.audio_node)
         reply = replace(self._fresh(order.request, out), claim=claim, order=AskSay(order.request, order.text))
         return self.ask_next(state.with_reply(reply), out)
 
@@ -179,7 +179,7 @@ class Replies:
         """A speech takes a response of the server's as its own."""
         if order.request in state.ended:
             return self.cancel(state, order.response, out)
-        claim = Claim(order.request, order.segment, order.reply_to, order.speech, order.scope)
+        claim = Claim(order.request, order.segment, order.reply_to, order.speech, order.scope, order.audio_node)
         return self._adopt(state, order.response, claim, out)
 
     def _adopt(self, state: RealtimeState, response: str, claim: Claim, out: Outbox[RealtimeMessage]) -> RealtimeState:
@@ -190,7 +190,7 @@ class Replies:
             out.tell(claim.reply_to, GenerationDone(claim.request, None, 0.0, 0.0))
             return state.with_ended(claim.request)
         state = state.without_reply(response)
-        reply = replace(reply, key=claim.request, claim=claim)
+        reply = self.sound.adopted(replace(reply, key=claim.request, claim=claim), out)
         if reply.parts:
             out.tell(claim.reply_to, ReplyBegan(claim.request, reply.parts[0].message_id, claim.scope))
         if reply.text:
@@ -223,7 +223,7 @@ class Replies:
         reply = self._begun(reply, reply.part(event.message_id, "audio"), out)
         if not reply.audio_wanted:
             return state.with_reply(self._watch(reply, out))
-        reply = self.sound.hand_over(reply.with_audio(event.frame, event.timings), out)
+        reply = self.sound.received(reply, event.frame, event.timings, out)
         if (reply.audio.received - reply.audio.handed) / reply.audio.rate > FURTHEST_AHEAD:
             out.feed(LINK, Interrupt(reply.key))
             error = APIError(f"{self._model.label} gave more than {FURTHEST_AHEAD:g} s of audio ahead of playout")
@@ -359,6 +359,7 @@ class Replies:
             out.cancel_timer(timer)
         if reply.running:
             out.feed(LINK, Interrupt(request))
+        reply = self.sound.drop_node(reply, out)
         self._publish_metrics(reply, None, out, cancelled=True)
         if reply.claim is None:  # no segment will ever be heard of it
             reply = self.sound.shorten(reply, "", 0.0, out)

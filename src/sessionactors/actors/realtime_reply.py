@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 
+from sessionactors.interfaces.audio_node import AudioNode
 from sessionactors.interfaces.llm import FunctionToolCall
 from sessionactors.interfaces.realtime import Modality, ResponseDone
 from sessionactors.interfaces.tts import WordTiming
@@ -45,6 +46,8 @@ class Claim:
     reply_to: Ref[LLMAnswer]
     speech: str
     scope: Scope
+    node: AudioNode | None = None
+    """What becomes of the audio."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,8 @@ class Reply:
     ended: bool = False
     """Nothing more of it is wanted: its end was told, or it was cancelled."""
     cancelled: bool = False
+    processed: bool = False
+    """The agent's node is at work on its audio."""
     audio_ended: bool = False
     """``output`` has been told that no more audio comes."""
     settled: bool = False

@@ -186,6 +186,7 @@ class Speech(Actor[SpeechState, SpeechMessage]):
                 model=model if isinstance(model, LLM) else None,
                 instructions=spec.instructions,
                 segment=self._text.message(state),
+                audio_node=context.agent.components.audio_node,
                 may_be_empty=spec.may_be_empty,
             ),
         )

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from sessionactors.interfaces.audio_node import AudioNode
 from sessionactors.interfaces.speech_spec import SpeechSpec
 from sessionactors.messages.output import GenerationMarks
 from sessionactors.messages.realtime import AdoptResponse, SayText
@@ -34,7 +35,13 @@ def adopt(
 ) -> SpeechState:
     """The realtime model has begun already: this speech is for what it says."""
     if wiring.realtime is not None:
-        order = AdoptResponse(spec.response, names.request, names.segment, out.myself, spec.id, names.scope)
+        order = AdoptResponse(
+            spec.response,
+            names.request,
+            names.segment,
+            out.myself,
+            *(spec.id, names.scope, spec.agent.components.audio_node),
+        )
         out.tell(wiring.realtime, order)
     return replace(state, marks=GenerationMarks(None, out.now, model=metadata_of(wiring.components.llm)))
 
@@ -51,9 +58,15 @@ def say_by_model(
     if not isinstance(text, str):
         out.effect("source", lambda _: _all_of(text), done=WholeText, failed=SourceTextEnded, user_loop=True)
     elif wiring.realtime is not None:
-        order = SayText(names.request, text, names.segment, out.myself, spec.id, names.scope)
+        order = SayText(
+            names.request, text, names.segment, out.myself, *(spec.id, names.scope, spec.agent.components.audio_node)
+        )
         out.tell(wiring.realtime, order)
     return state
+
+
+def _whose(spec: SpeechSpec, names: StepNames) -> tuple[str, Scope, AudioNode | None]:
+    return spec.id, names.scope, spec.agent.components.audio_node
 
 
 async def _all_of(source: AsyncIterable[str]) -> str:

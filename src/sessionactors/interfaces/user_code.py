@@ -13,6 +13,7 @@ from sessionactors.model.instructions import Instructions
 from sessionactors.model.options import SessionOptions
 from sessionactors.model.tools import ToolDefinition
 
+from .audio_node import AudioNode
 from .llm import LLM
 from .realtime import RealtimeModel
 from .stt import STT
@@ -57,6 +58,8 @@ class AgentComponents:
     llm: LLM | RealtimeModel | None = None
     tts: TTS | None = None
     turn_detector: TurnDetector | None = None
+    audio_node: AudioNode | None = None
+    """What the agent makes of a realtime model's voice; None: nothing."""
 
 
 class UserAgent(ABC):

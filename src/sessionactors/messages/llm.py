@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from sessionactors.interfaces.audio_node import AudioNode
 from sessionactors.interfaces.llm import LLM, ChatChunk, CompletionUsage, FunctionToolCall
 from sessionactors.model.chat import ChatItem
 from sessionactors.model.tools import ToolChoice, ToolDefinition
@@ -89,6 +90,8 @@ class GenerateText:
     """For this reply only. They end ``chat_items`` too: a realtime model keeps the conversation and takes only them."""
     segment: str = ""
     """What it is heard as, if the model speaks itself."""
+    audio_node: AudioNode | None = None
+    """What becomes of its audio then."""
     may_be_empty: bool = False
     """An answer without text and calls is none that failed."""
 

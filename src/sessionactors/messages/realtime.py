@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from sessionactors.interfaces.audio_node import AudioNode
 from sessionactors.interfaces.realtime import RealtimeEvent
 from sessionactors.interfaces.user_code import UserAgent
 from sessionactors.model.audio import AudioFrame
@@ -96,6 +97,8 @@ class AdoptResponse:
     reply_to: Ref[LLMAnswer]
     speech: str
     scope: Scope
+    audio_node: AudioNode | None = None
+    """What becomes of the audio."""
 
 
 @message()
@@ -108,6 +111,8 @@ class SayText:
     reply_to: Ref[LLMAnswer]
     speech: str
     scope: Scope
+    audio_node: AudioNode | None = None
+    """What becomes of the audio."""
 
 
 @message()
@@ -182,3 +187,20 @@ class ReplyDue:
     """``realtime``, to itself: ask for a reply again."""
 
     request: str
+
+
+@message(fenced=True)
+class NodeMade:
+    """``realtime``, to itself: audio of a reply as the agent's node has made it."""
+
+    request: str
+    frame: AudioFrame
+    scope: Scope
+
+
+@message()
+class NodeEnded:
+    """``realtime``, to itself: the agent's node is done with a reply, or raised, or hangs."""
+
+    request: str
+    error: BaseException | None

@@ -116,6 +116,15 @@ class DefaultNodes:
         ):
             yield event
 
+    @staticmethod
+    async def realtime_audio_output_node(
+        agent: Agent, audio: AsyncIterable[AudioFrame], model_settings: ModelSettings
+    ) -> AsyncGenerator[AudioFrame, None]:
+        """The audio as it is."""
+        del agent, model_settings
+        async for frame in audio:
+            yield frame
+
 
 class AgentNodes:
     """What an agent inherits: the stock nodes, to be overridden.
@@ -138,6 +147,10 @@ class AgentNodes:
     def tts_node(self, text: AsyncIterable[str], model_settings: ModelSettings) -> object:
         """Audio for a segment's text, which comes in sentence-sized pieces: frames of int16, of any rate."""
         return DefaultNodes.tts_node(cast("Agent", self), text, model_settings)
+
+    def realtime_audio_output_node(self, audio: AsyncIterable[AudioFrame], model_settings: ModelSettings) -> object:
+        """What is heard of a realtime model's voice: frames of int16, of any rate."""
+        return DefaultNodes.realtime_audio_output_node(cast("Agent", self), audio, model_settings)
 
     def stt_node(self, audio: AsyncIterable[AudioFrame | FlushSentinel], model_settings: ModelSettings) -> object:
         """What the user says: a ``SpeechEvent`` for each report. ``FLUSH`` in the audio: the user fell silent."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from sessionactors.actors.resampling import MonoResampler
+from sessionactors.interfaces.audio_node import AudioNode
 from sessionactors.interfaces.home import Home
 from sessionactors.interfaces.llm import LLM, ChatChunk, LLMStream
 from sessionactors.interfaces.realtime import RealtimeModel
@@ -47,6 +48,8 @@ def with_nodes(agent: Agent, stock: AgentComponents, table: ToolTable) -> AgentC
         components = replace(components, llm=NodeLLM(agent, stock.llm, table))
     if is_own(agent, "tts_node"):
         components = replace(components, tts=NodeTTS(agent, stock.tts))
+    if is_own(agent, "realtime_audio_output_node") and isinstance(stock.llm, RealtimeModel):
+        components = replace(components, audio_node=NodeAudio(agent, stock.llm.sample_rate))
     if is_own(agent, "stt_node"):
         components = replace(components, stt=node_stt(agent, stock.stt))
     return components
@@ -130,6 +133,30 @@ class NodeTTS(TTS):
         tail = resampler.flush()
         if tail is not None:
             yield SynthesizedAudio(tail, tuple(waiting))
+
+
+class NodeAudio(AudioNode):
+    """An agent's ``realtime_audio_output_node``."""
+
+    def __init__(self, agent: Agent, rate: int) -> None:
+        self.label = f"{agent.id}.realtime_audio_output_node"
+        self._agent = agent
+        self._rate = rate
+
+    def process(self, audio: AsyncIterable[AudioFrame]) -> AsyncIterator[AudioFrame]:
+        """Ask the node; what it yields is brought to the rate of the model."""
+        return self._process(audio)
+
+    async def _process(self, audio: AsyncIterable[AudioFrame]) -> AsyncGenerator[AudioFrame, None]:
+        resampler = MonoResampler(self._rate)
+        given = self._agent.realtime_audio_output_node(audio, ModelSettings())
+        async for item in _items(given, (AudioFrame,), self.label):
+            made = resampler.feed(cast("AudioFrame", item))
+            if made is not None:
+                yield made
+        tail = resampler.flush()
+        if tail is not None:
+            yield tail
 
 
 class _Heard:
