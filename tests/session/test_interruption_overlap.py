@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sessionactors import Agent, APIError, InterruptionDetector, Overlap, OverlapVerdict
+from sessionactors import Agent, AgentSession, APIError, InterruptionDetector, Overlap, OverlapVerdict
 from sessionactors.messages.floor import PauseSpeech, SilenceSpeech
 from sessionactors.model.interruption_events import OverlappingSpeechEvent
 from sessionactors.testing import Run, Scenario, explore, invariants
@@ -200,6 +200,12 @@ def test_adaptive_without_a_detector_is_voice() -> None:
     scenario = said("", 6.0, 7.2, Judge(lambda _: None), mode="adaptive")
     run = played(scenario)
     assert times(run, PauseSpeech) == [near(6.5)]
+
+
+def test_the_detector_of_a_session_can_be_read() -> None:
+    judge = Judge(ended(BACKCHANNEL))
+    assert AgentSession(turn_handling={"interruption": {"mode": judge}}).interruption_detection is judge
+    assert AgentSession(turn_handling={"interruption": {"mode": "adaptive"}}).interruption_detection is None
 
 
 def test_an_agent_may_have_a_detector_of_its_own() -> None:

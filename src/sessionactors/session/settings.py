@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from sessionactors.actors.turn_rules import check_detector
+from sessionactors.interfaces.interruption_detector import InterruptionDetector
 from sessionactors.interfaces.realtime import AnyModel
 from sessionactors.interfaces.stt import STT
 from sessionactors.interfaces.tts import TTS
@@ -78,6 +79,12 @@ class Settings(SessionLink[Userdata_T]):
     def tools(self) -> list[AnyTool]:
         """The session's tools; those of the agent in charge come behind them."""
         return list(self._tools)
+
+    @property
+    def interruption_detection(self) -> InterruptionDetector | None:
+        """What tells interruptions from listening noises; None: any voice that is long enough interrupts."""
+        mode = self._options.interruption_mode
+        return mode if isinstance(mode, InterruptionDetector) else None
 
     def update_options(
         self,
