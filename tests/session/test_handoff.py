@@ -19,7 +19,7 @@ from sessionactors import (
     SessionStateError,
     function_tool,
 )
-from sessionactors.testing import Run, Scenario, ScriptedLLM, ScriptedReply, explore
+from sessionactors.testing import Run, Scenario, ScriptedLLM, ScriptedReply, ScriptedSTT, ScriptedVAD, explore
 
 from tests.session.talks import Session, near, played, typed
 
@@ -556,3 +556,103 @@ def test_p12_a_handoff_survives_the_restart_of_who_carries_it(actor: str, messag
     assert users == ["The other one, please.", "Are you there?", "Hello?"]
     if actor != "floor" or len(handoffs(run)) > 1:  # the speech whose tool hands over dies with the floor
         assert handoffs(run)[1:] == [("slow_to_leave", "second")]
+
+
+def heard_by_two(second: Agent, at: float, first: ScriptedSTT, *others: ScriptedSTT) -> Scenario:
+    """The user says two things; the second agent takes over at that time."""
+    for other in others:
+        other.timeline = first.timeline
+    scenario = Scenario(Agent(instructions="You are the first."), stt=first, min_silence=0.5)
+    scenario.user_says("Hello there.", at=0.5, until=1.5)
+    scenario.llm_replies("Hi.")
+    scenario.call(at, lambda session: session.update_agent(second))
+    scenario.user_says("Can you hear me?", at=4.0, until=6.0)
+    scenario.llm_replies("I hear you.")
+    return scenario
+
+
+WORDS = [(1.7, "Hello there."), (6.2, "Can you hear me?")]
+
+
+def test_a_recogniser_that_both_agents_have_is_not_restarted() -> None:
+    stt = ScriptedSTT(WORDS)
+    run = played(heard_by_two(Agent(instructions="You are the second."), 3.5, stt))
+    assert stt.streams == 1
+    assert instructions(run) == ["You are the first.", "You are the second."]
+
+
+@pytest.mark.parametrize("at", [3.5, 5.0])
+def test_an_agent_hears_with_a_recogniser_of_its_own_also_what_was_being_said(at: float) -> None:
+    first, own = ScriptedSTT(WORDS), ScriptedSTT(WORDS[1:])
+    run = played(heard_by_two(Agent(instructions="You are the second.", stt=own), at, first, own))
+    assert (first.streams, own.streams) == (1, 1)
+    assert [text for role, text in run.conversation if role == "user"] == ["Hello there.", "Can you hear me?"]
+    assert instructions(run) == ["You are the first.", "You are the second."]
+
+
+def test_the_sessions_recogniser_comes_back_with_the_next_agent() -> None:
+    first, own = ScriptedSTT(WORDS), ScriptedSTT([])
+    scenario = heard_by_two(Agent(instructions="You are the second.", stt=own), 2.9, first, own)
+    scenario.call(3.5, lambda session: session.update_agent(Agent(instructions="You are the third.")))
+    run = played(scenario)
+    assert (first.streams, own.streams) == (2, 1)
+    assert instructions(run) == ["You are the first.", "You are the third."]
+
+
+@pytest.mark.parametrize("at", [3.5, 5.0])
+def test_a_recogniser_is_swapped_while_the_agent_runs(at: float) -> None:
+    first, own = ScriptedSTT(WORDS), ScriptedSTT(WORDS[1:])
+    own.timeline = first.timeline
+    agent = Agent(instructions="You are the first.")
+    scenario = Scenario(agent, stt=first, min_silence=0.5)
+    scenario.user_says("Hello there.", at=0.5, until=1.5)
+    scenario.llm_replies("Hi.")
+    scenario.call(at, lambda session: agent.update_options(stt=own))
+    scenario.user_says("Can you hear me?", at=4.0, until=6.0)
+    scenario.llm_replies("I hear you.")
+    run = played(scenario)
+    assert (first.streams, own.streams) == (1, 1)
+    assert run.said() == ["Hi.", "I hear you."]
+
+
+def test_what_an_agent_hears_with_goes_on_when_something_else_of_it_is_changed() -> None:
+    stt = ScriptedSTT(WORDS)
+    agent = Agent(instructions="You are the first.")
+    scenario = Scenario(agent, stt=stt)
+    scenario.user_says("Hello there.", at=0.5, until=1.5)
+    scenario.llm_otherwise("Hi.")
+    scenario.call(5.0, lambda session: agent.update_instructions("Be brief."))
+    scenario.call(5.5, lambda session: agent.update_options(tts=None))
+    scenario.user_says("Can you hear me?", at=6.0, until=7.0)
+    played(scenario)
+    assert stt.streams == 1
+
+
+def test_an_agent_without_a_recogniser_hears_nothing_until_it_has_left() -> None:
+    first = ScriptedSTT(WORDS)
+    deaf = Agent(instructions="You are deaf.", stt=None, id="deaf")
+    run = played(heard_by_two(deaf, 3.5, first))
+    assert first.streams == 1
+    assert [text for role, text in run.conversation if role == "user"] == ["Hello there."]
+
+
+@pytest.mark.parametrize("at", [3.5, 5.0])
+def test_an_agent_has_a_detector_of_its_own(at: float) -> None:
+    own = ScriptedVAD([(0.5, 1.5), (4.0, 6.0)], min_silence=0.5)
+    stt = ScriptedSTT(WORDS)
+    own.timeline = stt.timeline
+    second = Agent(instructions="You are the second.", vad=own)
+    run = played(heard_by_two(second, at, stt))
+    assert [text for role, text in run.conversation if role == "user"][-1] == "Can you hear me?"
+    assert instructions(run)[-1] == "You are the second."
+
+
+def test_another_recogniser_in_any_order() -> None:
+    def scenario() -> Scenario:
+        first, own = ScriptedSTT(WORDS), ScriptedSTT(WORDS[1:])
+        return heard_by_two(Agent(instructions="You are the second.", stt=own), 5.0, first, own)
+
+    def expect(run: Run) -> None:
+        assert [text for role, text in run.conversation if role == "user"] == ["Hello there.", "Can you hear me?"]
+
+    explore(scenario, schedules=10, expect=expect)

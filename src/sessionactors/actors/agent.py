@@ -37,6 +37,7 @@ from sessionactors.messages.history import (
 )
 from sessionactors.messages.realtime import ServerBeganReply
 from sessionactors.messages.session import (
+    AgentInCharge,
     LeaveAgent,
     OptionsChanged,
     Publish,
@@ -150,6 +151,8 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
             case ReviseAgent(agent, change, ticket):
                 noted = () if change is None else (replace(change, id=out.new_id("item"), created_at=out.wall()),)
                 out.tell(self._wiring.history, AgentRevised(agent, noted, ticket))
+                if agent.key == state.agent.key:
+                    out.tell(self._wiring.supervisor, AgentInCharge(agent))
                 return state.revised(agent)
             case RewriteContext(agent_key, items, ticket):
                 out.tell(self._wiring.history, ReplaceContext(agent_key, items, ticket))

@@ -12,14 +12,19 @@ from typing import TypeAlias, assert_never
 
 from sessionactors.interfaces.audio_io import AudioSource
 from sessionactors.interfaces.interruption_detector import InterruptionDetector
+from sessionactors.interfaces.stt import STT
 from sessionactors.interfaces.turn_detector import StreamingTurnDetector
+from sessionactors.interfaces.vad import VAD
 from sessionactors.messages.ear import (
     AttachSource,
     ClearTurn,
     FlushTurn,
+    RecognizerReplaced,
     SetInputEnabled,
     SourceEnded,
+    SpeechEnded,
     SubstituteSilence,
+    UseComponents,
 )
 from sessionactors.messages.realtime import EarOpened
 from sessionactors.messages.session import OptionsChanged
@@ -46,6 +51,7 @@ EarMessage: TypeAlias = (
     | ClearTurn
     | AgentStateFact
     | OptionsChanged
+    | UseComponents
 )
 
 RESTARTED_FREELY = ChildSpec(keep_state=True)
@@ -62,6 +68,12 @@ class EarState:
     """What listens for the end of turns."""
     judge: InterruptionDetector | None = None
     """What tells interruptions from listening noises."""
+    stt: STT | None = None
+    """What recognises words."""
+    vad: VAD | None = None
+    """What detects speech."""
+    by_server: bool = False
+    """The model's server hears the user itself."""
 
 
 class Ear(Actor[EarState, EarMessage]):
@@ -90,24 +102,54 @@ class Ear(Actor[EarState, EarMessage]):
         """Start the actors, ``input`` last: they end in reverse order, so the source is let go first."""
         refs, source = self._refs, self._source
         components = refs.wiring.components
-        vad, stt = components.vad, components.stt
+        refs.recogniser, refs.detects = components.stt, components.vad is not None
         refs.realtime = refs.wiring.realtime
         if components.server_turns and refs.realtime is not None:
             # The server hears the user itself: what is detected here would only contradict it.
             self._front = turn = out.spawn("turn", lambda: ServerTurnActor(refs), RESTARTED_ONCE)
             out.tell(refs.realtime, EarOpened(refs.participant, turn))
             refs.input = out.spawn("input", lambda: InputActor(refs, source), RESTARTED_FREELY)
-            return state
+            return replace(state, by_server=True)
         self._front = self._turn = refs.turn = out.spawn("turn", lambda: TurnActor(refs), RESTARTED_ONCE)
         if refs.realtime is not None:
             out.tell(refs.realtime, EarOpened(refs.participant, refs.turn))
-        if stt is not None:
-            refs.stt = out.spawn("stt", lambda: STTActor(refs, stt), RESTARTED_FREELY)
-        if vad is not None:
-            refs.vad = out.spawn("vad", lambda: VADActor(refs, vad), RESTARTED_FREELY)
+        state = self._recognise_with(state, components.stt, "stt", out)
+        state = self._detect_with(state, components.vad, "vad", out)
         state = self._judge_with(self._listen_with(state, refs.wiring.options, out), refs.wiring.options, out)
         refs.input = out.spawn("input", lambda: InputActor(refs, source), RESTARTED_FREELY)
         return state
+
+    def _recognise_with(self, state: EarState, stt: STT | None, name: str, out: Outbox[EarMessage]) -> EarState:
+        """Start the recogniser; it is another actor for another one."""
+        refs, before = self._refs, state.stt
+        if stt is before:
+            return state
+        if refs.stt is not None:
+            out.stop(refs.stt, "another recogniser")
+        if before is not None and stt is not None and stt.sample_rate != before.sample_rate:
+            out.tell(refs.input, RecognizerReplaced())
+        refs.stt, refs.recogniser = None, stt
+        refs.stt_rate = None if stt is None else stt.sample_rate
+        if stt is not None:
+            follows = before is not None
+            refs.stt = out.spawn(name, lambda: STTActor(refs, stt, follows=follows), RESTARTED_FREELY)
+        return replace(state, stt=stt)
+
+    def _detect_with(self, state: EarState, vad: VAD | None, name: str, out: Outbox[EarMessage]) -> EarState:
+        """Start the detector of speech; it is another actor for another one."""
+        refs, before = self._refs, state.vad
+        if vad is before:
+            return state
+        if refs.vad is not None:
+            out.stop(refs.vad, "another detector of speech")
+        refs.vad, refs.detects = None, vad is not None
+        refs.vad_rate = None if vad is None else vad.sample_rate
+        if vad is not None:
+            follows = before is not None
+            refs.vad = out.spawn(name, lambda: VADActor(refs, vad, follows=follows), RESTARTED_FREELY)
+        elif before is not None:
+            out.tell(refs.turn, SpeechEnded(out.now))
+        return replace(state, vad=vad)
 
     def _listen_with(self, state: EarState, options: SessionOptions, out: Outbox[EarMessage]) -> EarState:
         """Start the detector that listens, if the options name one; it is another actor for another detector."""
@@ -157,6 +199,10 @@ class Ear(Actor[EarState, EarMessage]):
                 out.tell(self._refs.input, message)
             case FlushTurn() | ClearTurn() | AgentStateFact():
                 out.tell(self._front, message)
+            case UseComponents(stt, vad):
+                if not state.by_server:
+                    state = self._recognise_with(state, stt, out.new_id("stt"), out)
+                    state = self._detect_with(state, vad, out.new_id("vad"), out)
             case OptionsChanged(options):
                 state = self._judge_with(self._listen_with(state, options, out), options, out)
                 out.tell(self._front, message)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from sessionactors.interfaces.stt import STT
     from sessionactors.runtime import Ref
 
     from .detector import DetectorMessage
@@ -36,6 +37,14 @@ class EarRefs:
     """None: nobody tells interruptions from listening noises. Else it stands before ``turn``."""
     overlap_rate: int | None = None
     """Hertz of the audio that its detector wants."""
+    vad_rate: int | None = None
+    """Hertz of the audio that the detector of speech wants."""
+    stt_rate: int | None = None
+    """Hertz of the audio that the recogniser wants."""
+    recogniser: STT | None = None
+    """What ``stt`` works with."""
+    detects: bool = False
+    """Somebody detects speech, or is about to."""
     detector: Ref[DetectorMessage] | None = None
     """None: nobody tells from the voice whether the user is done."""
     detector_rate: int | None = None

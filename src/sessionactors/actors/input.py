@@ -20,6 +20,7 @@ from sessionactors.messages.ear import (
     AudioReplayed,
     AudioSettled,
     FrameCaptured,
+    RecognizerReplaced,
     ReplayWanted,
     SetInputEnabled,
     SilenceWanted,
@@ -47,6 +48,7 @@ InputMessage: TypeAlias = (
     | ReplayWanted
     | AudioSettled
     | SilenceWanted
+    | RecognizerReplaced
 )
 
 
@@ -89,8 +91,6 @@ class InputActor(Actor[InputState, InputMessage]):
         self._refs = refs
         self._first_source = source
         components = refs.wiring.components
-        self._vad_rate = None if components.vad is None else components.vad.sample_rate
-        self._stt_rate = None if components.stt is None else components.stt.sample_rate
         self._model_rate = None if components.realtime is None else components.realtime.input_sample_rate
         self._resamplers: dict[int, MonoResampler] = {}
         """Resources, not state: what they hold back (a few ms) is lost in a restart."""
@@ -128,6 +128,8 @@ class InputActor(Actor[InputState, InputMessage]):
                 return self._on_source_ended(state, source, out)
             case SourceFailed(source, error):
                 return self._on_source_failed(state, source, error, out)
+            case RecognizerReplaced():  # what it has not understood yet, the next one cannot be given: another rate
+                return replace(state, ring=state.ring.without(state.ring.next_number - 1))
             case _:
                 assert_never(message)
 
@@ -159,7 +161,7 @@ class InputActor(Actor[InputState, InputMessage]):
     def _wanted(self) -> list[MonoResampler]:
         """One for each rate that somebody wants now."""
         refs = self._refs
-        wanted = (self._vad_rate, self._stt_rate, self._model_rate, refs.detector_rate, refs.overlap_rate)
+        wanted = (refs.vad_rate, refs.stt_rate, self._model_rate, refs.detector_rate, refs.overlap_rate)
         rates = sorted({rate for rate in wanted if rate is not None})
         for rate in rates:
             self._resamplers.setdefault(rate, MonoResampler(rate))
@@ -178,9 +180,9 @@ class InputActor(Actor[InputState, InputMessage]):
             out.tell(self._refs.overlap, AudioHeard(frame))
         if detector is not None and frame.sample_rate == self._refs.detector_rate:
             out.tell(detector, AudioHeard(frame))
-        if vad is not None and frame.sample_rate == self._vad_rate:
+        if vad is not None and frame.sample_rate == self._refs.vad_rate:
             out.tell(vad, AudioHeard(frame))
-        if stt is not None and frame.sample_rate == self._stt_rate:
+        if stt is not None and frame.sample_rate == self._refs.stt_rate:
             if state.substituting:
                 state = replace(state, silenced=state.silenced + frame.duration)
                 frame = AudioFrame(bytes(len(frame.data)), frame.sample_rate, frame.num_channels)
@@ -209,7 +211,7 @@ class InputActor(Actor[InputState, InputMessage]):
 
     def _on_silence_wanted(self, state: InputState, seconds: float, out: Outbox[InputMessage]) -> InputState:
         """Where no audio comes any more, a recogniser that waits for silence to finish would wait for ever."""
-        stt, rate = self._refs.stt, self._stt_rate
+        stt, rate = self._refs.stt, self._refs.stt_rate
         if stt is None or rate is None or (state.enabled and state.flowing):
             return state
         ring = state.ring

@@ -9,7 +9,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sessionactors.messages.ear import AttachSource, FlushTurn, SetInputEnabled, SubstituteSilence, TurnFlushed
+from sessionactors.interfaces.user_code import UserAgent
+from sessionactors.messages.ear import (
+    AttachSource,
+    FlushTurn,
+    SetInputEnabled,
+    SubstituteSilence,
+    TurnFlushed,
+    UseComponents,
+)
 from sessionactors.messages.room import ParticipantJoined, ParticipantLeft
 from sessionactors.messages.session import ActorEnded
 from sessionactors.runtime import ChildSpec, Outbox, Restart, Terminated
@@ -71,12 +79,19 @@ class Participants:
         wiring = self._wiring
         ear = out.spawn(ear_name(identity), lambda: Ear(identity, wiring, attach.source), EAR)
         out.watch(ear, _ended)
+        out.tell(ear, _parts_of(state.options.agent))
         out.tell(ear, state.options.news())
         if state.substituting:
             out.tell(ear, SubstituteSilence(True))
         if not state.listening:
             out.tell(ear, SetInputEnabled(False))
         return replace(state, ears={**state.ears, identity: ear})
+
+    @staticmethod
+    def hear_with(state: SupervisorState, agent: UserAgent, out: Outbox[SupervisorMessage]) -> None:
+        """Another agent is in charge: its recogniser and its detector of speech, if they are others."""
+        for ear in state.ears.values():
+            out.tell(ear, _parts_of(agent))
 
     def left(self, state: SupervisorState, left: ParticipantLeft, out: Outbox[SupervisorMessage]) -> SupervisorState:
         """Somebody is gone: what they were saying is heard to its end."""
@@ -113,3 +128,7 @@ class Participants:
 
 def _ended(end: Terminated) -> ActorEnded:
     return ActorEnded(end.path, end.error)
+
+
+def _parts_of(agent: UserAgent) -> UseComponents:
+    return UseComponents(agent.components.stt, agent.components.vad)

@@ -77,11 +77,13 @@ class STTActor(Actor[STTState, STTMessage]):
     Args:
         refs: the ear's actors.
         stt: the recogniser.
+        follows: it takes the place of another one, and hears what that one has not settled.
     """
 
-    def __init__(self, refs: EarRefs, stt: STT) -> None:
+    def __init__(self, refs: EarRefs, stt: STT, *, follows: bool = False) -> None:
         self._refs = refs
         self._stt = stt
+        self._follows = follows
         self._recognized = Recognized(refs, stt)
 
     def initial(self) -> STTState:
@@ -89,10 +91,10 @@ class STTActor(Actor[STTState, STTMessage]):
         return STTState()
 
     def started(self, state: STTState, out: Outbox[STTMessage]) -> STTState:
-        """Ask what the recogniser may know of the conversation, if it can use that."""
+        """Ask what the recogniser may know of the conversation, and for what the one before it has not settled."""
         if self._refs.wiring.keyterms is not None:
             out.tell(self._refs.wiring.keyterms, ContextForRecognitionWanted(out.myself))
-        return state
+        return self._ask_for_replay(state, out) if self._follows else state
 
     def restarted(self, state: STTState, error: BaseException, out: Outbox[STTMessage]) -> STTState:
         """The stream died with the failure: a new one hears what no final covers yet."""
@@ -227,7 +229,8 @@ class STTActor(Actor[STTState, STTMessage]):
             return state
         out.cancel_timer(RETRY)
         upto = replay.first + len(replay.frames) - 1
-        gap = max(0, replay.first - state.progress.settled - 1)
+        known_from = state.progress.settled if state.progress.settled or not self._follows else replay.first - 1
+        gap = max(0, replay.first - known_from - 1)
         progress = state.progress.replayed(replay.first, upto)
         state = replace(
             self._open(state, out),

@@ -258,6 +258,7 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
             case ChangeOptions(changes):
                 return self._options_changed(state, state.options.changed(changes), out)
             case AgentInCharge(agent):
+                self._participants.hear_with(state, agent, out)
                 return self._options_changed(state, state.options.taken_over(agent), out)
             case SubstituteSilence(active):
                 for ear in state.ears.values():

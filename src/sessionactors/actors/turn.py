@@ -113,7 +113,7 @@ class TurnActor(Actor[TurnState, TurnMessage]):
     def _rules(self, options: SessionOptions) -> TurnRules:
         components = self._refs.wiring.components
         realtime = components.llm is not None and not isinstance(components.llm, LLM)
-        return resolve_rules(options, TurnParts(components.vad is not None, components.stt is not None, realtime))
+        return resolve_rules(options, TurnParts(self._refs.detects, self._refs.recogniser is not None, realtime))
 
     def started(self, state: TurnState, out: Outbox[TurnMessage]) -> TurnState:
         """Say so if turns end otherwise than was asked for."""

@@ -209,7 +209,7 @@ class TurnEnd:
             started_speaking_at=state.started_at,
             stopped_speaking_at=state.ended_at,
             last_final_at=state.last_final_at,
-            recogniser=metadata_of(self._refs.wiring.components.stt),
+            recogniser=metadata_of(self._refs.recogniser),
             reply=reply,
             finals=state.ledger.open,
             route=TurnRoute.WORDS if self._refs.realtime is None else TurnRoute.AUDIO,

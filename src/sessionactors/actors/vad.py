@@ -75,15 +75,25 @@ class VADActor(Actor[VADState, VADMessage]):
     Args:
         refs: the ear's actors.
         vad: the detector.
+        follows: it takes the place of another one: speech that was going on has to begin anew.
     """
 
-    def __init__(self, refs: EarRefs, vad: VAD) -> None:
+    def __init__(self, refs: EarRefs, vad: VAD, *, follows: bool = False) -> None:
         self._refs = refs
         self._vad = vad
+        self._follows = follows
 
     def initial(self) -> VADState:
         """No stream yet."""
         return VADState()
+
+    def started(self, state: VADState, out: Outbox[VADMessage]) -> VADState:
+        """What the detector before heard last is over."""
+        if self._follows:
+            out.tell(self._refs.turn, SpeechEnded(out.now))
+            if self._refs.stt is not None:
+                out.tell(self._refs.stt, UtteranceEnded())
+        return state
 
     def restarted(self, state: VADState, error: BaseException, out: Outbox[VADMessage]) -> VADState:
         """Begin a new stream with the next audio; speech that was going on has to begin anew."""

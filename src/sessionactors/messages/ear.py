@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from sessionactors.interfaces.audio_io import AudioSource
-from sessionactors.interfaces.stt import SpeechEvent
-from sessionactors.interfaces.vad import VADEvent
+from sessionactors.interfaces.stt import STT, SpeechEvent
+from sessionactors.interfaces.vad import VAD, VADEvent
 from sessionactors.model.audio import AudioFrame
 from sessionactors.runtime import Lane, Overflow, Ref, Scope, message
 
@@ -71,6 +71,19 @@ class AudioHeard:
 @message()
 class AudioPaused:
     """No more audio follows for now: finish what is open. ``input`` to ``vad`` and ``stt``."""
+
+
+@message()
+class UseComponents:
+    """Another agent is in charge, and this is what it hears with. ``supervisor`` to the ears."""
+
+    stt: STT | None
+    vad: VAD | None
+
+
+@message()
+class RecognizerReplaced:
+    """The next recogniser wants audio of another rate. The ear to ``input``."""
 
 
 @message()

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from sessionactors.interfaces.realtime import AnyModel, RealtimeModel
+from sessionactors.interfaces.stt import STT
 from sessionactors.interfaces.tts import TTS
+from sessionactors.interfaces.vad import VAD
 from sessionactors.model.chat import AgentConfigUpdate, ChatContext, ChatMessage, ReadOnlyChatContext
 from sessionactors.model.errors import SessionStateError
 from sessionactors.model.events import UserTurnExceededEvent
@@ -49,6 +51,8 @@ class Agent(AgentNodes):
         tool_handling: its words for what a model is told of tools, instead of the session's.
         min_consecutive_speech_delay: seconds between two of its speeches.
         use_tts_aligned_transcript: take its transcript from the voice's word timings.
+        stt: its recogniser; the session's if not given, none if None. One that both agents have goes on in a handoff.
+        vad: its detector of speech; the session's if not given, none if None.
         llm: its model; the session's if not given, none if None.
         tts: its voice; the session's if not given, none if None.
         turn_detection: deprecated, as all that follow: they are in ``turn_handling`` now.
@@ -73,6 +77,8 @@ class Agent(AgentNodes):
         tool_handling: ToolHandlingOptions | None = None,
         min_consecutive_speech_delay: NotGivenOr[float] = NOT_GIVEN,
         use_tts_aligned_transcript: NotGivenOr[bool] = NOT_GIVEN,
+        stt: NotGivenOr[STT | None] = NOT_GIVEN,
+        vad: NotGivenOr[VAD | None] = NOT_GIVEN,
         llm: NotGivenOr[AnyModel | None] = NOT_GIVEN,
         tts: NotGivenOr[TTS | None] = NOT_GIVEN,
         turn_detection: NotGivenOr[TurnDetection] = NOT_GIVEN,
@@ -97,7 +103,9 @@ class Agent(AgentNodes):
             },
         )
         self._parts: dict[str, object] = {
-            name: part for name, part in (("llm", llm), ("tts", tts)) if part is not NOT_GIVEN
+            name: part
+            for name, part in (("stt", stt), ("vad", vad), ("llm", llm), ("tts", tts))
+            if part is not NOT_GIVEN
         }
         """Components of its own, by name."""
         self._session: AgentSession[object] | None = None
@@ -170,11 +178,18 @@ class Agent(AgentNodes):
             await self._session._revise(self, change)
 
     def update_options(
-        self, *, llm: NotGivenOr[AnyModel | None] = NOT_GIVEN, tts: NotGivenOr[TTS | None] = NOT_GIVEN
+        self,
+        *,
+        stt: NotGivenOr[STT | None] = NOT_GIVEN,
+        vad: NotGivenOr[VAD | None] = NOT_GIVEN,
+        llm: NotGivenOr[AnyModel | None] = NOT_GIVEN,
+        tts: NotGivenOr[TTS | None] = NOT_GIVEN,
     ) -> None:
-        """Give it another model or voice, also while it runs: its next request, and its next speech, use them.
+        """Give it other components, also while it runs: all of them at once, from the next request and speech on.
 
         Args:
+            stt: its recogniser, which hears again what the one before has not settled; None: it has none.
+            vad: its detector of speech; None: it has none.
             llm: its model; None: it has none.
             tts: its voice; None: it has none.
 
@@ -183,7 +198,8 @@ class Agent(AgentNodes):
         """
         if self._bound is not None and RealtimeModel in map(_kind, (self._bound.components.llm, llm)):
             raise SessionStateError(f"agent {self._id!r} runs: a realtime model can be neither left nor entered now")
-        given = {name: part for name, part in (("llm", llm), ("tts", tts)) if part is not NOT_GIVEN}
+        parts = (("stt", stt), ("vad", vad), ("llm", llm), ("tts", tts))
+        given = {name: part for name, part in parts if part is not NOT_GIVEN}
         self._parts = {**self._parts, **given}
         if given and self._session is not None:
             self._session._swap_components(self)

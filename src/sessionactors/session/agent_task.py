@@ -6,7 +6,9 @@ from collections.abc import Generator, Sequence
 from typing import Generic, TypeVar, cast
 
 from sessionactors.interfaces.realtime import AnyModel
+from sessionactors.interfaces.stt import STT
 from sessionactors.interfaces.tts import TTS
+from sessionactors.interfaces.vad import VAD
 from sessionactors.model.chat import ChatContext
 from sessionactors.model.errors import SessionStateError
 from sessionactors.model.instructions import Instructions
@@ -33,6 +35,8 @@ class AgentTask(Agent, Generic[TaskResult_T]):
         tools: tools and tool sets, besides the methods decorated with ``@function_tool``.
         id: names it in handoffs; the class name in snake case if not given.
         turn_handling: options about turns that differ from the session's.
+        stt: its recogniser; the session's if not given, none if None.
+        vad: its detector of speech; the session's if not given, none if None.
         llm: its model; the session's if not given, none if None.
         tts: its voice; the session's if not given, none if None.
         preserve_function_call_history: whether the agent that awaits it remembers the tools that it called, too.
@@ -46,6 +50,8 @@ class AgentTask(Agent, Generic[TaskResult_T]):
         tools: Sequence[AnyTool] = (),
         id: str | None = None,
         turn_handling: NotGivenOr[TurnHandlingOptions | None] = NOT_GIVEN,
+        stt: NotGivenOr[STT | None] = NOT_GIVEN,
+        vad: NotGivenOr[VAD | None] = NOT_GIVEN,
         llm: NotGivenOr[AnyModel | None] = NOT_GIVEN,
         tts: NotGivenOr[TTS | None] = NOT_GIVEN,
         preserve_function_call_history: bool = False,
@@ -56,6 +62,8 @@ class AgentTask(Agent, Generic[TaskResult_T]):
             tools=tools,
             id=id,
             turn_handling=turn_handling,
+            stt=stt,
+            vad=vad,
             llm=llm,
             tts=tts,
         )

@@ -70,6 +70,7 @@ class Roster:
         if bound is None or self._agents.get(bound.key) is not agent:
             return None
         agent._bound = self._made(agent, bound.key)
+        agent._bound.hears_as(bound)
         return agent._bound
 
     def _made(self, agent: Agent, key: str) -> SessionUserAgent:

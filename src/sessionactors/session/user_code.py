@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -83,6 +84,11 @@ class SessionUserAgent(UserAgent):
     def initial_items(self) -> tuple[ChatItem, ...]:
         """The agent's own conversation."""
         return self._initial
+
+    def hears_as(self, before: SessionUserAgent) -> None:
+        """A revision: what it hears with goes on, unless the user has given it something else."""
+        if self.stock.stt is before.stock.stt:
+            self._components = replace(self._components, stt=before._components.stt)
 
     @property
     def components(self) -> AgentComponents:
