@@ -44,12 +44,7 @@ from sessionactors.messages.session import (
 from sessionactors.messages.tools import ToolFinished, ToolsRunning
 from sessionactors.messages.turn import ClearUserTurn, CommitUserTurn, UserSpeechFact, UserUnderstood
 from sessionactors.model.errors import APIError
-from sessionactors.model.events import (
-    CloseReason,
-    ContextNote,
-    ErrorEvent,
-    SessionReady,
-)
+from sessionactors.model.events import CloseReason, ContextNote, ErrorEvent, SessionReady
 from sessionactors.runtime import (
     Actor,
     Backoff,
