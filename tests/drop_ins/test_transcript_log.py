@@ -54,6 +54,7 @@ def kept(
             stt=stt,
             tts=ScriptedTTS() if audio else None,
             actors=[TranscriptLog(tmp_path / "call.json")],
+            aec_warmup_duration=None,
         )
         transport = MemoryTransport(audio=audio, silence_rate=16000)
         await session.start(Clerk(), room=transport, room_name="lobby")

@@ -403,7 +403,7 @@ def test_a_broken_promise_is_reported_with_seed_promise_and_diagram(monkeypatch:
     def claims_too_much(*_: object, **__: object) -> int:
         return len(STORY)
 
-    monkeypatch.setattr("sessionactors.actors.output.heard_length", claims_too_much)
+    monkeypatch.setattr("sessionactors.actors.playout_segment.heard_length", claims_too_much)
     with pytest.raises(PromiseBroken) as caught:
         explore(lambda: cut_at(2.0), schedules=3, first=7)
     assert caught.value.seed == 7

@@ -7,7 +7,9 @@ seconds since the epoch, on a clock that does not jump.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, TypedDict
+from typing import Literal, TypeAlias
+
+from typing_extensions import TypedDict  # pydantic reads it, and wants this one before Python 3.12
 
 
 @dataclass(frozen=True, slots=True)
