@@ -112,14 +112,14 @@ def interruption_metrics(
         speech: which one.
         silence: the order that cut it off.
         heard: seconds of its segment that were heard.
-        silent_at: when the sink was cleared, kernel clock nanoseconds.
+        silent_at: when the sink was cleared or held, kernel clock nanoseconds.
         timestamp: now, seconds since the epoch.
     """
     stopped_at = silence.decided_at if silence.paused_at is None else silence.paused_at
     return InterruptionMetrics(
         speech_id=speech,
         detection_delay=(stopped_at - silence.wanted_at) / NS,
-        silence_delay=(silent_at - silence.decided_at) / NS if silence.paused_at is None else 0.0,
+        silence_delay=(silent_at - stopped_at) / NS,
         heard=heard,
         num_interruptions=1,
         timestamp=timestamp,

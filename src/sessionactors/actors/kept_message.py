@@ -11,20 +11,23 @@ from sessionactors.model.metrics import MetricsReport
 from sessionactors.runtime import Outbox, Ref
 
 from .item_metrics import assistant_metrics
-from .playout_segment import Segment, ceased_at
+from .playout_segment import Segment
 from .spoken_message import SpokenMessage, SpokenMessages
 
 M = TypeVar("M")
 
 
 def heard_of(
-    messages: SpokenMessages, segment: Segment, text: str, cut: bool, history: Ref[AppendItems], out: Outbox[M]
+    messages: SpokenMessages, segment: Segment, text: str, cut: bool, at: int, history: Ref[AppendItems], out: Outbox[M]
 ) -> tuple[SpokenMessages, ChatMessage | None, bool]:
-    """A segment is over: the messages then, the item if its message is complete, and whether more of it is expected."""
+    """A segment is over: the messages then, the item if its message is complete, and whether more of it is expected.
+
+    ``at``: when it ceased to be heard.
+    """
     before = messages.of(segment.id)
     if before is None:
         return messages, None, False
-    metrics = assistant_metrics(segment, ceased_at(segment, out.now), out.wall) if text else MetricsReport()
+    metrics = assistant_metrics(segment, at, out.wall) if text else MetricsReport()
     messages = messages.heard(segment.id, text, metrics, interrupted=cut)
     message = messages.pending[before.id]
     if not message.complete:

@@ -190,7 +190,7 @@ class Output(Actor[OutputState, OutputMessage]):
                 if held:
                     out.port(state.sink.pause, segment.id)
                 out.tell(segment.voice, AudioCredit(segment.id, self._wiring.options.synthesis_lead))
-                state = update(state, segment.id, sink=state.sink)
+                state = update(state, segment.id, sink=state.sink, held_at=out.now if held else None)
                 return show_at_once(state, segment.id, self._wiring, out)
             if segment.with_audio:
                 out.tell(segment.voice, CancelSynthesis(segment.id))  # nobody will hear it
@@ -320,13 +320,13 @@ class Output(Actor[OutputState, OutputMessage]):
             length = segment.shown
         heard = segment.text[:length]
         state = show(state, segment, length, True, self._wiring, out)
-        messages, item, is_open = heard_of(state.messages, segment, heard, cut, self._wiring.history, out)
+        at = ceased_at(segment, out.now, position)
+        messages, item, is_open = heard_of(state.messages, segment, heard, cut, at, self._wiring.history, out)
         if segment.heard_to is not None:
             out.tell(segment.heard_to, SegmentHeard(segment.id, heard, position, cut))
-        at = ceased_at(segment, out.now)
         out.tell(segment.reply_to, PlayoutFinished(segment.id, heard, position, cut, at, segment.error, item, is_open))
         if segment.silence is not None:
-            metrics = interruption_metrics(segment.speech, segment.silence, position, out.now, out.wall())
+            metrics = interruption_metrics(segment.speech, segment.silence, position, at, out.wall())
             out.tell(self._wiring.supervisor, Publish(MetricsCollectedEvent(metrics, out.wall())))
         played = min(position, segment.written)
         return replace(

@@ -13,7 +13,7 @@ from sessionactors.messages.floor import OutputChanged, PauseRefused, PauseSpeec
 from sessionactors.runtime import Outbox
 
 from .playout_lost import OVERDUE, expect_report
-from .playout_segment import OutputState, Segment
+from .playout_segment import OutputState, Segment, update
 from .wiring import Wiring
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def hold(state: OutputState, order: PauseSpeech, wiring: Wiring, out: Outbox[Out
         return replace(state, held=None)
     out.port(playing.sink.pause, playing.id)
     out.cancel_timer(OVERDUE)  # nothing is owed until it goes on
-    return state
+    return update(state, playing.id, held_at=out.now)
 
 
 def go_on(state: OutputState, order: ResumeSpeech, out: Outbox[OutputMessage]) -> tuple[OutputState, Segment | None]:
@@ -46,7 +46,7 @@ def go_on(state: OutputState, order: ResumeSpeech, out: Outbox[OutputMessage]) -
         return state, None
     out.port(playing.sink.resume, playing.id)
     expect_report(playing.id, playing.written - playing.position, out, ended=playing.audio_ended)
-    return state, playing
+    return update(state, playing.id, held_at=None), playing
 
 
 def playing_of(state: OutputState, speech: str) -> Segment | None:

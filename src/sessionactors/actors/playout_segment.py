@@ -17,7 +17,7 @@ from sessionactors.messages.output import (
 )
 from sessionactors.messages.realtime import SegmentHeard
 from sessionactors.messages.tts import AudioCredit, CancelSynthesis, SynthesisMarks
-from sessionactors.runtime import Ref, Scope
+from sessionactors.runtime import NS, Ref, Scope
 
 from .heard import heard_length
 from .spoken_message import SpokenMessages
@@ -60,6 +60,8 @@ class Segment:
     """When the sink was given the first frame."""
     started_at: int | None = None
     """When the first of it was heard, or shown."""
+    held_at: int | None = None
+    """Since when its sink holds it."""
 
     def heard_at(self, position: float, audio_end: float | None = None, speed: float = 1.0) -> int:
         """How many characters of the text have been heard after so many seconds."""
@@ -106,7 +108,12 @@ def update(state: OutputState, name: str, **changes: object) -> OutputState:
     )
 
 
-def ceased_at(segment: Segment, now: int) -> int:
-    """When a segment that is over ceased to be heard: now, or when it was paused before it was cut off."""
-    silence = segment.silence
-    return now if silence is None or silence.paused_at is None else silence.paused_at
+def ceased_at(segment: Segment, now: int, position: float) -> int:
+    """When a segment that is over ceased to be heard: now, or when it was held before it was cut off.
+
+    Not before its beginning and what was heard of it: reports of a beginning come late, and both are on one axis.
+    """
+    if segment.silence is None or segment.held_at is None:
+        return now
+    least = segment.held_at if segment.started_at is None else segment.started_at + round(position * NS)
+    return max(segment.held_at, least)
