@@ -157,6 +157,7 @@ class Stage:
         components = Components(options=options, agent=self.agent, emit=lambda event: None, llm=llm, tts=tts)
         self.wiring = Wiring(components)
         self.speech, self.supervisor, self.output, self.history = Told(), Told(), Told(), Told()
+        self.deferred = Told()
         self._service = service
         self._answer = output
         self._keep_state = keep_state
@@ -180,6 +181,7 @@ class Stage:
         wiring = self.wiring
         wiring.supervisor = out.spawn("supervisor", lambda: Probe(self.supervisor))
         wiring.history = out.spawn("history", lambda: Probe(self.history))
+        wiring.deferred = out.spawn("deferred", lambda: Probe(self.deferred))
         wiring.output = out.spawn("output", lambda: Probe(self.output, self._answer))
         self.speech_ref = out.spawn("speech", lambda: Probe(self.speech))
         spec = ChildSpec(keep_state=self._keep_state)

@@ -445,3 +445,22 @@ def test_p10_a_session_closes_in_time_while_a_tool_runs_in_the_background() -> N
         scenario = conversation()
         scenario.close(1.0 + number, deadline=1.0)
         assert invariants.broken(scenario.play(number)) == [], number
+
+
+def test_a_session_that_closes_waits_for_what_runs_in_the_background() -> None:
+    log: list[str] = []
+
+    async def goes_on(context: RunContext[object]) -> str:
+        await context.update("begun")
+        await asyncio.sleep(3.0)
+        log.append("returned")
+        return "done"
+
+    scenario = calling(asked(goes_on))
+    scenario.llm_replies("Begun.")
+    scenario.close(2.0, deadline=5.0)
+    run = scenario.play()
+    assert invariants.broken(run) == []
+    assert log == ["returned"]
+    assert ("call-1-1_final", "done") in pairs(run)
+    assert run.close_took < 3.0

@@ -15,6 +15,7 @@ from sessionactors import (
     FunctionCallOutput,
     FunctionTool,
     OptionError,
+    RunContext,
     ToolApproval,
     ToolExecutionUpdatedEvent,
     ToolFlag,
@@ -531,3 +532,43 @@ def test_p05_every_call_in_a_request_has_its_output_or_is_marked_as_in_progress(
             assert len(set(calls)) == len(calls)
 
     explore(conversation, schedules=12, expect=check)
+
+
+# -- on_enter, and the end -------------------------------------------------------------------------------------------
+
+
+class Greets(Agent):
+    async def on_enter(self) -> None:
+        self.session.generate_reply(instructions="Greet the user.")
+
+
+def test_tools_that_ignore_on_enter_are_not_offered_to_its_replies_nor_to_those_of_its_tools() -> None:
+    @function_tool(flags=ToolFlag.IGNORE_ON_ENTER)
+    async def hang_up() -> str:
+        return "never"
+
+    @function_tool
+    async def look(context: RunContext[object]) -> None:
+        context.session.generate_reply(instructions="Tell them.", tool_choice="auto")
+
+    scenario = Scenario(having(hang_up, look, kind=Greets), audio=False)
+    scenario.llm_replies(tool_calls=[("look", "{}")])
+    scenario.llm_replies("Hello.")
+    scenario.user_types("Bye.", at=3.0)
+    scenario.llm_replies("Bye.")
+    run = played(scenario)
+    offered = [[tool.name for tool in request.tools] for request in run.requests]
+    assert offered == [["look"], ["look"], ["hang_up", "look"]]
+
+
+def test_a_session_that_closes_cancels_what_may_be_cancelled_and_waits_for_the_rest() -> None:
+    log: list[str] = []
+    tools = slow(3.0, log, name="a", flags=ToolFlag.CANCELLABLE), slow(1.5, log, name="b")
+    scenario = asked(having(*tools))
+    scenario.llm_replies(tool_calls=[("a", '{"what": "a"}'), ("b", '{"what": "b"}')])
+    scenario.close(1.0, deadline=4.0)
+    run = scenario.play()
+    assert invariants.broken(run) == []
+    assert sorted(log) == ["a began", "a cancelled", "b began", "b done"]
+    assert ("The session is closing.", True) in outputs(run)
+    assert ("b is done", False) in outputs(run)

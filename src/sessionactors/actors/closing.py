@@ -21,6 +21,7 @@ from sessionactors.messages.session import (
     LeaveAgent,
     SettleTurns,
 )
+from sessionactors.messages.tools import CancelOwned
 from sessionactors.model.events import (
     CloseEvent,
     CloseReason,
@@ -75,6 +76,7 @@ class CloseProtocol:
         wiring = self._wiring
         out.tell(wiring.floor, HoldFloor())
         out.tell(wiring.agent, LeaveAgent())
+        out.tell(wiring.tools, CancelOwned())
         parts = {"floor", "agent"}
         patience = min(wiring.options.session_close_transcript_timeout, deadline * GENTLE_SHARE * TRANSCRIPT_SHARE)
         for identity, ear in state.ears.items():
@@ -84,6 +86,8 @@ class CloseProtocol:
             out.tell(ear, SetInputEnabled(False))
         if wiring.room is not None:
             parts.add("room")
+        if state.tools_running:
+            parts.add("tools")
         out.oblige("close", "speech, hooks and transport to end", deadline)
         out.timer("finish", deadline * GENTLE_SHARE, FinishClose())
         return self._go_on(replace(state, closing=Closing(reason, error, until, frozenset(parts))), out)
@@ -114,6 +118,11 @@ class CloseProtocol:
             # By message, so that what the parts said before (history, events) is handled first.
             out.tell(out.myself, FinishClose())
         return state
+
+    def tools_counted(self, state: SupervisorState, out: Outbox[SupervisorMessage]) -> SupervisorState:
+        """The last tool call may have ended."""
+        waited_for = state.closing is not None and "tools" in state.closing.waits_for
+        return self.part_ended(state, "tools", out) if waited_for and not state.tools_running else state
 
     def finish(self, state: SupervisorState, out: Outbox[SupervisorMessage]) -> SupervisorState:
         """All parts have ended, or have had their time: drop-ins next, then the kernel."""

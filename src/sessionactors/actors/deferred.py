@@ -16,7 +16,7 @@ from sessionactors.messages.deferred import CallReported, Instructed, Quiet, Qui
 from sessionactors.messages.floor import ScheduleSpeech
 from sessionactors.messages.history import AppendItems, ContextSnapshot, ContextWanted
 from sessionactors.messages.session import Publish
-from sessionactors.messages.tools import ToolFinished
+from sessionactors.messages.tools import ToolFinished, ToolsRunning
 from sessionactors.model.speech import SpeechSource
 from sessionactors.model.tool_events import ToolExecutionUpdatedEvent, ToolReplyStatus, ToolReplyUpdated
 from sessionactors.runtime import Actor, EffectPort, Outbox
@@ -24,7 +24,15 @@ from sessionactors.runtime import Actor, EffectPort, Outbox
 from .wiring import Wiring
 
 DeferredMessage: TypeAlias = (
-    CallReported | ToolFinished | Quiet | QuietWanted | QuietOver | ContextSnapshot | Instructed | SpeechEnded
+    CallReported
+    | ToolFinished
+    | ToolsRunning
+    | Quiet
+    | QuietWanted
+    | QuietOver
+    | ContextSnapshot
+    | Instructed
+    | SpeechEnded
 )
 
 
@@ -72,6 +80,9 @@ class Deferred(Actor[DeferredState, DeferredMessage]):
                 if request != state.request:
                     return state
                 out.tell(self._wiring.history, ContextWanted(request, out.myself))
+                return state
+            case ToolsRunning():  # by way of history: who hears that none runs may rely on what they said being there
+                out.tell(self._wiring.history, message)
                 return state
             case QuietWanted() | QuietOver():  # of a tool: in the order of what it tells
                 out.tell(self._wiring.floor, message)

@@ -24,6 +24,7 @@ from sessionactors.messages.history import (
     ReplaceContext,
 )
 from sessionactors.messages.realtime import ContextGrew, ServeAgent
+from sessionactors.messages.tools import ToolsRunning
 from sessionactors.model.chat import AgentConfigUpdate, ChatContext, ChatItem, FunctionCall, FunctionCallOutput
 from sessionactors.model.instructed import instructed
 from sessionactors.model.instructions import rendered
@@ -33,7 +34,14 @@ from .open_calls import RunningCall, still_open, with_open_calls
 from .wiring import Wiring
 
 HistoryMessage: TypeAlias = (
-    AppendItems | CallRuns | ContextWanted | AgentTakesOver | AgentRevised | ReplaceContext | MergeContext
+    AppendItems
+    | CallRuns
+    | ToolsRunning
+    | ContextWanted
+    | AgentTakesOver
+    | AgentRevised
+    | ReplaceContext
+    | MergeContext
 )
 
 
@@ -87,6 +95,9 @@ class History(Actor[HistoryState, HistoryMessage]):
                 memory = _memory(state, agent) or state.memories[state.in_charge]
                 shown = with_open_calls(memory.items, state.running, memory.agent.key)
                 out.tell(reply_to, ContextSnapshot(request, state.version, shown, memory.agent))
+                return state
+            case ToolsRunning():  # behind what those that ended have said
+                out.tell(self._wiring.supervisor, message)
                 return state
             case CallRuns(call, agent):
                 return replace(state, running=(*state.running, RunningCall(call, agent)))

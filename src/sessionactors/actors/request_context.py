@@ -10,7 +10,7 @@ from sessionactors.messages.history import ContextSnapshot
 from sessionactors.model.chat import ChatItem, ChatMessage
 from sessionactors.model.instructed import instructed
 from sessionactors.model.instructions import rendered
-from sessionactors.model.tools import ToolChoice, ToolDefinition
+from sessionactors.model.tools import ToolChoice, ToolDefinition, ToolFlag
 
 
 def context_of(
@@ -37,7 +37,12 @@ def context_of(
 
 def tools_of(spec: SpeechSpec, agent: UserAgent) -> tuple[ToolDefinition, ...]:
     """The tools that a speech may use."""
-    return agent.tools if spec.tools is None else tuple(tool for tool in agent.tools if tool.name in spec.tools)
+    return tuple(
+        tool
+        for tool in agent.tools
+        if (spec.tools is None or tool.name in spec.tools)
+        and not (spec.on_enter and ToolFlag.IGNORE_ON_ENTER in tool.rules.flags)
+    )
 
 
 def tool_choice_of(spec: SpeechSpec, step: int, *, without_tools: bool) -> ToolChoice:

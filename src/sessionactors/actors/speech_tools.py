@@ -43,7 +43,8 @@ class SpeechTools:
         agent, scope = state.agent or self._spec.agent, state.scope or self._scope
         for record in state.calls:
             if not record.told and starts(record, state, agent):
-                out.tell(self._wiring.tools, RunTool(record.call, self._spec.id, out.myself, scope, agent))
+                order = RunTool(record.call, self._spec.id, out.myself, scope, agent, self._spec.on_enter)
+                out.tell(self._wiring.tools, order)
         calls = tuple(replace(record, told=starts(record, state, agent)) for record in state.calls)
         return replace(state, calls=calls)
 

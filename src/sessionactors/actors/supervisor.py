@@ -287,7 +287,7 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
             case FinishClose():
                 return self._closing.finish(state, out)
             case ToolFinished() | ToolsRunning():
-                return self._face.tools(state, message, out)
+                return self._closing.tools_counted(self._face.tools(state, message, out), out)
             case ActorEnded(path, error):
                 return self._on_actor_ended(state, path, error, out)
             case DropInEnded():

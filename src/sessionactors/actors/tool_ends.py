@@ -149,7 +149,7 @@ class CallEnds:
     def count(self, state: ToolsState, out: Outbox[ToolsMessage]) -> ToolsState:
         """Say how many calls are open, if that has changed."""
         if len(state.running) != state.counted:
-            out.tell(self._wiring.supervisor, ToolsRunning(len(state.running)))
+            out.tell(self._wiring.deferred, ToolsRunning(len(state.running)))
         return replace(state, counted=len(state.running))
 
     def publish(self, update: ToolExecutionUpdate, out: Outbox[ToolsMessage]) -> None:

@@ -34,6 +34,8 @@ class _Order(Protocol):
     def speech(self) -> str: ...
     @property
     def scope(self) -> Scope: ...
+    @property
+    def on_enter(self) -> bool: ...
 
 
 class EffectLink(ToolLink):
@@ -52,6 +54,11 @@ class EffectLink(ToolLink):
     def speech_id(self) -> str:
         """The speech that made the call."""
         return self._order.speech
+
+    @property
+    def on_enter(self) -> bool:
+        """Whether the call belongs to a reply that ``on_enter`` asked for."""
+        return self._order.on_enter
 
     @property
     def room(self) -> str:

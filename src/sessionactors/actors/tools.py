@@ -25,6 +25,7 @@ from sessionactors.messages.tools import (
     CallsStored,
     CallsSuperseded,
     CallUpdated,
+    CancelOwned,
     QuietAsked,
     RunTool,
     SpeechLost,
@@ -58,6 +59,7 @@ ToolsMessage: TypeAlias = (
     | ApprovalGiven
     | CallBegan
     | CallUpdated
+    | CancelOwned
     | QuietAsked
     | Quiet
     | CallOverdue
@@ -108,6 +110,8 @@ class ToolsActor(Actor[ToolsState, ToolsMessage]):
                 return self._on_began(state, call_id, out)
             case CallUpdated():
                 return self._on_updated(state, message, out)
+            case CancelOwned(agent):
+                return self._on_cancel_owned(state, agent, out)
             case QuietAsked():
                 return self._on_quiet_asked(state, message, out)
             case Quiet(request):
@@ -294,6 +298,14 @@ class ToolsActor(Actor[ToolsState, ToolsMessage]):
             error = ToolTimeoutError(f"tool {call.call.name} ({call_id}) did not return within {call.rules.timeout} s")
             self._ends.report(error, out)
         return self._ends.end(state, call, "failed", output_of(call.order, what, out, is_error=True), out)
+
+    def _on_cancel_owned(self, state: ToolsState, agent: str, out: Outbox[ToolsMessage]) -> ToolsState:
+        why = "The agent that made the call has left." if agent else "The session is closing."
+        for call in tuple(state.running.values()):
+            owned = not agent or owner_of(call) == agent
+            if owned and duplicates.is_cancellable(call.rules):
+                state = self._cancel(state, call, why, out)
+        return state
 
     def _cancel(self, state: ToolsState, call: OpenCall, why: str, out: Outbox[ToolsMessage]) -> ToolsState:
         """Stop a call that may be stopped."""

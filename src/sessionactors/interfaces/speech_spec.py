@@ -42,6 +42,8 @@ class SpeechSpec:
     """How the user said what it answers."""
     user_stopped_at: int | None = None
     """When the user whom it answers ceased to speak, kernel clock nanoseconds."""
+    on_enter: bool = False
+    """``on_enter`` asked for it, or a tool of such a reply."""
     may_be_empty: bool = False
     """For a reply: the model may have nothing to say."""
     audio: AsyncIterable[AudioFrame] | None = None

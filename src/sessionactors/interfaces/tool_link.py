@@ -50,6 +50,11 @@ class ToolLink(ABC):
 
     @property
     @abstractmethod
+    def on_enter(self) -> bool:
+        """Whether the call belongs to a reply that ``on_enter`` asked for."""
+
+    @property
+    @abstractmethod
     def room(self) -> str:
         """The session's room, for names of threads."""
 

@@ -55,6 +55,8 @@ class RunTool:
     scope: Scope
     agent: UserAgent
     """Whose tool it is."""
+    on_enter: bool = False
+    """It belongs to a reply that ``on_enter`` asked for."""
 
 
 @message()
@@ -133,6 +135,16 @@ class QuietAsked:
 
 
 @message()
+class CancelOwned:
+    """An agent has left, or the session closes (no agent is named): cancel the calls that may be cancelled.
+
+    ``agent`` or ``supervisor`` to ``tools``. What may not be cancelled goes on.
+    """
+
+    agent: str = ""
+
+
+@message()
 class CallOverdue:
     """``tools``, to itself: a call has run, or waited for its approval, longer than it may."""
 
@@ -163,6 +175,9 @@ class CallsLost:
 
 @message()
 class ToolsRunning:
-    """How many tool calls are open: a user who waits for one is not away. ``tools`` to ``supervisor``."""
+    """How many tool calls are open: a user who waits for one is not away.
+
+    ``tools`` to ``supervisor``, by way of ``deferred`` and ``history``: what those that ended said is stored then.
+    """
 
     count: int

@@ -18,6 +18,7 @@ from sessionactors.model.sentinel import NOT_GIVEN, NotGivenOr, given
 from sessionactors.model.speech import SPEECH_PRIORITY_NORMAL, InputModality, SpeechSource
 from sessionactors.model.tools import ToolChoice
 
+from .on_enter import ON_ENTER
 from .realtime_limits import check_reply, says
 from .realtime_turns import BY_SERVER
 from .session_link import SessionLink, Userdata_T
@@ -123,6 +124,7 @@ class Speaking(SessionLink[Userdata_T]):
                 allow_interruptions=self._interruptible(allow_interruptions, agent),
                 priority=priority,
                 input_modality=input_modality,
+                on_enter=ON_ENTER.get(),
             ),
             said,
         )

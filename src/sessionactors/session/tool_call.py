@@ -20,6 +20,7 @@ from sessionactors.model.tools import CONFIRM_DUPLICATE_PARAM, JsonValue
 from .agent import Agent
 from .function_tool import StopResponse, ToolError
 from .mock_tools import call_mock, mock_of
+from .on_enter import entering
 from .run_context import RunContext
 from .tool_handling import duplicate_args, rendered
 from .tool_signature import ToolArguments
@@ -81,7 +82,8 @@ class ToolCaller:
         inside = CURRENT_TOOL.set(RunningTool(call.call_id, call.name, link.speech_id))
         try:
             await link.begin()
-            value = await self._value(tool, arguments, context, link.room)
+            with entering(link.on_enter):
+                value = await self._value(tool, arguments, context, link.room)
         except ToolError as error:
             return ToolResult(error.message, is_error=True)
         except StopResponse:

@@ -19,6 +19,7 @@ from sessionactors.model.tools import ToolDefinition
 from .caller import calling
 from .editable_message import EditableMessage
 from .function_tool import StopResponse
+from .on_enter import entering
 from .text_transforms import with_transforms
 from .tool_call import ToolCaller
 from .tool_handling import ReplyPromptArgs, rendered
@@ -120,7 +121,8 @@ class SessionUserAgent(UserAgent):
 
     async def on_enter(self) -> None:
         """The agent's hook."""
-        with self._session._mirror.entering(self._key), calling(self._session, self._key, "on_enter"):
+        inside = calling(self._session, self._key, "on_enter")
+        with self._session._mirror.entering(self._key), inside, entering(because=True):
             await self._agent.on_enter()
 
     async def on_exit(self) -> None:
