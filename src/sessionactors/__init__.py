@@ -121,6 +121,19 @@ if TYPE_CHECKING:
         ToolReplyUpdated,
     )
     from .model.tools import ModelSettings, ToolFlag
+    from .model.turn_strategies import (
+        MuteDuringFirstSpeech,
+        MuteStrategy,
+        MuteUntilFirstSpeech,
+        MuteWhileAgentSpeaks,
+        MuteWhileToolsRun,
+        StartOnTranscript,
+        StartOnVoice,
+        StartOnWakePhrase,
+        StartOnWords,
+        StartStrategy,
+        TurnScene,
+    )
     from .model.usage import (
         AgentSessionUsage,
         EOTModelUsage,
@@ -190,6 +203,7 @@ if TYPE_CHECKING:
         ToolHandlingOptions,
         UpdatePromptArgs,
     )
+    from .session.turn_detectors import CombinedTurnDetector, LLMTurnDetector
     from .session.turn_handling import (
         EndpointingOptions,
         InterruptionOptions,
@@ -249,6 +263,7 @@ __all__ = [
     "CloseEvent",
     "CloseReason",
     "CloseReport",
+    "CombinedTurnDetector",
     "CompletionUsage",
     "ComponentError",
     "ConversationItemAddedEvent",
@@ -287,6 +302,7 @@ __all__ = [
     "LLMMetrics",
     "LLMModelUsage",
     "LLMStream",
+    "LLMTurnDetector",
     "LatencyKind",
     "LatencyPart",
     "MCPServerHTTP",
@@ -298,6 +314,11 @@ __all__ = [
     "ModelSettings",
     "ModelUsage",
     "ModelUsageCollector",
+    "MuteDuringFirstSpeech",
+    "MuteStrategy",
+    "MuteUntilFirstSpeech",
+    "MuteWhileAgentSpeaks",
+    "MuteWhileToolsRun",
     "NodeError",
     "NotGiven",
     "OptionError",
@@ -357,6 +378,11 @@ __all__ = [
     "SpeechEvent",
     "SpeechEventType",
     "SpeechHandle",
+    "StartOnTranscript",
+    "StartOnVoice",
+    "StartOnWakePhrase",
+    "StartOnWords",
+    "StartStrategy",
     "StopResponse",
     "StreamingTurnDetector",
     "SynthesizedAudio",
@@ -392,6 +418,7 @@ __all__ = [
     "TurnDetectorStream",
     "TurnHandlingOptions",
     "TurnLatency",
+    "TurnScene",
     "UnexpectedModelBehavior",
     "UpdatePromptArgs",
     "UserInputTranscribedEvent",
@@ -598,6 +625,19 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "TTSModelUsage",
     ),
     "model.video": ("VideoFrame",),
+    "model.turn_strategies": (
+        "MuteDuringFirstSpeech",
+        "MuteStrategy",
+        "MuteUntilFirstSpeech",
+        "MuteWhileAgentSpeaks",
+        "MuteWhileToolsRun",
+        "StartOnTranscript",
+        "StartOnVoice",
+        "StartOnWakePhrase",
+        "StartOnWords",
+        "StartStrategy",
+        "TurnScene",
+    ),
     "runtime": (
         "ActorSystem",
         "CloseReport",
@@ -671,6 +711,10 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "session.running": ("RunOutputOptions",),
     "session.speech_handle": ("SpeechHandle",),
     "session.stt_context": ("KeytermDetectionOptions", "STTContextOptions"),
+    "session.turn_detectors": (
+        "CombinedTurnDetector",
+        "LLMTurnDetector",
+    ),
     "session.text_transforms": ("text_transforms",),
     "session.tool": (
         "AsyncToolset",

@@ -310,6 +310,16 @@ def test_p12_an_offer_that_the_floor_loses_is_not_waited_for_for_ever() -> None:
     assert [text for _, text in turns_at(run)] == ["Hello."]
 
 
+def test_f28_a_held_transcript_without_times_is_kept() -> None:
+    """Said over the agent: two finals with times, one without. All of them are the turn."""
+    scenario = held()
+    for at, text, end in ((5.8, "Please", 5.6), (6.4, "stop", None), (6.8, "now", 6.7)):
+        scenario.stt_reports(SpeechEvent(SpeechEventType.FINAL_TRANSCRIPT, text, end_time=end), at=at)
+    run = played(scenario)
+    said = " ".join(text for role, text in run.conversation[1:] if role == "user")
+    assert said == "Yes. Please stop now"
+
+
 # -- preflights ------------------------------------------------------------------------------------------------------
 
 

@@ -130,14 +130,6 @@ def test_f07_a_decision_that_is_due_is_void_when_the_user_goes_on_in_any_order()
     assert " ".join(text for _, text in turns_at(run)) == "One two"
 
 
-def test_f16_a_step_of_the_wall_clock_moves_no_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    import time
-
-    scenario = asking()
-    scenario.call(2.6, lambda _: monkeypatch.setattr(time, "time", lambda: 10.0))
-    assert turns_at(played(scenario)) == [(near(3.0), "How are you?")]
-
-
 def test_without_a_vad_the_end_of_the_last_word_counts() -> None:
     """The final comes at 2.7 and says that its words ended at 2.5."""
     scenario = Scenario(keeper(), without=["vad"])

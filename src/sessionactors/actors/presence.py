@@ -62,8 +62,9 @@ class Presence:
     ) -> SupervisorState:
         """Let the ears know of the agent's voice, and begin or end the user's window, as one message changed things."""
         for identity, ear in after.ears.items():
-            if after.agent_state != before.agent_state or identity not in before.ears:
-                out.tell(ear, AgentStateFact(after.agent_state, out.now))
+            told = before.agent_state, before.tools_running
+            if (after.agent_state, after.tools_running) != told or identity not in before.ears:
+                out.tell(ear, AgentStateFact(after.agent_state, out.now, after.tools_running))
         timeout = after.options.here.user_away_timeout
         if timeout is None or after.closing is not None:
             if before.options.here.user_away_timeout is not None and before.closing is None:

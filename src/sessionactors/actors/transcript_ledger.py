@@ -51,6 +51,12 @@ class TranscriptLedger:
         lost = (*self.lost, *((transcript, reason) for transcript in self.open))[-KEPT:]
         return replace(self, discarded=self.discarded + len(self.open), open=(), lost=lost)
 
+    def discard_one(self, transcript: str, reason: str) -> TranscriptLedger:
+        """This open one comes to nothing."""
+        left = tuple(other for other in self.open if other != transcript)
+        lost = (*self.lost, (transcript, reason))[-KEPT:]
+        return replace(self, discarded=self.discarded + 1, open=left, lost=lost)
+
     @property
     def balances(self) -> bool:
         """Whether every final has ended, or is open, once."""

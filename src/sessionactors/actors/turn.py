@@ -44,7 +44,6 @@ from sessionactors.messages.turn import (
     AgentStateFact,
     InterruptionWanted,
     TurnAnswered,
-    TurnPreflight,
     TurnTaken,
 )
 from sessionactors.model.options import SessionOptions
@@ -54,6 +53,7 @@ from . import dynamic_endpointing
 from .barge_in import worth_telling
 from .ear_refs import EarRefs
 from .model_transcript import turn_of_model
+from .turn_admission import TurnAdmission
 from .turn_end import ENDPOINTING, TurnEnd
 from .turn_facts import TurnFacts
 from .turn_orders import TurnOrders
@@ -100,6 +100,7 @@ class TurnActor(Actor[TurnState, TurnMessage]):
 
     def __init__(self, refs: EarRefs) -> None:
         self._refs = refs
+        self._gate = TurnAdmission(refs)
         self._facts = TurnFacts(refs)
         self._end = TurnEnd(refs)
         self._orders = TurnOrders(refs, self._end)
@@ -137,7 +138,14 @@ class TurnActor(Actor[TurnState, TurnMessage]):
 
     def receive(self, state: TurnState, message: TurnMessage, out: Outbox[TurnMessage]) -> TurnState:
         """Handle one message, and let others know what changed by it."""
-        changed = self._handle(state, message, out)
+        admitted = self._gate.admit(state, message, out)
+        changed = admitted.state
+        if admitted.ends:
+            changed = self._on_speech_ended(changed, out.now, out)
+        if admitted.begins_at is not None:
+            changed = self._on_speech_started(changed, admitted.begins_at, out)
+        if admitted.passes:
+            changed = self._handle(changed, message, out)
         return self._facts.tell(state, self._watch.tell_exceeded(changed, out), out)
 
     def _handle(self, state: TurnState, message: TurnMessage, out: Outbox[TurnMessage]) -> TurnState:
@@ -288,17 +296,7 @@ class TurnActor(Actor[TurnState, TurnMessage]):
             return state
         state = replace(state, said=state.said.with_preflight(preflight.text))
         state = self._words_seen(state, preflight.text, out)
-        return self._prepare_reply(state, state.said.seems, preflight.confidence, out)
-
-    def _prepare_reply(
-        self, state: TurnState, transcript: str, confidence: float | None, out: Outbox[TurnMessage]
-    ) -> TurnState:
-        """Let the agent know what the turn will most likely say."""
-        if not state.rules.voice_interrupts or transcript == state.preflight:
-            return state
-        spoken = 0.0 if state.started_at is None else (out.now - state.started_at) / NS
-        out.tell(self._refs.wiring.agent, TurnPreflight(self._refs.participant, transcript, spoken, confidence))
-        return replace(state, preflight=transcript)
+        return self._facts.prepare_reply(state, state.said.seems, preflight.confidence, out)
 
     def _on_no_words(self, state: TurnState, out: Outbox[TurnMessage]) -> TurnState:
         if state.resetting:
@@ -329,7 +327,7 @@ class TurnActor(Actor[TurnState, TurnMessage]):
             state = self._wish(state, out, final=True)
         else:
             state = self._end.decide(self._late(self._wish(state, out, final=True), out), out)
-        state = self._prepare_reply(state, state.said.transcript, state.said.confidence, out)
+        state = self._facts.prepare_reply(state, state.said.transcript, state.said.confidence, out)
         return self._orders.carry_out(state, out)
 
     @staticmethod

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sessionactors.messages.turn import Decided, UserActivity, UserSpeechFact
-from sessionactors.runtime import Outbox
+from sessionactors.messages.turn import Decided, TurnPreflight, UserActivity, UserSpeechFact
+from sessionactors.runtime import NS, Outbox
 
 from .ear_refs import EarRefs
 from .turn_state import Phase, TurnState
@@ -34,11 +34,21 @@ class TurnFacts:
         if speaking is not (before.phase is Phase.SPEAKING):
             out.tell(refs.wiring.supervisor, UserSpeechFact(refs.participant, speaking, at))
         told = before.activity or UserActivity(refs.participant, speaking=False, at=0)
-        activity = UserActivity(refs.participant, speaking, at, decided(after), after.quiet)
+        activity = UserActivity(refs.participant, speaking, at, decided(after))
         if replace(activity, at=told.at) == told:
             return after
         out.tell(refs.wiring.floor, activity)
         return replace(after, activity=activity)
+
+    def prepare_reply(
+        self, state: TurnState, transcript: str, confidence: float | None, out: Outbox[TurnMessage]
+    ) -> TurnState:
+        """Let the agent know what the turn will most likely say."""
+        if not state.rules.voice_interrupts or transcript == state.preflight:
+            return state
+        spoken = 0.0 if state.started_at is None else (out.now - state.started_at) / NS
+        out.tell(self._refs.wiring.agent, TurnPreflight(self._refs.participant, transcript, spoken, confidence))
+        return replace(state, preflight=transcript)
 
 
 def decided(state: TurnState) -> Decided:

@@ -15,6 +15,7 @@ from sessionactors.runtime import NS
 from .barge_in import word_count
 from .dynamic_endpointing import DelayRange, PauseHistory, min_delay
 from .transcript_ledger import TranscriptLedger
+from .turn_gate import Gate
 from .turn_limit import TurnWindow
 from .turn_rules import EndsBy, TurnRules
 from .utterance import Utterance
@@ -108,6 +109,7 @@ class TurnState:
     """What the agent is told of a user who does not stop, once it is decided whether the turn ends."""
     replied: bool = False
     """A reply follows the last turn."""
+    gate: Gate = field(default_factory=Gate)
     pauses: PauseHistory = field(default_factory=PauseHistory)
     agent_state: AgentState = "initializing"
     """What the agent does, as the public sees it."""
@@ -139,11 +141,6 @@ class TurnState:
             case _:
                 return None
 
-    @property
-    def quiet(self) -> bool:
-        """Whether the voice was silent for so long already that a reply may begin."""
-        return self.phase is Phase.SPEAKING and self.silence > self.options.min_endpointing_delay / 2
-
     def summary(self) -> Mapping[str, object]:
         """For inspection; no words of the user."""
         learned = {"learned_delay": round(self.min_delay, 3)} if self.options.endpointing_mode == "dynamic" else {}
@@ -156,6 +153,7 @@ class TurnState:
             "dropped": self.dropped,
             "held": self.held,
             "orders": len(self.orders),
+            "kept_out": self.gate.kept_out,
             "transcripts": self.ledger.summary(),
             **learned,
         }

@@ -20,7 +20,7 @@ MIN_VAD_SILENCE = 0.25
 class TurnDetector(ABC):
     """Predicts from the conversation's text whether the user's turn is over."""
 
-    home: ClassVar[Home] = Home.ACTOR
+    home: Home = Home.ACTOR
     label: str = "turn_detector"
     streaming: bool = False
     """It reads text; a :class:`StreamingTurnDetector` listens to the audio."""

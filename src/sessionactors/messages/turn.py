@@ -63,9 +63,6 @@ class UserActivity:
     speaking: bool
     at: int
     decided: Decided = Decided.DROPPED
-    quiet: bool = False
-    """The voice has been silent for half the minimal delay, though its end is not sure yet: a reply that waits for
-    silence may begin."""
 
 
 @message()
@@ -141,6 +138,7 @@ class AgentStateFact:
 
     state: AgentState
     at: int
+    tools_running: int = 0
 
 
 @message(overflow=Overflow.CONFLATE, key=lambda exceeded: exceeded.participant)

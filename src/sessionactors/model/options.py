@@ -12,6 +12,7 @@ from typing import Final, Literal, Protocol, TypeAlias, get_args, runtime_checka
 from .errors import OptionError
 from .option_checks import check_choice, check_count, check_flag, check_seconds, check_share
 from .sentinel import NOT_GIVEN, NotGivenOr
+from .turn_strategies import MuteStrategy, StartStrategy
 
 TurnDetectionMode: TypeAlias = Literal["vad", "stt", "manual", "realtime_llm"]
 EndpointingMode: TypeAlias = Literal["fixed", "dynamic"]
@@ -102,6 +103,11 @@ class SessionOptions:
     turn_detection: NotGivenOr[TurnDetection] = NOT_GIVEN
     """A mode, a detector, or None: silence alone decides. Not given: whatever the components allow."""
 
+    turn_start: tuple[StartStrategy, ...] = ()
+    """What begins a user's turn: any of them. None given: voice and words."""
+    turn_mute: tuple[MuteStrategy, ...] = ()
+    """When the user is not listened to: when any of them says so."""
+
     min_endpointing_delay: float = 0.5
     """Seconds of silence after which a turn that seems complete ends."""
     max_endpointing_delay: float = 3.0
@@ -190,6 +196,8 @@ class SessionOptions:
         check_choice("endpointing_mode", self.endpointing_mode, get_args(EndpointingMode))
         _check_interruption_mode(self.interruption_mode)
         _check_detection(self.turn_detection)
+        _check_strategies("turn_start", self.turn_start, StartStrategy)
+        _check_strategies("turn_mute", self.turn_mute, MuteStrategy)
         if self.backchannel_boundary is not None:
             for seconds in self.backchannel_boundary:
                 check_seconds("backchannel_boundary", seconds)
@@ -293,6 +301,12 @@ _FLAGS: Final = (
 def _check_interruption_mode(mode: InterruptionMode | InterruptionDetectorLike | None) -> None:
     if not isinstance(mode, InterruptionDetectorLike):
         check_choice("interruption_mode", mode, (*get_args(InterruptionMode), None))
+
+
+def _check_strategies(name: str, strategies: tuple[object, ...], kind: type) -> None:
+    for strategy in strategies:
+        if not isinstance(strategy, kind):
+            raise OptionError(f"{name} takes a list of {kind.__name__}, got {strategy!r} in it")
 
 
 def _check_detection(detection: NotGivenOr[TurnDetection]) -> None:

@@ -10,7 +10,7 @@ from sessionactors.model.options import SessionOptions
 from sessionactors.model.sentinel import NOT_GIVEN, NotGivenOr, given
 
 from .deprecations import warn_deprecated
-from .turn_handling import GROUPS, TurnHandlingOptions, flattened, place
+from .turn_handling import GROUPS, SINGLE, TurnHandlingOptions, flattened, place
 
 OVERRIDABLE: Final[frozenset[str]] = frozenset(
     {
@@ -60,4 +60,4 @@ def agent_overrides(
     return overrides
 
 
-_ABOUT_TURNS: Final = {"turn_detection"}.union(*(keys.values() for keys in GROUPS.values()))
+_ABOUT_TURNS: Final = set(SINGLE.values()).union(*(keys.values() for keys in GROUPS.values()))

@@ -8,11 +8,11 @@ from types import MappingProxyType
 from typing import cast
 
 from sessionactors.model.options import SessionOptions, TextTransform
-from sessionactors.model.sentinel import NOT_GIVEN
 
 from .stt_context import STTContextOptions
 from .turn_handling import (
     GROUPS,
+    SINGLE,
     EndpointingOptions,
     InterruptionOptions,
     PreemptiveGenerationOptions,
@@ -33,8 +33,7 @@ class AgentSessionOptions:
     def turn_handling(self) -> TurnHandlingOptions:
         """All options about turns, each key with its value; ``turn_detection`` and a mode only if they were given."""
         options: dict[str, object] = {group: self._group(group) for group in GROUPS}
-        if self.resolved.turn_detection is not NOT_GIVEN:
-            options["turn_detection"] = self.resolved.turn_detection
+        options |= {key: getattr(self.resolved, name) for key, name in SINGLE.items() if self.resolved.was_given(name)}
         return cast("TurnHandlingOptions", MappingProxyType(options))
 
     @property

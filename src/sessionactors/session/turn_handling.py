@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, TypedDict
 
@@ -13,6 +13,7 @@ from sessionactors.model.options import (
     InterruptionMode,
     TurnDetection,
 )
+from sessionactors.model.turn_strategies import MuteStrategy, StartStrategy
 
 
 class EndpointingOptions(TypedDict, total=False):
@@ -76,6 +77,10 @@ class TurnHandlingOptions(TypedDict, total=False):
 
     turn_detection: TurnDetection
     """A mode, a detector, or None: silence alone decides."""
+    start: Sequence[StartStrategy]
+    """What begins a user's turn: any of them. Absent: voice and words."""
+    mute: Sequence[MuteStrategy]
+    """When the user is not listened to. Absent: never."""
     endpointing: EndpointingOptions
     interruption: InterruptionOptions
     preemptive_generation: PreemptiveGenerationOptions
@@ -111,8 +116,13 @@ GROUPS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
 )
 """The keys of ``turn_handling`` and the fields of :class:`SessionOptions` that they set."""
 
+SINGLE: Final[Mapping[str, str]] = MappingProxyType(
+    {"turn_detection": "turn_detection", "start": "turn_start", "mute": "turn_mute"}
+)
+"""The keys of ``turn_handling`` that are no groups, and their fields of :class:`SessionOptions`."""
+
 PLACES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {"turn_detection": ("turn_detection",)}
+    {flat: (key,) for key, flat in SINGLE.items()}
     | {flat: (group, key) for group, keys in GROUPS.items() for key, flat in keys.items()}
 )
 """The way back: where a field of :class:`SessionOptions` is in ``turn_handling``."""
@@ -134,12 +144,12 @@ def flattened(options: TurnHandlingOptions) -> dict[str, object]:
         raise OptionError(f"turn_handling must be a dict, got {options!r}")
     flat: dict[str, object] = {}
     for group, values in options.items():
-        if group == "turn_detection":
-            flat["turn_detection"] = values
+        if group in SINGLE:
+            flat[SINGLE[group]] = tuple(values) if group in ("start", "mute") else values  # type: ignore[arg-type]
             continue
         names = GROUPS.get(group)
         if names is None:
-            raise OptionError(f"turn_handling has no {group!r}; there are: turn_detection, {', '.join(GROUPS)}")
+            raise OptionError(f"turn_handling has no {group!r}; there are: {', '.join((*SINGLE, *GROUPS))}")
         flat |= group_flattened(group, values)
     boundary = flat.get("backchannel_boundary")
     if isinstance(boundary, int | float) and not isinstance(boundary, bool):
