@@ -22,6 +22,7 @@ def diagram_after_a_barge_in(*, until: float) -> str:
             stt=ScriptedSTT([(1.2, "a story"), (5.2, "stop it")], interims=[(4.3, "stop")]),
             llm=ScriptedLLM([STORY, "I have stopped."]),
             tts=ScriptedTTS(),
+            turn_handling={"preemptive_generation": {"enabled": False}},
         )
         transport = MemoryTransport(silence_rate=16000)
         await session.start(Agent(instructions=""), room=transport)

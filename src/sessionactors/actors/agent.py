@@ -56,6 +56,7 @@ from .agent_and_model import begin_server_reply, store_message
 from .agent_hooks import ENTER_HOOK, EXIT_HOOK, run_hook
 from .agent_state import AgentActorState, Phase, Seat
 from .item_metrics import end_of_turn
+from .speculation import Speculating
 from .succession import Succession
 from .user_message import said_in, user_message, with_hook_delay
 from .wiring import Wiring
@@ -106,6 +107,7 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
     def __init__(self, wiring: Wiring) -> None:
         self._wiring = wiring
         self._succession = Succession(wiring)
+        self._speculating = Speculating(wiring)
 
     def initial(self) -> AgentActorState:
         """No turn is open."""
@@ -117,7 +119,7 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
             case UserTurnEnded():
                 return self._on_turn_ended(state, message, out)
             case TurnPreflight():
-                return state  # replies are prepared elsewhere
+                return self._speculating.on_preflight(state, message, out)
             case UserTurnExceeded():
                 return self._on_exceeded(state, message, out)
             case TurnClaimed(turn):
@@ -222,6 +224,7 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
     def _on_context(
         self, state: AgentActorState, context: ContextSnapshot, out: Outbox[AgentMessage]
     ) -> AgentActorState:
+        state = self._speculating.on_context(state, context, out)
         if not state.turns or state.turns[0].turn != context.request or state.hooked or state.leaving:
             return state
         if context.agent.key != state.agent.key or state.move is not None:
@@ -239,7 +242,7 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
             failed=lambda error: HookFailed(TURN_HOOK, agent.key, error),
             user_loop=True,
         )
-        return replace(state, message=message, hooked=agent.key, hook_began=out.now)
+        return replace(state, message=message, hooked=agent.key, version=context.version, hook_began=out.now)
 
     def _on_hook_returned(
         self, state: AgentActorState, name: str, verdict: TurnVerdict, out: Outbox[AgentMessage]
@@ -258,7 +261,7 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
         if state.agent.components.llm is None or state.leaving:
             return self._turn_over(replace(state, turns_stored=state.turns_stored + 1), out)
         spec = SpeechSpec(
-            id=out.new_id("speech"),
+            id="",
             source=SpeechSource.GENERATE_REPLY,
             agent=state.agent,
             chat_items=None if verdict.chat_items is None else (*verdict.chat_items, message),
@@ -268,7 +271,7 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
             input_modality="text" if turn.typed else "audio",
             user_stopped_at=turn.stopped_speaking_at,
         )
-        out.tell(self._wiring.floor, ScheduleSpeech(spec))
+        state, spec = self._speculating.schedule(state, spec, message, out)
         metrics = end_of_turn(turn, state.decided_at, state.hook_began, out.now, spec.id, out.wall())
         if metrics is not None:
             out.tell(self._wiring.supervisor, Publish(MetricsCollectedEvent(metrics, out.wall())))
@@ -332,7 +335,7 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
         out.tell(self._wiring.floor, TurnSettled(turn.turn))
         if turn.typed and not replied:
             out.tell(self._wiring.supervisor, TurnUnanswered(turn.turn))
-        state = self._claim(_next_turn(state), out)
+        state = self._claim(self._speculating.turn_over(state, out).next_turn(), out)
         if state.waiting_exceeded is not None and not state.turns:
             state = self._on_exceeded(state, state.waiting_exceeded, out)
         return self._settle(state, out)
@@ -364,7 +367,7 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
     def _on_leave(self, state: AgentActorState, out: Outbox[AgentMessage]) -> AgentActorState:
         if state.leaving:
             return state
-        state = self._succession.leave(state, out)
+        state = self._succession.leave(self._speculating.turn_over(state, out), out)
         for request in state.held:  # nobody will say it; what the user said is kept
             if (said := said_in(request, out)) is not None:
                 out.tell(self._wiring.history, AppendItems((said,), agent=state.agent.key))
@@ -392,9 +395,5 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
             "replied": state.turns_replied,
             "stored": state.turns_stored,
             "discarded": state.turns_discarded,
+            "speculation": state.speculation.summary(),
         }
-
-
-def _next_turn(state: AgentActorState) -> AgentActorState:
-    """The open turn is over."""
-    return replace(state, turns=state.turns[1:], message=None, hooked="", claimed=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from sessionactors.interfaces.user_code import UserAgent
@@ -11,6 +11,8 @@ from sessionactors.messages.session import SpeakRequested
 from sessionactors.messages.turn import UserTurnEnded, UserTurnExceeded
 from sessionactors.model.chat import ChatMessage
 from sessionactors.model.options import SessionOptions
+
+from .speculation import Speculation
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,10 @@ class AgentActorState:
     """The user goes on too long; a turn that is open may be answered first."""
     exceeded: UserTurnExceeded | None = None
     """The hook about it runs."""
+    version: int = 0
+    """Of the history before that message."""
+    speculation: Speculation = field(default_factory=Speculation)
+    """The reply that is prepared before the turn is over."""
     hook_began: int = 0
     decided_at: int = 0
     left: bool = False
@@ -126,6 +132,10 @@ class AgentActorState:
     def leaving(self) -> bool:
         """Whether the session closes."""
         return self.left or (self.move is not None and self.move.kind is MoveKind.LEAVE)
+
+    def next_turn(self) -> AgentActorState:
+        """The open turn is over."""
+        return replace(self, turns=self.turns[1:], message=None, hooked="", claimed=False)
 
     def place_of(self, agent: str) -> int | None:
         """Where in the stack the agent of this key is."""

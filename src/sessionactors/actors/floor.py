@@ -14,6 +14,7 @@ from sessionactors.interfaces.speech_spec import SpeechSpec
 from sessionactors.messages.deferred import QuietOver, QuietWanted, SpeechEnded, TurnSettled
 from sessionactors.messages.floor import (
     DrainFloor,
+    DropSpeculation,
     FalseInterruptionDue,
     FloorGranted,
     FloorReleased,
@@ -23,11 +24,14 @@ from sessionactors.messages.floor import (
     InterruptSpeech,
     OutputChanged,
     PauseRefused,
+    PrepareSpeech,
+    PromoteSpeech,
     ScheduleSpeech,
     SetAllowInterruptions,
     SpeechFinished,
     SpeechGone,
     SpeechSilenced,
+    SpeechWasted,
     TurnClaim,
     TurnClaimed,
     WarmupOver,
@@ -38,37 +42,32 @@ from sessionactors.messages.session import (
     FloorIdle,
     OptionsChanged,
     Publish,
-    ReplyScheduled,
     SpeechAudible,
     SpeechQuiet,
 )
 from sessionactors.messages.speech import ToolsReviewed
 from sessionactors.messages.turn import InterruptionWanted, TurnOffered, UserActivity
 from sessionactors.model.events import (
-    SpeechFinishedNote,
     SpeechScheduledNote,
 )
-from sessionactors.model.speech import SpeechSource
 from sessionactors.runtime import (
     NS,
     Actor,
-    ChildSpec,
     Outbox,
     Ref,
-    Restart,
     message,
 )
 
 from . import floor_quiet
+from .floor_begin import Beginning, SpeculationFact, prepared_summary
 from .floor_cut import Cutting
 from .floor_gate import begin_warmup, end_warmup, follow_options, go_on_warming, keep_gate
 from .floor_holds import hold
-from .floor_news import announce, tell_end
+from .floor_news import announce, report_end, say_scheduled, tell_end
 from .floor_pause import Pausing, await_first_sound, pause_summary
 from .floor_quiet import QuietFact
 from .floor_state import Entry, FloorState, claimed, is_user_speaking, with_changes
 from .floor_users import UserFact, UsersVoice
-from .speech import Speech
 from .wiring import Wiring
 
 
@@ -80,6 +79,8 @@ class GapElapsed:
 FloorMessage: TypeAlias = (
     ScheduleSpeech
     | TurnClaim
+    | PromoteSpeech
+    | SpeculationFact
     | FloorWanted
     | ToolsReviewed
     | FloorReleased
@@ -111,6 +112,7 @@ class Floor(Actor[FloorState, FloorMessage]):
         self._wiring = wiring
         self._pausing = Pausing(wiring)
         self._cutting = Cutting(wiring)
+        self._beginning = Beginning(wiring)
         self._users = UsersVoice(self._pausing, self._cutting)
 
     def initial(self) -> FloorState:
@@ -127,8 +129,12 @@ class Floor(Actor[FloorState, FloorMessage]):
         match message:
             case ScheduleSpeech():
                 return self._on_schedule(state, message, out)
+            case PromoteSpeech(spec):
+                return self._begun(*self._beginning.promoted(state, spec, out), out)
+            case PrepareSpeech() | DropSpeculation() | SpeechWasted():
+                return self._beginning.on_prepared(state, message, out)
             case FloorWanted(speech, ready):
-                return self._on_wanted(state, speech, ready, out)
+                return self._on_wanted(self._beginning.wanted(state, message), speech, ready, out)
             case ToolsReviewed(speech):
                 if (entry := state.entries.get(speech)) is not None:
                     out.tell(entry.ref, message)
@@ -152,6 +158,7 @@ class Floor(Actor[FloorState, FloorMessage]):
             case PauseRefused(speech):
                 return self._grant(self._users.on_pause_refused(state, speech, out), out)
             case InterruptSpeech():
+                state = self._beginning.drop_all(state, out) if message.speech is None else state
                 return self._cutting.on_interrupt(state, message, out)
             case TurnClaim(turn):
                 return self._on_claim(state, turn, out)
@@ -181,7 +188,7 @@ class Floor(Actor[FloorState, FloorMessage]):
         """The speeches died with the failure: silence and report each."""
         for name, entry in state.entries.items():
             self._cutting.silence(entry, out.now, out)
-            self._report_end(name, True, error, out)
+            report_end(name, True, error, self._wiring, out)
             tell_end(entry, True, 0, out)
         claims = state.claims
         for turn in claims:
@@ -199,7 +206,7 @@ class Floor(Actor[FloorState, FloorMessage]):
         current = state.entries.get(state.current or "")
         if current is not None and current.interrupted and not state.held:
             # What was heard of the current speech enters the history first; the reply is on its way all the same.
-            self._say_scheduled(order.spec, out)
+            say_scheduled(order.spec, self._wiring, out)
             return replace(state, deferred=(*state.deferred, order))
         out.tell(self._wiring.history, AppendItems((order.answers,), agent=order.spec.agent.key))
         return self._begin(state, order.spec, out, order.report_to)
@@ -215,7 +222,7 @@ class Floor(Actor[FloorState, FloorMessage]):
         for order in state.deferred:
             if order.answers is not None:
                 out.tell(self._wiring.history, AppendItems((order.answers,), agent=order.spec.agent.key))
-            self._report_end(order.spec.id, True, None, out)
+            report_end(order.spec.id, True, None, self._wiring, out)
         return replace(state, deferred=())
 
     def _begin(
@@ -225,23 +232,13 @@ class Floor(Actor[FloorState, FloorMessage]):
         out: Outbox[FloorMessage],
         report_to: Ref[SpeechEnded] | None = None,
     ) -> FloorState:
-        scope = out.open_scope(spec.id)
-        myself = out.myself
-        wiring = self._wiring
-        ref = out.spawn(spec.id, lambda: Speech(wiring, spec, scope, myself), ChildSpec(Restart.TEMPORARY))
-        out.watch(ref, lambda end: SpeechGone(spec.id, end.error))
-        entry = Entry(spec, ref, scope, state.scheduled, spec.allow_interruptions, report_to=report_to)
-        announce(spec, wiring, out)
-        state = replace(state, entries={**state.entries, spec.id: entry}, scheduled=state.scheduled + 1)
-        state = self._next(self._cutting.obey_early(state, spec.id, out), out)
-        self._say_scheduled(spec, out)
-        return state
+        return self._begun(*self._beginning.entry(state, spec, out, report_to), out)
 
-    def _say_scheduled(self, spec: SpeechSpec, out: Outbox[FloorMessage]) -> None:
-        """The agent thinks; of a realtime model nobody says so."""
-        if spec.source is SpeechSource.GENERATE_REPLY:
-            thinks = self._wiring.realtime is None
-            out.tell(self._wiring.supervisor, ReplyScheduled(spec.id, spec.turn, thinks))
+    def _begun(self, state: FloorState, entry: Entry, out: Outbox[FloorMessage]) -> FloorState:
+        announce(entry.spec, self._wiring, out)
+        state = self._next(self._cutting.obey_early(state, entry.spec.id, out), out)
+        say_scheduled(entry.spec, self._wiring, out)
+        return state
 
     def _on_wanted(self, state: FloorState, speech: str, ready: bool, out: Outbox[FloorMessage]) -> FloorState:
         """Not only a grant: one that goes on after its tools gave its place up, and has to get one again."""
@@ -306,8 +303,8 @@ class Floor(Actor[FloorState, FloorMessage]):
 
     def _on_finished(self, state: FloorState, end: SpeechFinished, out: Outbox[FloorMessage]) -> FloorState:
         if end.speech not in state.entries:
-            return state
-        self._report_end(end.speech, end.interrupted, end.error, out)
+            return self._beginning.ended(state, end.speech, out)
+        report_end(end.speech, end.interrupted, end.error, self._wiring, out)
         tell_end(state.entries[end.speech], end.interrupted, end.items, out)
         return self._remove(state, end.speech, out)
 
@@ -317,20 +314,12 @@ class Floor(Actor[FloorState, FloorMessage]):
         """The speech's actor ended. Normally it has said so before; if not, it failed."""
         entry = state.entries.get(speech)
         if entry is None:
-            return state
+            return self._beginning.ended(state, speech, out)
         if not entry.interrupted:
             self._cutting.silence(entry, out.now, out)
-        self._report_end(speech, True, error, out)
+        report_end(speech, True, error, self._wiring, out)
         tell_end(entry, True, 0, out)
         return self._remove(state, speech, out)
-
-    def _report_end(
-        self, speech: str, interrupted: bool, error: BaseException | None, out: Outbox[FloorMessage]
-    ) -> None:
-        out.discharge(speech)
-        # The note first: who is told that the agent listens finds the handle done.
-        out.tell(self._wiring.supervisor, Publish(SpeechFinishedNote(speech, interrupted, error)))
-        out.tell(self._wiring.supervisor, SpeechQuiet(speech, out.now, working=False))
 
     def _remove(self, state: FloorState, speech: str, out: Outbox[FloorMessage]) -> FloorState:
         entry = state.entries[speech]
@@ -378,7 +367,7 @@ class Floor(Actor[FloorState, FloorMessage]):
             out.tell(self._wiring.supervisor, FloorIdle())
         for entry in state.entries.values():
             state = self._cutting.cut(state, entry, out.now, out)
-        return replace(self._drop_deferred(state, out), held=True)
+        return replace(self._beginning.drop_all(self._drop_deferred(state, out), out), held=True)
 
     def summary(self, state: FloorState) -> Mapping[str, object]:
         """Who has the floor and who waits."""
@@ -386,6 +375,7 @@ class Floor(Actor[FloorState, FloorMessage]):
             "current": state.current,
             "queued": [name for name, entry in state.entries.items() if not entry.background and name != state.current],
             "background": [name for name, entry in state.entries.items() if entry.background],
+            "prepared": prepared_summary(state.prepared),
             "user_speaking": is_user_speaking(state),
             "pause": None if state.pause is None else pause_summary(state.pause),
             **floor_quiet.summary(state),

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from sessionactors.interfaces.speech_spec import SpeechSpec
 from sessionactors.messages.deferred import SpeechEnded
-from sessionactors.messages.session import Publish
-from sessionactors.model.events import SpeechCreatedEvent, SpeechOpenedNote
+from sessionactors.messages.session import Publish, ReplyScheduled, SpeechQuiet
+from sessionactors.model.events import SpeechCreatedEvent, SpeechFinishedNote, SpeechOpenedNote
+from sessionactors.model.speech import SpeechSource
 from sessionactors.runtime import Outbox
 
 from .floor_state import Entry
@@ -28,6 +29,22 @@ def announce(spec: SpeechSpec, wiring: Wiring, out: Outbox[FloorMessage]) -> Non
         created_at=out.wall(),
     )
     out.tell(wiring.supervisor, Publish(created))
+
+
+def say_scheduled(spec: SpeechSpec, wiring: Wiring, out: Outbox[FloorMessage]) -> None:
+    """The agent thinks; of a realtime model nobody says so."""
+    if spec.source is SpeechSource.GENERATE_REPLY:
+        out.tell(wiring.supervisor, ReplyScheduled(spec.id, spec.turn, wiring.realtime is None))
+
+
+def report_end(
+    speech: str, interrupted: bool, error: BaseException | None, wiring: Wiring, out: Outbox[FloorMessage]
+) -> None:
+    """A speech is over."""
+    out.discharge(speech)
+    # The note first: who is told that the agent listens finds the handle done.
+    out.tell(wiring.supervisor, Publish(SpeechFinishedNote(speech, interrupted, error)))
+    out.tell(wiring.supervisor, SpeechQuiet(speech, out.now, working=False))
 
 
 def tell_end(entry: Entry, interrupted: bool, items: int, out: Outbox[FloorMessage]) -> None:

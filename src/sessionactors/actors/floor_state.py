@@ -110,6 +110,26 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
+class Prepared:
+    """Speculative speeches: not in the queue, and nobody has been told of them."""
+
+    speeches: Mapping[str, Entry] = field(default_factory=dict)
+    promoted: int = 0
+    wasted_tokens: int = 0
+    """Of the model, for speeches that were dropped."""
+    wasted_characters: int = 0
+
+    def without(self, speech: str) -> Prepared:
+        """One is over, or promoted."""
+        return replace(self, speeches={name: entry for name, entry in self.speeches.items() if name != speech})
+
+    def with_wish(self, speech: str) -> Prepared:
+        """One has something to be heard."""
+        entry = self.speeches.get(speech)
+        return self if entry is None else replace(self, speeches={**self.speeches, speech: replace(entry, wants=True)})
+
+
+@dataclass(frozen=True, slots=True)
 class FloorState:
     """Who speaks, who waits, and whether the user does."""
 
@@ -136,6 +156,7 @@ class FloorState:
     """What is heard can be held."""
     deferred: tuple[ScheduleSpeech, ...] = ()
     """Replies to what was said while the current speech was being cut off: made when that is accounted for."""
+    prepared: Prepared = field(default_factory=Prepared)
     claims: tuple[str, ...] = ()
     """User turns that wait for the current speech to be cut off and accounted for."""
     last_end: int | None = None

@@ -20,6 +20,8 @@ from sessionactors.messages.floor import (
     SilenceSpeech,
     SpeechFinished,
     SpeechInterrupted,
+    SpeechPromoted,
+    SpeechWasted,
 )
 from sessionactors.messages.history import ContextSnapshot, ContextWanted
 from sessionactors.messages.llm import (
@@ -51,14 +53,13 @@ from sessionactors.messages.speech import (
     WholeText,
 )
 from sessionactors.messages.tools import CallsSuperseded, ToolAnswer, ToolAnswered, ToolFinished
-from sessionactors.messages.tts import ResendText, SynthesisFailed
+from sessionactors.messages.tts import ResendText
 from sessionactors.model.chat import ChatMessage, FunctionCall, FunctionCallOutput
 from sessionactors.model.events import SpeechItemNote, SpeechStepNote
 from sessionactors.model.speech import SpeechSource
-from sessionactors.runtime import Actor, ChildSpec, Outbox, Ref, Restart, Scope
+from sessionactors.runtime import Actor, Outbox, Ref, Scope
 
 from .component_metadata import metadata_of
-from .recording import Recording
 from .request_context import context_of, tool_choice_of, tools_of
 from .speech_request import StepNames, adopt, read_source, say_by_model
 from .speech_state import REVIEW_WITHIN, SpeechState
@@ -69,6 +70,7 @@ from .wiring import Wiring
 SpeechMessage: TypeAlias = (
     FloorGranted
     | SpeechInterrupted
+    | SpeechPromoted
     | ContextSnapshot
     | LLMAnswer
     | PlayoutReport
@@ -99,7 +101,8 @@ class Speech(Actor[SpeechState, SpeechMessage]):
 
     def initial(self) -> SpeechState:
         """Before the first step."""
-        return SpeechState()
+        spec = self._spec
+        return SpeechState(speculative=spec.speculative, mute=spec.speculative and not spec.speaks_ahead)
 
     def started(self, state: SpeechState, out: Outbox[SpeechMessage]) -> SpeechState:
         """Begin to work at once; being heard is the floor's to grant."""
@@ -109,7 +112,9 @@ class Speech(Actor[SpeechState, SpeechMessage]):
         if self._spec.source is SpeechSource.GENERATE_REPLY:
             out.tell(self._wiring.history, ContextWanted(self._request(state), out.myself, self._spec.agent.key))
             return state
-        state = self._start_recording(state, out)
+        state = self._text.start_recording(state, out)
+        if state.recording is not None:
+            state = self._want_floor(state, out)
         text = self._spec.text
         if self._text.by_model and text:
             return say_by_model(state, self._spec, text, self._names(state), self._wiring, out)
@@ -138,6 +143,9 @@ class Speech(Actor[SpeechState, SpeechMessage]):
                 return self._on_context(state, message, out)
             case FloorGranted():
                 return self._on_granted(state, out)
+            case SpeechPromoted(user_stopped_at):
+                marks = replace(state.marks, user_stopped_at=user_stopped_at)
+                return self._text.unmute(replace(state, speculative=False, marks=marks), out)
             case ToolFinished() | ToolAnswered():
                 return self._step_over(self._tools.finished(state, message), out)
             case ToolsReviewed():
@@ -151,7 +159,8 @@ class Speech(Actor[SpeechState, SpeechMessage]):
             case WholeText(text):
                 return say_by_model(state, self._spec, text, self._names(state), self._wiring, out)
             case AudioGone(error):
-                return self._on_audio_gone(state, error, out)
+                self._text.audio_gone(state, error, out)
+                return state
             case ResendText():
                 self._text.resend(state, message, out)
                 return state
@@ -190,13 +199,13 @@ class Speech(Actor[SpeechState, SpeechMessage]):
                 may_be_empty=spec.may_be_empty,
             ),
         )
-        marks = GenerationMarks(spec.user_stopped_at, out.now, model=metadata_of(model))
+        marks = GenerationMarks(state.marks.user_stopped_at or spec.user_stopped_at, out.now, model=metadata_of(model))
         return replace(state, agent=context.agent, marks=marks)
 
     def _on_answer(self, state: SpeechState, answer: ModelAnswer, out: Outbox[SpeechMessage]) -> SpeechState:
         match answer:
             case TextDelta(_, text):
-                return self._add_text(state, text, out)
+                return self._add_text(replace(state, pieces=state.pieces + 1), text, out)
             case TextFlushed():
                 return state if state.interrupted else self._text.flush(state, out)
             case ToolCallsRequested(_, calls):
@@ -237,23 +246,6 @@ class Speech(Actor[SpeechState, SpeechMessage]):
         if state.text_ended or state.interrupted:
             return state
         return self._step_over(self._text.end(state, out), out)
-
-    def _start_recording(self, state: SpeechState, out: Outbox[SpeechMessage]) -> SpeechState:
-        """The speech brings its own audio: somebody reads it, and there is something to be heard already."""
-        frames, wiring, scope = self._spec.audio, self._wiring, self._step_scope(state)
-        if frames is None or not self._text.with_audio:
-            return state
-        name = self._text.message(state)
-        reader = out.spawn("audio", lambda: Recording(wiring, name, frames, scope), ChildSpec(Restart.TEMPORARY))
-        out.watch(reader, lambda end: AudioGone(end.error))
-        return self._want_floor(self._text.begin(replace(state, recording=reader), out), out)
-
-    def _on_audio_gone(
-        self, state: SpeechState, error: BaseException | None, out: Outbox[SpeechMessage]
-    ) -> SpeechState:
-        if error is not None:
-            out.tell(self._wiring.output, SynthesisFailed(self._text.message(state), error))
-        return state
 
     # -- the floor ---------------------------------------------------------------------------------------------------
 
@@ -374,6 +366,9 @@ class Speech(Actor[SpeechState, SpeechMessage]):
 
     def _settle(self, state: SpeechState, out: Outbox[SpeechMessage], *, stop: bool = False) -> SpeechState:
         """Tell the floor that the speech is over. The actor itself lives on until its last tool has been stored."""
+        if state.speculative and state.interrupted:
+            tokens = state.marks.tokens or state.pieces
+            out.tell(self._floor, SpeechWasted(self._spec.id, tokens, state.characters))
         if not state.settled:
             out.tell(self._floor, SpeechFinished(self._spec.id, state.interrupted, state.error, len(state.own)))
         if stop:
@@ -397,4 +392,4 @@ class Speech(Actor[SpeechState, SpeechMessage]):
 
 
 ModelAnswer: TypeAlias = TextDelta | TextFlushed | ToolCallsRequested | GenerationDone | GenerationFailed
-_FloorAnswer: TypeAlias = FloorWanted | FloorReleased | SpeechAudible | SpeechFinished
+_FloorAnswer: TypeAlias = FloorWanted | FloorReleased | SpeechAudible | SpeechFinished | SpeechWasted

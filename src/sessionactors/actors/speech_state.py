@@ -58,6 +58,12 @@ class SpeechState:
     """Who reads the audio that the speech was given, instead of a voice."""
     item_id: str = ""
     """The id that a realtime model has given to what is said in this step; empty until it has begun."""
+    speculative: bool = False
+    """It has not been promoted yet."""
+    mute: bool = False
+    """The voice is not asked before that."""
+    pieces: int = 0
+    """Pieces of text that the model gave."""
     segments: tuple[TextSegment, ...] = ()
     """The step's text so far."""
     text_ended: bool = False

@@ -19,10 +19,12 @@ from sessionactors.messages.output import (
 )
 from sessionactors.messages.realtime import SegmentHeard
 from sessionactors.messages.session import Publish
-from sessionactors.messages.tts import CancelSynthesis, EndOfText, ResendText, SpeakText
+from sessionactors.messages.speech import AudioGone
+from sessionactors.messages.tts import CancelSynthesis, EndOfText, ResendText, SpeakText, SynthesisFailed
 from sessionactors.model.events import SpeechHeardNote
-from sessionactors.runtime import Outbox, Scope
+from sessionactors.runtime import ChildSpec, Outbox, Restart, Scope
 
+from .recording import Recording
 from .speech_state import SpeechState, TextSegment
 from .voice import Voice, is_aligned, voice_of
 from .wiring import Wiring
@@ -60,6 +62,23 @@ class SpeechText:
     def message(self, state: SpeechState) -> str:
         """Name of the step's message, and of its first segment."""
         return f"{self._spec.id}/segment-{state.step}"
+
+    # -- audio that the speech brings --------------------------------------------------------------------------------
+
+    def start_recording(self, state: SpeechState, out: Outbox[SpeechMessage]) -> SpeechState:
+        """If it brings its own audio, somebody reads it: there is something to be heard already."""
+        frames, wiring, scope = self._spec.audio, self._wiring, self._step_scope(state)
+        if frames is None or not self.with_audio:
+            return state
+        name = self.message(state)
+        reader = out.spawn("audio", lambda: Recording(wiring, name, frames, scope), ChildSpec(Restart.TEMPORARY))
+        out.watch(reader, lambda end: AudioGone(end.error))
+        return self.begin(replace(state, recording=reader), out)
+
+    def audio_gone(self, state: SpeechState, error: BaseException | None, out: Outbox[SpeechMessage]) -> None:
+        """Who reads it has ended; normally it has said so before."""
+        if error is not None:
+            out.tell(self._wiring.output, SynthesisFailed(self.message(state), error))
 
     # -- as text comes -----------------------------------------------------------------------------------------------
 
@@ -112,10 +131,22 @@ class SpeechText:
     def _give_voice(self, state: SpeechState, segment: TextSegment, out: Outbox[SpeechMessage]) -> TextSegment:
         """What the voice has not been given of a segment."""
         more = segment.text[segment.voiced :]
-        if not more or not self._asks_voice:
+        if not more or state.mute or not self._asks_voice:
             return segment
         self._speak(state, segment, segment.voiced, out)
         return replace(segment, voiced=len(segment.text))
+
+    def unmute(self, state: SpeechState, out: Outbox[SpeechMessage]) -> SpeechState:
+        """Now the voice may work: give it what there is."""
+        if not state.mute:
+            return state
+        state = replace(state, mute=False)
+        for segment in state.segments:
+            given = self._give_voice(state, segment, out)
+            if given.ended:
+                self._end_voice(state, given, out)
+            state = state.with_segment(given)
+        return state
 
     @property
     def _asks_voice(self) -> bool:
@@ -131,14 +162,14 @@ class SpeechText:
         )
 
     def _end_voice(self, state: SpeechState, segment: TextSegment, out: Outbox[SpeechMessage]) -> None:
-        if self._asks_voice and segment.text:
+        if self._asks_voice and segment.text and not state.mute:
             scope = self._step_scope(state)
             out.tell(self._wiring.tts, EndOfText(segment.name, scope, len(segment.text), out.myself))
 
     def resend(self, state: SpeechState, order: ResendText, out: Outbox[SpeechMessage]) -> None:
         """Some of the text was lost on its way to the voice."""
         segment = state.segment(order.segment)
-        if segment is None or state.interrupted or not self._asks_voice:
+        if segment is None or state.interrupted or state.mute or not self._asks_voice:
             return
         if order.after < len(segment.text):
             self._speak(state, segment, order.after, out)

@@ -46,6 +46,10 @@ class SpeechSpec:
     """``on_enter`` asked for it, or a tool of such a reply."""
     may_be_empty: bool = False
     """For a reply: the model may have nothing to say."""
+    speculative: bool = False
+    """For a reply: it is prepared, and not heard before it is promoted."""
+    speaks_ahead: bool = False
+    """A speculative one has the voice work too before that."""
     audio: AsyncIterable[AudioFrame] | None = None
     """For ``say``: the text as audio, made by the caller; no voice is asked."""
     response: str = ""

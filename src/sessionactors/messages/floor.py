@@ -21,6 +21,48 @@ class ScheduleSpeech:
 
 
 @message()
+class PrepareSpeech:
+    """Make this speculative speech, which nobody hears yet, unless one is heard now. ``agent`` to ``floor``."""
+
+    spec: SpeechSpec
+
+
+@message()
+class PromoteSpeech:
+    """A speculative speech answers the committed turn: schedule it as this; if it is there no more, make a new one.
+
+    ``agent`` to ``floor``.
+    """
+
+    spec: SpeechSpec
+
+
+@message()
+class DropSpeculation:
+    """A speculative speech is not wanted. ``agent`` to ``floor``."""
+
+    speech: str
+
+
+@message()
+class SpeechPromoted:
+    """You answer a committed turn. ``floor`` to a speculative speech."""
+
+    user_stopped_at: int | None
+    """When the user ceased to speak."""
+
+
+@message()
+class SpeechWasted:
+    """A speculative speech was made for nothing. Speech to ``floor``."""
+
+    speech: str
+    tokens: int
+    """Of the model; pieces of text if it has not told."""
+    characters: int
+
+
+@message()
 class TurnClaim:
     """The user's turn is complete: let the floor be clear for its reply. ``agent`` to ``floor``."""
 

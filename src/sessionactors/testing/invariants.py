@@ -19,6 +19,7 @@ from sessionactors.messages.ear import FinalTranscript
 from sessionactors.messages.floor import (
     FloorGranted,
     PauseSpeech,
+    PromoteSpeech,
     ResumeSpeech,
     ScheduleSpeech,
     SetAllowInterruptions,
@@ -198,9 +199,8 @@ def _finals_end_once(run: Run, turns: Sequence[UserTurnEnded]) -> Iterator[Broke
 
 def p04_one_reply_for_each_turn(run: Run) -> Iterator[Broken]:
     """No user turn has two automatic replies."""
-    turns = Counter(
-        order.spec.response or order.spec.turn for order in run.told(ScheduleSpeech) if order.spec.automatic
-    )
+    orders: tuple[ScheduleSpeech | PromoteSpeech, ...] = (*run.told(ScheduleSpeech), *run.told(PromoteSpeech))
+    turns = Counter(order.spec.response or order.spec.turn for order in orders if order.spec.automatic)
     for turn, replies in turns.items():
         if turn and replies > 1:  # those that answer no turn tell of background tools
             yield Broken("P4", f"{turn} has {replies} automatic replies")
@@ -216,7 +216,7 @@ def p07_the_user_wins(run: Run) -> Iterator[Broken]:
         if not delivery.target.endswith("/floor") or delivery.outcome != "handled":
             continue
         match delivery.message:
-            case ScheduleSpeech(spec):
+            case ScheduleSpeech(spec) | PromoteSpeech(spec):
                 specs[spec.id] = spec
             case SetAllowInterruptions(speech, allow):
                 protected[speech] = not allow

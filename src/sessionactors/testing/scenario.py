@@ -81,7 +81,8 @@ class Scenario:
         room_input_options, room_output_options, room_options: as for :meth:`AgentSession.start`.
         session_options: as for :class:`AgentSession`, and any field of :class:`.SessionOptions` by its name; a
             component given here takes the place of the scripted one. There is no echo on a scripted line:
-            ``aec_warmup_duration`` is None unless it is given.
+            ``aec_warmup_duration`` is None unless it is given, and ``preemptive_generation`` is off: scripts count
+            requests.
     """
 
     def __init__(
@@ -380,7 +381,12 @@ class Scenario:
 
 
 def _as_given(options: dict[str, object]) -> dict[str, object]:
-    """Options by the names of their fields, as a session takes them."""
+    """Options by the names of their fields, as a session takes them. Replies are prepared if a script says so."""
+    quiet = {"enabled": False}
+    if isinstance(turns := options.get("turn_handling"), dict):
+        options = {**options, "turn_handling": {"preemptive_generation": quiet, **turns}}
+    else:
+        options = {"preemptive_generation": False, **options}
     about_turns = {name: value for name, value in options.items() if name in PLACES}
     others: dict[str, object] = {name: value for name, value in options.items() if name not in PLACES}
     if about_turns:
