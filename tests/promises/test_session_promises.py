@@ -268,7 +268,7 @@ def test_p07_no_reply_begins_while_the_user_speaks() -> None:
         scenario = Scenario(keeper(), frame_ms=50, ttfb=0.0)
         scenario.user_says("Tell me.", at=0.5, until=1.5)
         scenario.llm_replies("Once upon a time.", ttft=0.15, duration=0.2)
-        scenario.user_says("", at=2.1, until=2.6)  # noticed at 2.15, when the reply wants the floor
+        scenario.user_says("", at=2.05, until=2.6)  # noticed at 2.1; the reply wants the floor at 2.15
         return scenario
 
     granted = 0
