@@ -145,6 +145,8 @@ class Bench:
     source: AudioSource | None = field(default_factory=lambda: MemorySource(silence_rate=16000))
     seed: int | None = None
     """Of the schedule; None: first in, first out."""
+    vad_is_default: bool = False
+    """Nobody chose the detector of speech."""
     floor: list[Noted] = field(default_factory=list)
     agent: list[Noted] = field(default_factory=list)
     supervisor: list[Noted] = field(default_factory=list)
@@ -161,7 +163,7 @@ class Bench:
         options = self.options
         if self.detector is not None:
             options = replace(options, turn_detection=self.detector)
-        return Components(options, NoAgent(), _emit, vad=self.vad, stt=self.stt)
+        return Components(options, NoAgent(), _emit, vad=self.vad, stt=self.stt, vad_is_default=self.vad_is_default)
 
     def call(self, seconds: float, *events: tuple[float, Callable[[], object]]) -> Bench:
         """Let the caller be heard for so long; ``events`` are done at their seconds."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sessionactors.interfaces.stt import SpeechEvent, SpeechEventType
 from sessionactors.messages.ear import FlushTurn, TurnFlushed
 from sessionactors.messages.turn import UserTurnEnded
 from sessionactors.model.events import MetricsCollectedEvent, UserInputTranscribedEvent
@@ -281,3 +282,13 @@ def test_who_asks_for_a_flush_hears_what_became_of_it(words: str, turn: str | No
 
     bench.call(5.0, (3.0, flush))
     assert bench.of(bench.supervisor, TurnFlushed) == [TurnFlushed("ann", turn, words)]
+
+
+@pytest.mark.parametrize("by_default, ends", [(False, 4.7), (True, 4.0)])
+def test_times_of_words_count_more_than_a_detector_of_speech_that_nobody_chose(by_default: bool, ends: float) -> None:
+    """The detector hears a noise up to 3.2 s; the recogniser, at 3.75, says that the words ended at 2.5."""
+    words = SpeechEvent(SpeechEventType.FINAL_TRANSCRIPT, "hello", end_time=2.5)
+    options = SessionOptions(min_endpointing_delay=1.5)
+    stt = ScriptedSTT([], events=[(3.75, words)])
+    bench = Bench(ScriptedVAD([(0.5, 3.2)]), stt, options=options, vad_is_default=by_default).call(7.0)
+    assert bench.turn_times == [about(ends)]

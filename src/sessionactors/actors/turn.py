@@ -326,16 +326,20 @@ class TurnActor(Actor[TurnState, TurnMessage]):
         elif state.phase is Phase.SPEAKING:
             state = self._wish(state, out, final=True)
         else:
-            state = self._end.decide(self._late(self._wish(state, out, final=True), out), out)
+            state = self._end.decide(self._late(self._wish(state, out, final=True), final, out), out)
         state = self._facts.prepare_reply(state, state.said.transcript, state.said.confidence, out)
         return self._orders.carry_out(state, out)
 
-    @staticmethod
-    def _late(state: TurnState, out: Outbox[TurnMessage]) -> TurnState:
-        """A final in silence belongs to the speech that ended, or (too quiet for ``vad``) stands for itself."""
+    def _late(self, state: TurnState, final: FinalTranscript, out: Outbox[TurnMessage]) -> TurnState:
+        """A final in silence belongs to the speech that ended, or (too quiet for ``vad``) stands for itself.
+
+        Times of words count more than a detector of speech that nobody chose.
+        """
         silent = state.phase in (Phase.DECIDING, Phase.WAITING, Phase.DROPPED, Phase.HELD)
         expected = silent and state.ended_at is not None
         ended_at = state.ended_at if expected else out.now
+        if final.ended_at is not None and self._refs.wiring.components.vad_is_default:
+            ended_at = final.ended_at
         return replace(state, phase=Phase.DECIDING, ended_at=ended_at)
 
     def _voice_by_words(self, state: TurnState, out: Outbox[TurnMessage]) -> TurnState:
