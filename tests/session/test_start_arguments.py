@@ -12,6 +12,8 @@ from sessionactors import (
     AgentSession,
     CloseEvent,
     CloseReason,
+    MCPServerHTTP,
+    MCPToolset,
     OptionError,
     SessionStateError,
     function_tool,
@@ -150,6 +152,20 @@ def test_the_components_of_a_session_can_be_read() -> None:
     assert session.tools == [look]
     nothing: Session = AgentSession()
     assert (nothing.stt, nothing.llm, nothing.tts, nothing.vad, nothing.tools) == (None, None, None, None, [])
+
+
+def test_servers_of_tools_given_in_the_older_way_warn_and_become_sets() -> None:
+    server = MCPServerHTTP("http://127.0.0.1:1/mcp")
+    with pytest.warns(
+        DeprecationWarning, match=r"AgentSession\(mcp_servers=...\) is deprecated: use tools=\[MCPToolset"
+    ):
+        session: Session = AgentSession(mcp_servers=[server])
+    assert session.mcp_servers == [server]
+    assert isinstance(session.tools[0], MCPToolset)
+    with pytest.warns(DeprecationWarning, match=r"Agent\(mcp_servers=...\) is deprecated"):
+        agent = Agent(instructions="", mcp_servers=[server])
+    assert isinstance(agent.tools[0], MCPToolset)
+    assert AgentSession[object]().mcp_servers == []
 
 
 # -- shutdown and the end ----------------------------------------------------------------------------------------------

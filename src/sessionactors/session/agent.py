@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from sessionactors.interfaces.realtime import AnyModel, RealtimeModel
 from sessionactors.interfaces.stt import STT
+from sessionactors.interfaces.tool_server import ToolServer
 from sessionactors.interfaces.tts import TTS
 from sessionactors.interfaces.vad import VAD
 from sessionactors.model.chat import AgentConfigUpdate, ChatContext, ChatMessage, ReadOnlyChatContext
@@ -20,6 +21,7 @@ from sessionactors.model.sentinel import NOT_GIVEN, NotGivenOr
 from .agent_nodes import AgentNodes
 from .agent_options import agent_overrides
 from .function_tool import StopResponse
+from .mcp_servers import with_servers
 from .tool import AnyTool, check_tools, decorated, flattened
 from .tool_handling import ToolHandlingOptions, check_tool_handling
 from .turn_handling import TurnHandlingOptions
@@ -59,6 +61,7 @@ class Agent(AgentNodes):
         min_endpointing_delay: seconds of silence that end a turn.
         max_endpointing_delay: seconds of silence when the turn detector thinks that the user goes on.
         allow_interruptions: whether the user may cut it off.
+        mcp_servers: servers of tools; ``tools=[MCPToolset(...)]`` now.
 
     Raises:
         OptionError: an option is unknown, out of range, or only a session can have it; a template cannot be used.
@@ -85,9 +88,10 @@ class Agent(AgentNodes):
         min_endpointing_delay: NotGivenOr[float] = NOT_GIVEN,
         max_endpointing_delay: NotGivenOr[float] = NOT_GIVEN,
         allow_interruptions: NotGivenOr[bool] = NOT_GIVEN,
+        mcp_servers: NotGivenOr[Sequence[ToolServer] | None] = NOT_GIVEN,
     ) -> None:
         self._instructions = instructions
-        self._tools = (*tools, *decorated(self))
+        self._tools = (*with_servers("Agent", tools, mcp_servers), *decorated(self))
         self._id = id or ("default_agent" if type(self) is Agent else _snake_case(type(self).__name__))
         self._overrides = agent_overrides(
             turn_handling,

@@ -73,6 +73,7 @@ class AgentSession(
         resume_false_interruption: go on with a speech that was interrupted without words.
         false_interruption_timeout: seconds of silence after which it goes on.
         agent_false_interruption_timeout: older name of the same.
+        mcp_servers: servers of tools; ``tools=[MCPToolset(...)]`` now.
         keyterms_options: older spelling of ``stt_context_options``.
         preemptive_generation: start the reply while the turn may still go on.
 

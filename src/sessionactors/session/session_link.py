@@ -17,6 +17,7 @@ from sessionactors.actors.wiring import Wiring
 from sessionactors.interfaces.llm import LLM
 from sessionactors.interfaces.realtime import AnyModel
 from sessionactors.interfaces.stt import STT
+from sessionactors.interfaces.tool_server import ToolServer
 from sessionactors.interfaces.tts import TTS
 from sessionactors.interfaces.turn_detector import TurnDetector
 from sessionactors.interfaces.user_code import UserAgent
@@ -65,6 +66,7 @@ from .drop_in import AnyDropIn
 from .event_emitter import EventEmitter
 from .io import AgentInput, AgentOutput
 from .lifecycle import SessionLifecycle
+from .mcp_servers import with_servers
 from .mirror import Mirror
 from .mock_tools import Mock
 from .open_toolsets import OpenToolsets
@@ -128,6 +130,7 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
         agent_false_interruption_timeout: NotGivenOr[float | None] = NOT_GIVEN,
         preemptive_generation: NotGivenOr[bool | PreemptiveGenerationOptions] = NOT_GIVEN,
         keyterms_options: NotGivenOr[KeytermsOptions] = NOT_GIVEN,
+        mcp_servers: NotGivenOr[Sequence[ToolServer] | None] = NOT_GIVEN,
     ) -> None:
         super().__init__()
         self._stt: STT | None = component("stt", stt)
@@ -167,7 +170,7 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
         )
         self._given_loop = loop
         self._recognition = recognition_options(stt_context_options, keyterms_options)
-        self._tools = tuple(tools)
+        self._tools = with_servers("AgentSession", tools, mcp_servers)
         check_tools(self._tools, "the session")
         check_tool_handling(tool_handling)
         self._tool_handling = tool_handling

@@ -9,6 +9,7 @@ from sessionactors.actors.turn_rules import check_detector
 from sessionactors.interfaces.interruption_detector import InterruptionDetector
 from sessionactors.interfaces.realtime import AnyModel
 from sessionactors.interfaces.stt import STT
+from sessionactors.interfaces.tool_server import ToolServer
 from sessionactors.interfaces.tts import TTS
 from sessionactors.interfaces.vad import VAD
 from sessionactors.messages.keyterms import SetKeyterms
@@ -18,6 +19,7 @@ from sessionactors.model.options import SessionConnectOptions, TurnDetection
 from sessionactors.model.sentinel import NOT_GIVEN, NotGivenOr, given
 
 from .deprecations import warn_deprecated
+from .mcp_servers import servers_of
 from .session_link import SessionLink, Userdata_T
 from .session_options import AgentSessionOptions
 from .stt_context import as_given, checked_keyterms
@@ -74,6 +76,11 @@ class Settings(SessionLink[Userdata_T]):
     def vad(self) -> VAD | None:
         """The session's voice activity detection, the one provided included; an agent may have its own."""
         return self._vad or self._default_vad
+
+    @property
+    def mcp_servers(self) -> list[ToolServer]:
+        """The servers of tools that the session was given."""
+        return servers_of(self._tools)
 
     @property
     def tools(self) -> list[AnyTool]:
