@@ -417,3 +417,15 @@ def test_speech_created_names_source_and_handle() -> None:
         ("speech-2", "say", True),
     ]
     assert [isinstance(event.speech_handle, SpeechHandle) for event in created] == [True, True]
+
+
+def test_p02_a_speech_cut_off_within_its_first_word_has_said_nothing() -> None:
+    """The voice tells when each word has been spoken; until it does, nothing is shown and nothing is history."""
+    scenario = Scenario(keeper())
+    scenario.user_says("Tell me a story.", at=0.5, until=2.5)
+    scenario.llm_replies("Once upon a time ...")
+    scenario.tts_speaks(duration=15.0)  # three quarters of a second for each letter
+    scenario.user_says("Stop!", at=5.0, until=6.0)
+    scenario.llm_replies("All right.")
+    run = played(scenario)
+    assert run.said() == ["All right."]
