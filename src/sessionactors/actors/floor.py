@@ -24,6 +24,7 @@ from sessionactors.messages.floor import (
     InterruptSpeech,
     OutputChanged,
     PauseRefused,
+    PreparationWanted,
     PrepareSpeech,
     PromoteSpeech,
     ScheduleSpeech,
@@ -131,7 +132,7 @@ class Floor(Actor[FloorState, FloorMessage]):
                 return self._on_schedule(state, message, out)
             case PromoteSpeech(spec):
                 return self._begun(*self._beginning.promoted(state, spec, out), out)
-            case PrepareSpeech() | DropSpeculation() | SpeechWasted():
+            case PreparationWanted() | PrepareSpeech() | DropSpeculation() | SpeechWasted():
                 return self._beginning.on_prepared(state, message, out)
             case FloorWanted(speech, ready):
                 return self._on_wanted(self._beginning.wanted(state, message), speech, ready, out)

@@ -11,6 +11,7 @@ from sessionactors.messages.deferred import SpeechEnded
 from sessionactors.messages.floor import (
     DropSpeculation,
     FloorWanted,
+    PreparationWanted,
     PrepareSpeech,
     SpeechGone,
     SpeechInterrupted,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from .floor import FloorMessage
 
 
-SpeculationFact: TypeAlias = PrepareSpeech | DropSpeculation | SpeechWasted
+SpeculationFact: TypeAlias = PreparationWanted | PrepareSpeech | DropSpeculation | SpeechWasted
 """What is told about speeches that may never be heard."""
 
 
@@ -81,10 +82,15 @@ class Beginning:
     ) -> FloorState:
         """A speech that may never be heard: begun, dropped, or accounted for."""
         prepared = state.prepared
+        free = state.current is None and not state.held
         match message:
+            case PreparationWanted(context):
+                if free:
+                    out.tell(self._wiring.history, context)
+                return state
             case PrepareSpeech(spec):
-                if state.held or state.current is not None:
-                    return state  # what is heard of the current one will be in the history, and change the reply
+                if not free:
+                    return state
                 speeches = {**prepared.speeches, spec.id: self._made(spec, out)}
                 return replace(state, prepared=replace(prepared, speeches=speeches))
             case DropSpeculation(speech):

@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING
 from sessionactors.interfaces.llm import LLM
 from sessionactors.interfaces.speech_spec import SpeechSpec
 from sessionactors.interfaces.user_code import UserAgent
-from sessionactors.messages.floor import DropSpeculation, PrepareSpeech, PromoteSpeech, ScheduleSpeech
+from sessionactors.messages.floor import (
+    DropSpeculation,
+    PreparationWanted,
+    PrepareSpeech,
+    PromoteSpeech,
+    ScheduleSpeech,
+)
 from sessionactors.messages.history import ContextSnapshot, ContextWanted
 from sessionactors.messages.turn import TurnPreflight
 from sessionactors.model.chat import ChatMessage
@@ -96,7 +102,8 @@ class Speculating:
         long = preflight.speech_duration > options.preemptive_max_speech_duration
         if not long and now.attempts < options.preemptive_max_retries:
             now = replace(now, preflight=preflight, number=now.number + 1, attempts=now.attempts + 1)
-            out.tell(self._wiring.history, ContextWanted(_request(now.number), out.myself, state.agent.key))
+            wanted = ContextWanted(_request(now.number), out.myself, state.agent.key)
+            out.tell(self._wiring.floor, PreparationWanted(wanted))
         return replace(state, speculation=now)
 
     def on_context(

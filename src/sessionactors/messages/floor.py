@@ -7,6 +7,7 @@ from sessionactors.model.chat import ChatMessage
 from sessionactors.runtime import Lane, Overflow, Ref, Scope, message
 
 from .deferred import SpeechEnded
+from .history import ContextWanted
 
 
 @message()
@@ -18,6 +19,16 @@ class ScheduleSpeech:
     """What it answers, if that is not in the history yet: it is added behind what was heard before."""
     report_to: Ref[SpeechEnded] | None = None
     """Who wants to be told of its end."""
+
+
+@message()
+class PreparationWanted:
+    """A reply is to be prepared: pass this on to ``history``, unless a speech is current. ``agent`` to ``floor``.
+
+    What is heard of a current speech is not in the history yet; a reply made without it would not fit.
+    """
+
+    context: ContextWanted
 
 
 @message()
