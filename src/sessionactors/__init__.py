@@ -145,6 +145,7 @@ if TYPE_CHECKING:
         TTSModelUsage,
     )
     from .model.video import VideoFrame
+    from .model.video_sampling import VoiceActivityVideoSampler
     from .providers.mcp import MCPServerHTTP, MCPServerStdio
     from .runtime import NS, ActorSystem, CloseReport, Delivery, EffectPort, Outbox, Tap, TreeSnapshot, message
     from .service.errors import AdmissionRefused, RoomExists
@@ -437,6 +438,7 @@ __all__ = [
     "VideoInputOptions",
     "VideoOutput",
     "VideoSource",
+    "VoiceActivityVideoSampler",
     "WordTiming",
     "WorkerOptions",
     "function_tool",
@@ -474,8 +476,8 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "RealtimeCapabilities",
         "RealtimeEvent",
         "RealtimeModel",
-        "RealtimeSessionError",
         "RealtimeSession",
+        "RealtimeSessionError",
         "RealtimeUsage",
         "RemoteItemAdded",
         "ResponseAudio",
@@ -484,7 +486,10 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "ResponseToolCall",
         "SessionReconnected",
     ),
-    "interfaces.recognition_context": ("RecognitionContext", "recognition_context"),
+    "interfaces.recognition_context": (
+        "RecognitionContext",
+        "recognition_context",
+    ),
     "interfaces.stt": (
         "RecognitionUsage",
         "RecognizedWord",
@@ -537,7 +542,6 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "VADError",
     ),
     "model.errors": (
-        "RealtimeError",
         "APIConnectionError",
         "APIError",
         "APIStatusError",
@@ -546,6 +550,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "DuplicateToolError",
         "NodeError",
         "OptionError",
+        "RealtimeError",
         "SessionActorsError",
         "SessionStateError",
         "ToolDefinitionError",
@@ -614,17 +619,6 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "ModelSettings",
         "ToolFlag",
     ),
-    "model.usage": (
-        "AgentSessionUsage",
-        "EOTModelUsage",
-        "InterruptionModelUsage",
-        "LLMModelUsage",
-        "ModelUsage",
-        "ModelUsageCollector",
-        "STTModelUsage",
-        "TTSModelUsage",
-    ),
-    "model.video": ("VideoFrame",),
     "model.turn_strategies": (
         "MuteDuringFirstSpeech",
         "MuteStrategy",
@@ -637,6 +631,22 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "StartOnWords",
         "StartStrategy",
         "TurnScene",
+    ),
+    "model.usage": (
+        "AgentSessionUsage",
+        "EOTModelUsage",
+        "InterruptionModelUsage",
+        "LLMModelUsage",
+        "ModelUsage",
+        "ModelUsageCollector",
+        "STTModelUsage",
+        "TTSModelUsage",
+    ),
+    "model.video": ("VideoFrame",),
+    "model.video_sampling": ("VoiceActivityVideoSampler",),
+    "providers.mcp": (
+        "MCPServerHTTP",
+        "MCPServerStdio",
     ),
     "runtime": (
         "ActorSystem",
@@ -685,6 +695,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "JobContext",
         "WorkerOptions",
     ),
+    "session.mcp_toolset": ("MCPToolset",),
     "session.mock_tools": ("mock_tools",),
     "session.room_options": (
         "AudioInputOptions",
@@ -710,10 +721,9 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "session.running": ("RunOutputOptions",),
     "session.speech_handle": ("SpeechHandle",),
-    "session.stt_context": ("KeytermDetectionOptions", "STTContextOptions"),
-    "session.turn_detectors": (
-        "CombinedTurnDetector",
-        "LLMTurnDetector",
+    "session.stt_context": (
+        "KeytermDetectionOptions",
+        "STTContextOptions",
     ),
     "session.text_transforms": ("text_transforms",),
     "session.tool": (
@@ -730,6 +740,10 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "ToolHandlingOptions",
         "UpdatePromptArgs",
     ),
+    "session.turn_detectors": (
+        "CombinedTurnDetector",
+        "LLMTurnDetector",
+    ),
     "session.turn_handling": (
         "EndpointingOptions",
         "InterruptionOptions",
@@ -742,8 +756,6 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "LatencyPart",
         "TurnLatency",
     ),
-    "session.mcp_toolset": ("MCPToolset",),
-    "providers.mcp": ("MCPServerHTTP", "MCPServerStdio"),
 }
 _HOME_OF: Final = {name: module for module, names in _HOMES.items() for name in names}
 

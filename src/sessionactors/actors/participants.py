@@ -20,11 +20,13 @@ from sessionactors.messages.ear import (
 )
 from sessionactors.messages.room import ParticipantJoined, ParticipantLeft
 from sessionactors.messages.session import ActorEnded
+from sessionactors.messages.video import AttachVideo, SetVideoEnabled, UsersSpeak
 from sessionactors.runtime import ChildSpec, Outbox, Restart, Terminated
 
 from .closing import ear_name
 from .ear import Ear
 from .supervisor_state import SupervisorState
+from .video import VideoActor
 from .wiring import Wiring
 
 if TYPE_CHECKING:
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
 
 EAR = ChildSpec(Restart.TEMPORARY)
 """An ear restarts its own children; when it gives up, the session ends."""
+
+EYE = ChildSpec(Restart.TRANSIENT, keep_state=True)
+"""As often as the window allows; the call goes on without."""
 
 MAY_COME_BACK = frozenset(
     {
@@ -120,6 +125,30 @@ class Participants:
         out.stop(ear, "left")
         ears = {identity: other for identity, other in state.ears.items() if identity != flushed.participant}
         return replace(state, ears=ears, leaving=state.leaving - {flushed.participant})
+
+    def gate(
+        self, state: SupervisorState, order: SetInputEnabled | SubstituteSilence, out: Outbox[SupervisorMessage]
+    ) -> SupervisorState:
+        """Open or close all ears, or let them hear silence; who comes later hears of it, too."""
+        for ear in state.ears.values():
+            out.tell(ear, order)
+        if isinstance(order, SetInputEnabled):
+            return replace(state, listening=order.enabled)
+        return replace(state, substituting=order.active)
+
+    def video(
+        self, state: SupervisorState, order: AttachVideo | SetVideoEnabled, out: Outbox[SupervisorMessage]
+    ) -> SupervisorState:
+        """Look at a source, or not; who looks begins with the first source."""
+        wiring = self._wiring
+        if wiring.video is None:
+            if isinstance(order, SetVideoEnabled) or order.source is None or state.closing is not None:
+                return replace(state, looking=order.enabled) if isinstance(order, SetVideoEnabled) else state
+            wiring.video = out.spawn("video", lambda: VideoActor(wiring), EYE)
+            out.tell(wiring.video, SetVideoEnabled(state.looking))
+            out.tell(wiring.video, UsersSpeak(bool(state.speaking)))
+        out.tell(wiring.video, order)
+        return state
 
     def _wanted(self, identity: str) -> bool:
         only = self._wiring.components.participant_identity

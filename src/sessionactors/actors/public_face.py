@@ -12,6 +12,7 @@ from sessionactors.messages.history import HistoryChanged
 from sessionactors.messages.session import EventRaised
 from sessionactors.messages.tools import ToolFinished, ToolsRunning
 from sessionactors.messages.turn import UserSpeechFact
+from sessionactors.messages.video import UsersSpeak
 from sessionactors.model.chat import AgentHandoff, ChatMessage
 from sessionactors.model.events import (
     AgentStateChangedEvent,
@@ -94,6 +95,8 @@ class PublicFace:
         if new != state.user_state:
             change = UserStateChangedEvent(state.user_state, new, out.wall(fact.at), out.message_id)
             self.emit(state, change, out)
+        if self._wiring.video is not None and bool(present) != bool(state.speaking):
+            out.tell(self._wiring.video, UsersSpeak(bool(present)))
         return replace(state, speaking=present, user_state=new)
 
     def history_changed(self, state: SupervisorState, change: HistoryChanged, out: Outbox[SupervisorMessage]) -> None:

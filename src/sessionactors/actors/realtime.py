@@ -57,6 +57,7 @@ from sessionactors.messages.realtime import (
 )
 from sessionactors.messages.session import ComponentFailed, ComponentStumbled
 from sessionactors.messages.tts import AudioCredit, CancelSynthesis
+from sessionactors.messages.video import UserVideo
 from sessionactors.model.errors import APIConnectionError, APITimeoutError, RealtimeError
 from sessionactors.model.instructions import rendered
 from sessionactors.runtime import NS, Actor, EffectPort, Outbox, Overflow
@@ -72,6 +73,7 @@ from .wiring import Wiring
 RealtimeMessage: TypeAlias = (
     EarOpened
     | UserAudio
+    | UserVideo
     | UserBegan
     | CommitUserAudio
     | ClearUserAudio
@@ -139,6 +141,8 @@ class RealtimeActor(Actor[RealtimeState, RealtimeMessage]):
         match message:
             case UserAudio():
                 return self._hearing.audio(state, message, out)
+            case UserVideo(frame):
+                return self._hearing.video(state, frame, out)
             case RealtimeSaid(event):
                 return self._on_event(state, event, out)
             case AudioCredit(segment, seconds):

@@ -10,6 +10,7 @@ from sessionactors.messages.ear import FinalTranscript, InterimTranscript, NoWor
 from sessionactors.messages.realtime import HeardByModel, UserAudio
 from sessionactors.messages.session import Publish
 from sessionactors.model.events import UserInputTranscribedEvent
+from sessionactors.model.video import VideoFrame
 from sessionactors.runtime import Outbox
 
 from .realtime_link import LINK, Clear, Commit, UserIsActive
@@ -37,6 +38,13 @@ class Hearing:
             return replace(state, unheard=state.unheard + audio.frame.duration)
         out.feed(LINK, audio.frame)
         return replace(state, heard=state.heard + audio.frame.duration)
+
+    @staticmethod
+    def video(state: RealtimeState, frame: VideoFrame, out: Outbox[RealtimeMessage]) -> RealtimeState:
+        """A picture; without a session with the server nobody sees it."""
+        if state.connection is not None:
+            out.feed(LINK, frame)
+        return state
 
     @staticmethod
     def order(

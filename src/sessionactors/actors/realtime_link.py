@@ -20,6 +20,7 @@ from sessionactors.model.audio import AudioFrame
 from sessionactors.model.chat import ChatContext, ChatItem
 from sessionactors.model.errors import APIError, APITimeoutError
 from sessionactors.model.tools import ToolChoice, ToolDefinition
+from sessionactors.model.video import VideoFrame
 from sessionactors.runtime import Scope
 
 from .retry_policy import reportable
@@ -130,7 +131,7 @@ class AskSay:
     text: str
 
 
-Urgent: TypeAlias = AudioFrame | Commit | Clear | UserIsActive | Interrupt | Truncate
+Urgent: TypeAlias = AudioFrame | VideoFrame | Commit | Clear | UserIsActive | Interrupt | Truncate
 Ordered: TypeAlias = AddItems | ReplaceItems | ChangeInstructions | ChangeTools | SetToolChoice | AskReply | AskSay
 Order: TypeAlias = Urgent | Ordered
 
@@ -236,6 +237,8 @@ class _Link:
         match order:
             case AudioFrame():
                 session.push_audio(order)
+            case VideoFrame():
+                session.push_video(order)
             case Commit():
                 session.commit_audio()
             case Clear():

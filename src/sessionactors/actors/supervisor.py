@@ -43,6 +43,7 @@ from sessionactors.messages.session import (
 )
 from sessionactors.messages.tools import ToolFinished, ToolsRunning
 from sessionactors.messages.turn import ClearUserTurn, CommitUserTurn, UserSpeechFact, UserUnderstood
+from sessionactors.messages.video import AttachVideo, SetVideoEnabled
 from sessionactors.model.errors import APIError
 from sessionactors.model.events import CloseReason, ContextNote, ErrorEvent, SessionReady
 from sessionactors.runtime import (
@@ -106,6 +107,8 @@ SupervisorMessage: TypeAlias = (
     | ParticipantLeft
     | AttachSource
     | SetInputEnabled
+    | AttachVideo
+    | SetVideoEnabled
     | SubstituteSilence
     | ChangeOptions
     | ComponentFailed
@@ -199,7 +202,7 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
         """One message, and what follows from the public states."""
         return self._presence.follow(state, self._handle(state, message, out), out)
 
-    def _handle(  # noqa: PLR0915  one line or two for each message
+    def _handle(
         self, state: SupervisorState, message: SupervisorMessage, out: Outbox[SupervisorMessage]
     ) -> SupervisorState:
         match message:
@@ -255,14 +258,10 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
             case AgentInCharge(agent):
                 self._participants.hear_with(state, agent, out)
                 return self._options_changed(state, state.options.taken_over(agent), out)
-            case SubstituteSilence(active):
-                for ear in state.ears.values():
-                    out.tell(ear, message)
-                return replace(state, substituting=active)
-            case SetInputEnabled(enabled):
-                for ear in state.ears.values():
-                    out.tell(ear, message)
-                return replace(state, listening=enabled)
+            case AttachVideo() | SetVideoEnabled():
+                return self._participants.video(state, message, out)
+            case SetInputEnabled() | SubstituteSilence():
+                return self._participants.gate(state, message, out)
             case ComponentFailed(component, error, label):
                 return self._on_component_failed(state, component, error, label, out)
             case ComponentStumbled(component, error, label):

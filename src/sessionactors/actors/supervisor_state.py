@@ -82,6 +82,8 @@ class SupervisorState:
     tools_running: int = 0
     commits: Mapping[str, Commit] = field(default_factory=dict)
     """Calls of ``commit_user_turn()`` that wait, by request."""
+    looking: bool = True
+    """Pictures are taken."""
     listening: bool = True
     """The ears are open."""
     ears: Mapping[str, Ref[EarMessage]] = field(default_factory=dict)

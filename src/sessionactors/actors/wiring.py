@@ -6,7 +6,7 @@ The supervisor fills it while it starts the actors; after that it does not chang
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from sessionactors.interfaces.llm import LLM
 from sessionactors.interfaces.realtime import RealtimeModel
@@ -17,9 +17,11 @@ from sessionactors.interfaces.tts import TTS
 from sessionactors.interfaces.user_code import UserAgent
 from sessionactors.interfaces.vad import VAD
 from sessionactors.model.options import SessionOptions
+from sessionactors.model.video import VideoFrame
+from sessionactors.model.video_sampling import VoiceActivityVideoSampler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from sessionactors.messages.llm import CancelGeneration, GenerateText
     from sessionactors.model.events import SessionEvent
@@ -36,6 +38,11 @@ if TYPE_CHECKING:
     from .supervisor import SupervisorMessage
     from .tools import ToolsMessage
     from .tts import TTSMessage
+    from .video import VideoMessage
+
+
+UserSampler: TypeAlias = "Callable[[VideoFrame], Awaitable[bool]]"
+"""The user's own choice of pictures, on their loop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +85,8 @@ class Components:
     """The agent's words are shown as they are spoken; False: as soon as they are there."""
     transcription_speed: float = 1.0
     """How much faster than usual a voice without word timings is taken to speak."""
+    video_sampler: VoiceActivityVideoSampler | UserSampler | None = None
+    """Which pictures are kept; None: every one."""
     participant_identity: str | None = None
     """The only participant who is listened to; None: all are."""
     close_on_disconnect: bool = True
@@ -114,6 +123,8 @@ class Wiring:
     room: Ref[RoomMessage] | None = None
     keyterms: Ref[KeytermsMessage] | None = None
     """None: the recogniser can use nothing of the conversation."""
+    video: Ref[VideoMessage] | None = None
+    """From the first video source on."""
     guard_silence: Callable[[str, float], None] | None = None
     """Has the watchdog mute the sink unless the named speech is acknowledged silent within so many seconds."""
     release_guard: Callable[[str], None] | None = None

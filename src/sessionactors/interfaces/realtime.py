@@ -15,6 +15,7 @@ from typing import ClassVar, Literal, TypeAlias
 from sessionactors.model.audio import AudioFrame
 from sessionactors.model.chat import ChatContext, ChatItem
 from sessionactors.model.tools import ToolChoice, ToolDefinition
+from sessionactors.model.video import VideoFrame
 
 from .home import Home
 from .llm import LLM, FunctionToolCall
@@ -244,6 +245,9 @@ class RealtimeSession(ABC):
     @abstractmethod
     def push_audio(self, frame: AudioFrame) -> None:
         """More audio of the user: mono at :attr:`RealtimeModel.input_sample_rate`."""
+
+    def push_video(self, frame: VideoFrame) -> None:
+        """A picture of the user. A model that cannot see takes no notice."""
 
     @abstractmethod
     def commit_audio(self) -> None:

@@ -15,6 +15,7 @@ from .metrics import SessionMetrics
 from .speech import InputModality
 from .tool_events import ToolExecutionUpdatedEvent
 from .usage import AgentSessionUsage
+from .video import VideoFrame
 
 AgentState: TypeAlias = Literal["initializing", "idle", "listening", "thinking", "speaking"]
 UserState: TypeAlias = Literal["speaking", "listening", "away"]
@@ -327,6 +328,14 @@ class SpeechFinishedNote:
 
 
 @dataclass(frozen=True, slots=True)
+class VideoSampledNote:
+    """A picture of the user was kept."""
+
+    frame: VideoFrame
+    type: Literal["_video_sampled"] = "_video_sampled"
+
+
+@dataclass(frozen=True, slots=True)
 class TextInputNote:
     """A participant typed something, and the session's user wants to see to it."""
 
@@ -379,6 +388,13 @@ SpeechNote: TypeAlias = (
 )
 AgentNote: TypeAlias = ContextNote | AgentInChargeNote | AgentLeftNote | TaskOverNote
 SessionNote: TypeAlias = (
-    SessionReady | HistoryNote | AgentNote | UserTurnCommittedNote | TextInputNote | KeytermsNote | SpeechNote
+    SessionReady
+    | HistoryNote
+    | AgentNote
+    | UserTurnCommittedNote
+    | TextInputNote
+    | VideoSampledNote
+    | KeytermsNote
+    | SpeechNote
 )
 SessionEvent: TypeAlias = PublicEvent | SessionNote

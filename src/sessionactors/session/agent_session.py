@@ -47,6 +47,8 @@ class AgentSession(
         tts: the voice.
         turn_handling: the options about turns as one dict, see :class:`.TurnHandlingOptions`.
         max_tool_steps: model requests with tools in one reply.
+        video_sampler: which pictures of the user to keep: a :class:`.VoiceActivityVideoSampler` (one a second while the
+            user speaks, 0.3 otherwise; also if not given), a callable ``(frame, session) -> bool``, or None for all.
         use_tts_aligned_transcript: take the transcript from the voice's word timings, where it has them.
         tts_text_transforms: what is left out of the text that the voice is given; None: nothing.
         min_consecutive_speech_delay: seconds between two speeches.

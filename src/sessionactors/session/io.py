@@ -13,6 +13,7 @@ from sessionactors.interfaces.audio_io import AudioSink, AudioSource
 from sessionactors.interfaces.text_io import TextSink
 from sessionactors.interfaces.video_io import VideoSource
 from sessionactors.model.errors import OptionError
+from sessionactors.model.video import VideoFrame
 
 from .endpoint_sinks import OutputSink, OutputTextSink
 from .endpoint_sources import InputSource, InputVideoSource
@@ -61,6 +62,7 @@ class AgentInput:
         self._audio: AnyAudioInput | None = None
         self._video: AnyVideoInput | None = None
         self._audio_enabled = self._video_enabled = True
+        self._last_frame: VideoFrame | None = None
 
     @property
     def audio(self) -> AnyAudioInput | None:
@@ -114,9 +116,15 @@ class AgentInput:
         self._video_enabled = enabled
         self._ends.enable_input(audio=self._audio_enabled, video=enabled)
 
+    @property
+    def last_frame(self) -> VideoFrame | None:
+        """The newest picture of the user that the sampler has kept: ``last_frame.as_image()`` fits into a message."""
+        return self._last_frame
+
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
         """The session runs: put in what was set before."""
         self._loop = loop
+        self._last_frame = None
         if self._audio is not None:
             self._attach_audio(loop)
         if self._video is not None:

@@ -10,6 +10,7 @@ from sessionactors.interfaces.text_io import TextSink
 from sessionactors.interfaces.video_io import VideoSource
 from sessionactors.messages.ear import AttachSource, SetInputEnabled
 from sessionactors.messages.output import AttachSink, AttachText, SetOutputEnabled
+from sessionactors.messages.video import AttachVideo, SetVideoEnabled
 from sessionactors.runtime import Ref
 
 if TYPE_CHECKING:
@@ -34,11 +35,14 @@ class SessionEnds:
 
     def attach_video(self, source: VideoSource | None) -> None:
         """Look at this one."""
+        if (running := self._running()) is not None:
+            running[0].tell(AttachVideo(source))
 
     def enable_input(self, *, audio: bool, video: bool) -> None:
-        """Open or close the ears."""
+        """Open or close ears and eyes."""
         if (running := self._running()) is not None:
             running[0].tell(SetInputEnabled(audio))
+            running[0].tell(SetVideoEnabled(video))
 
     def attach_sink(self, sink: AudioSink | None) -> None:
         """Speak there."""

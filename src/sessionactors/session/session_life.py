@@ -49,6 +49,7 @@ from .run_result import RunResult
 from .session_link import SessionLink, Userdata_T
 from .start_options import RecordingOptions, component, default_vad, model_given, refuse_recording, refuse_session_host
 from .tool import check_tools
+from .video_sampler import sampler_for
 
 if TYPE_CHECKING:
     from .agent_session import AgentSession
@@ -199,6 +200,7 @@ class SessionLife(SessionLink[Userdata_T]):
             close_on_disconnect=room_input.close_on_disconnect,
             audio_input=room_input.audio_enabled,
             audio_output=audio_output,
+            video_sampler=sampler_for(self._video_sampler, cast("AgentSession[object]", self)),
             room_audio_input=self._input.audio is None,
             room_audio_output=self._output.audio is None,
             sync_transcription=given(room_output.sync_transcription, True),

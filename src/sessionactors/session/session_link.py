@@ -52,6 +52,7 @@ from sessionactors.model.events import (
     TextInputNote,
     UserStateChangedEvent,
     UserTurnCommittedNote,
+    VideoSampledNote,
 )
 from sessionactors.model.options import APIConnectOptions, SessionConnectOptions, TextTransform, TurnDetection
 from sessionactors.model.sentinel import NOT_GIVEN, NotGivenOr
@@ -64,13 +65,14 @@ from .agent import Agent
 from .components import as_actor, resolve
 from .drop_in import AnyDropIn
 from .event_emitter import EventEmitter
+from .input_notes import take_in
 from .io import AgentInput, AgentOutput
 from .lifecycle import SessionLifecycle
 from .mcp_servers import with_servers
 from .mirror import Mirror
 from .mock_tools import Mock
 from .open_toolsets import OpenToolsets
-from .room_options import TextInputCallback, TextInputEvent
+from .room_options import TextInputCallback
 from .roster import Roster
 from .session_ends import SessionEnds
 from .speech_handle import SpeechHandle
@@ -81,6 +83,7 @@ from .tool_approval import ToolApprovals
 from .tool_handling import ToolHandlingOptions, check_tool_handling
 from .trace import SessionTrace
 from .turn_handling import PreemptiveGenerationOptions, TurnHandlingOptions
+from .video_sampler import AnyVideoSampler, checked_sampler
 from .waits import Waits
 
 if TYPE_CHECKING:
@@ -114,6 +117,7 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
         user_away_timeout: NotGivenOr[float | None] = NOT_GIVEN,
         transcription_timeout: NotGivenOr[float | None] = NOT_GIVEN,
         session_close_transcript_timeout: NotGivenOr[float] = NOT_GIVEN,
+        video_sampler: NotGivenOr[AnyVideoSampler | None] = NOT_GIVEN,
         conn_options: SessionConnectOptions | APIConnectOptions | None = None,
         loop: asyncio.AbstractEventLoop | None = None,
         actors: Sequence[AnyDropIn] = (),
@@ -170,6 +174,7 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
         )
         self._given_loop = loop
         self._recognition = recognition_options(stt_context_options, keyterms_options)
+        self._video_sampler = checked_sampler(video_sampler)
         self._tools = with_servers("AgentSession", tools, mcp_servers)
         check_tools(self._tools, "the session")
         check_tool_handling(tool_handling)
@@ -327,8 +332,8 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
                 self._agent = self._roster.note(note, self._mirror) or self._agent
             case HistoryNote() | UserTurnCommittedNote() | KeytermsNote():
                 self._mirror.note(note, self._roster)
-            case TextInputNote(participant, text):
-                self._on_text_input(TextInputEvent(text, participant))
+            case TextInputNote() | VideoSampledNote():
+                take_in(note, cast("AgentSession[object]", self), self._text_callback, self._user_callbacks)
             case SpeechOpenedNote(speech_id, allow_interruptions, priority, modality):
                 self._open_handle(speech_id, allow_interruptions, priority, modality)
             case SpeechStepNote() | SpeechHeardNote():
@@ -355,11 +360,6 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
     def _decide_approval(self, call_id: str, approved: bool, reason: str) -> None:
         if self._wiring is not None and self._root is not None:
             self._wiring.tools.tell(ApprovalGiven(call_id, approved, reason))
-
-    def _on_text_input(self, event: TextInputEvent) -> None:
-        if (callback := self._text_callback) is not None:
-            session = cast("AgentSession[object]", self)
-            self._user_callbacks.call("text_input_cb", lambda typed: callback(session, typed), event)
 
     def _on_closed(self, event: CloseEvent) -> None:
         closed = self._closed

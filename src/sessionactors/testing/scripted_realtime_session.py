@@ -25,6 +25,7 @@ from sessionactors.model.audio import AudioFrame
 from sessionactors.model.chat import ChatContext, ChatItem, ChatMessage, FunctionCall, FunctionCallOutput
 from sessionactors.model.errors import APIError
 from sessionactors.model.tools import ToolChoice, ToolDefinition
+from sessionactors.model.video import VideoFrame
 
 from .realtime_script import HeardSaying, ScriptedResponse
 from .scripted_llm import ScriptedReply
@@ -68,6 +69,7 @@ class ScriptedRealtimeSession(RealtimeSession):
         self.truncations: list[Truncation] = []
         self.instructions = ""
         self.pushed = 0.0
+        self.pictures: list[VideoFrame] = []
         """Seconds of audio."""
         self.closed = False
         self._items: list[ChatItem] = []
@@ -129,6 +131,10 @@ class ScriptedRealtimeSession(RealtimeSession):
     def update_options(self, *, tool_choice: ToolChoice) -> None:
         """Note it."""
         self._note("update_options", tool_choice)
+
+    def push_video(self, frame: VideoFrame) -> None:
+        """Keep it."""
+        self.pictures.append(frame)
 
     def push_audio(self, frame: AudioFrame) -> None:
         """Hear it."""

@@ -1,0 +1,207 @@
+"""Video: which pictures are kept, who sees them, and how one gets into a message."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import zlib
+
+import pytest
+
+from sessionactors import (
+    AgentSession,
+    ErrorEvent,
+    OptionError,
+    VideoFormatError,
+    VideoFrame,
+    VideoInput,
+    VoiceActivityVideoSampler,
+)
+from sessionactors.testing import SPEAKING, Run, Scenario
+
+from tests.session.realtime_talks import one_turn
+from tests.session.talks import Session, keeper
+
+DOT = VideoFrame(bytes(4), 1, 1)
+
+
+class Camera(VideoInput):
+    """Ten pictures a second, numbered by their width."""
+
+    def __init__(self, fails: bool = False) -> None:
+        super().__init__(label="camera")
+        self.taken = 0
+        self.log: list[str] = []
+        self._fails = fails
+
+    async def __anext__(self) -> VideoFrame:
+        await asyncio.sleep(0.1)
+        if self._fails:
+            raise OSError("unplugged")
+        self.taken += 1
+        return VideoFrame(bytes(4 * self.taken), self.taken, 1)
+
+    def on_attached(self) -> None:
+        self.log.append("attached")
+
+    def on_detached(self) -> None:
+        self.log.append("detached")
+
+
+def watched(camera: Camera, **options: object) -> Scenario:
+    """Ten seconds of a camera; the user speaks from 5 to 8 s."""
+    scenario = Scenario(keeper(), frame_ms=50, **options)  # type: ignore[arg-type]
+    scenario.call(0.05, lambda session: setattr(session.input, "video", camera))
+    scenario.user_says("Look at this.", at=5.0, until=8.0)
+    scenario.llm_replies("I see.")
+    scenario.close(at=10.1)
+    return scenario
+
+
+def kept(run: Run) -> object:
+    return run.state_of("video")["kept"]
+
+
+def test_more_pictures_are_kept_while_the_user_speaks() -> None:
+    camera = Camera()
+    run = watched(camera).play()
+    assert camera.log == ["attached", "detached"]
+    assert run.state_of("video")["seen"] == camera.taken
+    assert kept(run) == 2 + 3 + 1  # 0.15, 3.55, each second from the voice on, and one in the silence
+
+
+def test_every_picture_is_kept_without_a_sampler() -> None:
+    camera = Camera()
+    run = watched(camera, video_sampler=None).play()
+    assert kept(run) == camera.taken > 90
+
+
+def test_users_may_choose_themselves_on_their_own_loop() -> None:
+    seen: list[int] = []
+
+    async def every_third(frame: VideoFrame, session: Session) -> bool:
+        assert session.agent_state in ("listening", "thinking", "speaking")
+        await asyncio.sleep(0.01)
+        seen.append(frame.width)
+        return frame.width % 3 == 0
+
+    camera = Camera()
+    run = watched(camera, video_sampler=every_third).play()
+    assert kept(run) == sum(1 for width in seen if width % 3 == 0)
+    assert len(seen) > 90
+
+
+def test_a_sampler_that_hangs_or_raises_costs_its_picture_and_is_reported() -> None:
+    async def bad(frame: VideoFrame, session: Session) -> bool:
+        if frame.width == 1:
+            await asyncio.sleep(60)
+        raise ValueError("no")
+
+    run = watched(Camera(), video_sampler=bad).play()
+    assert kept(run) == 0
+    errors = [event.source for event in run.of(ErrorEvent)]
+    assert len(errors) > 80
+    assert set(errors) == {"video_sampler"}
+
+
+def test_the_newest_picture_can_be_read_and_put_into_a_message() -> None:
+    frames: list[VideoFrame | None] = []
+    scenario = watched(Camera())
+    scenario.call(0.04, lambda session: frames.append(session.input.last_frame))
+    scenario.call(1.0, lambda session: frames.append(session.input.last_frame))
+    scenario.play()
+    nothing, picture = frames
+    assert nothing is None
+    assert picture is not None
+    assert picture.as_image().mime_type == "image/png"
+
+
+def test_while_video_is_disabled_nothing_is_kept() -> None:
+    camera = Camera()
+    scenario = watched(camera, video_sampler=None)
+    scenario.call(0.01, lambda session: session.input.set_video_enabled(False))
+    scenario.call(9.0, lambda session: session.input.set_video_enabled(True))
+    assert 9 <= int(str(kept(scenario.play()))) <= 12
+
+
+def test_a_camera_may_be_replaced_and_may_fail() -> None:
+    first, second = Camera(), Camera(fails=True)
+    scenario = watched(first)
+    scenario.call(2.0, lambda session: setattr(session.input, "video", second))
+    scenario.call(3.0, lambda session: setattr(session.input, "video", None))
+    scenario.play()
+    assert first.taken == pytest.approx(19, abs=1)
+    assert (first.log, second.log) == (["attached", "detached"], ["attached", "detached"])
+
+
+def test_p12_a_failure_of_video_costs_the_call_nothing() -> None:
+    camera = Camera()
+    scenario = watched(camera, video_sampler=None)
+    scenario.kill("video", message=20)
+    run = scenario.play()
+    assert run.killed == ("video",)
+    assert run.said() == ["I see."]
+    assert int(str(kept(run))) > 80
+
+
+def test_a_realtime_model_sees_what_is_kept() -> None:
+    camera = Camera()
+    scenario = one_turn(SPEAKING)
+    scenario.call(0.05, lambda session: setattr(session.input, "video", camera))
+    run = scenario.play()
+    assert run.realtime is not None
+    pictures = run.realtime.last.pictures
+    assert len(pictures) == kept(run)
+    assert len(pictures) >= 4
+
+
+@pytest.mark.parametrize(
+    "speaking, since_last, wanted",
+    [
+        (False, None, True),
+        (True, 0.99, False),
+        (True, 1.0, True),
+        (False, 1.0, False),
+        (False, 3.3, False),
+        (False, 3.34, True),
+    ],
+)
+def test_what_the_sampler_wants(speaking: bool, since_last: float | None, wanted: bool) -> None:
+    assert VoiceActivityVideoSampler().wants(speaking=speaking, since_last=since_last) is wanted
+
+
+def test_rates_are_checked_and_none_in_silence_is_none() -> None:
+    assert not VoiceActivityVideoSampler(silent_fps=0.0).wants(speaking=False, since_last=None)
+    with pytest.raises(OptionError, match="speaking_fps must be > 0"):
+        VoiceActivityVideoSampler(speaking_fps=0.0)
+    with pytest.raises(OptionError, match="silent_fps"):
+        VoiceActivityVideoSampler(silent_fps=-1.0)
+
+
+def test_what_cannot_choose_is_refused() -> None:
+    with pytest.raises(OptionError, match="video_sampler takes a callable"):
+        AgentSession(video_sampler=1.0)  # type: ignore[arg-type]
+
+
+def test_pictures_are_checked() -> None:
+    with pytest.raises(VideoFormatError, match="must be positive"):
+        VideoFrame(b"", 0, 1)
+    with pytest.raises(VideoFormatError, match="are 12 bytes, got 5"):
+        VideoFrame(bytes(5), 2, 2, "rgb24")
+    with pytest.raises(VideoFormatError, match="unknown format 'jpg'"):
+        VideoFrame(b"", 1, 1, "jpg")
+    assert repr(VideoFrame(bytes(6), 2, 2, "i420")) == "<VideoFrame 2 x 2 i420>"
+
+
+def test_a_picture_becomes_a_png_and_a_jpeg_stays_one() -> None:
+    image = VideoFrame(bytes(range(12)), 2, 2, "rgb24").as_image(detail="low")
+    head, _, data = image.image.partition(",")
+    png = base64.b64decode(data)
+    assert (head, image.inference_detail) == ("data:image/png;base64", "low")
+    assert png.startswith(b"\x89PNG\r\n\x1a\n")
+    at = png.index(b"IDAT")
+    length = int.from_bytes(png[at - 4 : at], "big")
+    assert zlib.decompress(png[at + 4 : at + 4 + length]) == b"\0" + bytes(range(6)) + b"\0" + bytes(range(6, 12))
+    assert VideoFrame(b"jpeg", 1, 1, "image/jpeg").as_image().image == "data:image/jpeg;base64,anBlZw=="
+    with pytest.raises(VideoFormatError, match="convert it to rgba"):
+        VideoFrame(bytes(6), 2, 2, "i420").as_image()
