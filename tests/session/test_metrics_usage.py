@@ -135,6 +135,7 @@ def test_usage_follows_each_figure_that_it_sums_up() -> None:
 
 def test_figures_carry_model_time_and_request() -> None:
     figures = [event.metrics for event in played(one_turn()).of(MetricsCollectedEvent)]
+    figures = [item for item in figures if not isinstance(item, VADMetrics)]
     assert [item.type for item in figures] == ["stt_metrics", "eou_metrics", "llm_metrics", "tts_metrics"]
     assert all(item.timestamp > 0 for item in figures)
     model, voice = figures[2], figures[3]
@@ -143,6 +144,15 @@ def test_figures_carry_model_time_and_request() -> None:
     assert (model.total_tokens, model.metadata) == (model.prompt_tokens + 5, Metadata("scripted"))
     assert model.tokens_per_second == pytest.approx(5 / model.duration)
     assert (voice.ttfb, voice.request_id, voice.streamed) == (near(0.2), "speech-1/segment-1", True)
+
+
+def test_a_detector_has_figures_of_about_each_second() -> None:
+    run = played(one_turn())
+    figures = [event.metrics for event in run.of(MetricsCollectedEvent) if isinstance(event.metrics, VADMetrics)]
+    assert len(figures) > 1
+    assert {item.label for item in figures} == {"scripted-vad"}
+    assert all(item.inference_count > 0 for item in figures)
+    assert figures[-1].idle_time > 1.0  # nobody has spoken since the end of the turn
 
 
 def test_metrics_collected_is_deprecated_and_warns_once() -> None:

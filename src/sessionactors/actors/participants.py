@@ -126,7 +126,18 @@ class Participants:
         ears = {identity: other for identity, other in state.ears.items() if identity != flushed.participant}
         return replace(state, ears=ears, leaving=state.leaving - {flushed.participant})
 
-    def gate(
+    def senses(
+        self,
+        state: SupervisorState,
+        order: SetInputEnabled | SubstituteSilence | AttachVideo | SetVideoEnabled,
+        out: Outbox[SupervisorMessage],
+    ) -> SupervisorState:
+        """What is heard and seen of the users, or not."""
+        if isinstance(order, AttachVideo | SetVideoEnabled):
+            return self._video(state, order, out)
+        return self._gate(state, order, out)
+
+    def _gate(
         self, state: SupervisorState, order: SetInputEnabled | SubstituteSilence, out: Outbox[SupervisorMessage]
     ) -> SupervisorState:
         """Open or close all ears, or let them hear silence; who comes later hears of it, too."""
@@ -136,7 +147,7 @@ class Participants:
             return replace(state, listening=order.enabled)
         return replace(state, substituting=order.active)
 
-    def video(
+    def _video(
         self, state: SupervisorState, order: AttachVideo | SetVideoEnabled, out: Outbox[SupervisorMessage]
     ) -> SupervisorState:
         """Look at a source, or not; who looks begins with the first source."""

@@ -258,10 +258,8 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
             case AgentInCharge(agent):
                 self._participants.hear_with(state, agent, out)
                 return self._options_changed(state, state.options.taken_over(agent), out)
-            case AttachVideo() | SetVideoEnabled():
-                return self._participants.video(state, message, out)
-            case SetInputEnabled() | SubstituteSilence():
-                return self._participants.gate(state, message, out)
+            case SetInputEnabled() | SubstituteSilence() | AttachVideo() | SetVideoEnabled():
+                return self._participants.senses(state, message, out)
             case ComponentFailed(component, error, label):
                 return self._on_component_failed(state, component, error, label, out)
             case ComponentStumbled(component, error, label):

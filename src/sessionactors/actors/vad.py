@@ -26,11 +26,14 @@ from sessionactors.messages.ear import (
     UtteranceBegan,
     UtteranceEnded,
 )
-from sessionactors.messages.session import ComponentFailed, Recovered
+from sessionactors.messages.session import ComponentFailed, Publish, Recovered
 from sessionactors.model.audio import AudioFrame
 from sessionactors.model.errors import APIConnectionError, APITimeoutError
+from sessionactors.model.events import MetricsCollectedEvent
+from sessionactors.model.metrics import VADMetrics
 from sessionactors.runtime import NS, Actor, Backoff, EffectPort, Outbox, Scope
 
+from .component_metadata import metadata_of
 from .ear_refs import EarRefs
 from .provider_stream import STREAM, close_stream, is_end_of, open_stream, relay
 from .retry_policy import reportable
@@ -41,6 +44,8 @@ VADMessage: TypeAlias = (
 
 RETRY = "retry"
 REOPENING = Backoff(first=0.5, maximum=5.0, jitter=0.0)
+FIGURES_EVERY = 1.0
+"""Seconds of audio, about, between two figures."""
 SILENT_FOR = 2.0
 """Seconds of audio after which a detector that used to report each window is taken for hung."""
 
@@ -67,6 +72,12 @@ class VADState:
     missed: float = 0.0
     """Seconds of audio that no stream got."""
     stretches: int = 0
+    windows: int = 0
+    """Findings about a window since the last figures."""
+    inference: float = 0.0
+    """Seconds that the detector took for them."""
+    active_at: int | None = None
+    """When speech last began or ended, ns; at first, when the first window was looked at."""
 
 
 class VADActor(Actor[VADState, VADMessage]):
@@ -183,6 +194,7 @@ class VADActor(Actor[VADState, VADMessage]):
         if state.failures:
             out.tell(self._refs.wiring.supervisor, Recovered("vad"))
             state = replace(state, failures=0)
+        state = self._count(state, event, out)
         match event.type:
             case VADEventType.START_OF_SPEECH:
                 return state if state.speaking else self._speech_started(state, event, out)
@@ -193,6 +205,20 @@ class VADActor(Actor[VADState, VADMessage]):
                 return self._speech_ended(state, at, out) if state.speaking else state
             case _:
                 assert_never(event.type)
+
+    def _count(self, state: VADState, event: VADEvent, out: Outbox[VADMessage]) -> VADState:
+        """Figures of about each second of audio."""
+        if event.type is not VADEventType.INFERENCE_DONE:
+            return replace(state, active_at=out.now)
+        since = out.now if state.active_at is None else state.active_at
+        windows, inference = state.windows + 1, state.inference + event.inference_duration
+        if windows * self._vad.capabilities.update_interval < FIGURES_EVERY:
+            return replace(state, windows=windows, inference=inference, active_at=since)
+        metrics = VADMetrics(
+            self._vad.label, (out.now - since) / NS, inference, windows, out.wall(), metadata_of(self._vad)
+        )
+        out.tell(self._refs.wiring.supervisor, Publish(MetricsCollectedEvent(metrics, out.wall())))
+        return replace(state, windows=0, inference=0.0, active_at=since)
 
     def _speech_started(self, state: VADState, event: VADEvent, out: Outbox[VADMessage]) -> VADState:
         at = out.now - round((event.speech_duration + event.inference_duration) * NS)
