@@ -6,6 +6,7 @@ it is and fail on the mutant; a mutant that survives, and a patch that no longer
     python tests/mutants/run.py               all of them (make mutants)
     python tests/mutants/run.py P16 timers    those whose promise, file, words or test contain one of these
     python tests/mutants/run.py --list        only their names
+    python tests/mutants/run.py --apply-only  only whether each patch applies and its test is there: at once
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import compileall
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -63,6 +65,18 @@ class Mutant:
             return f"{self.file} does not exist"
         found = path.read_text().count(self.old)
         return None if found == 1 else f"its text is {found} times in {self.file}, not once"
+
+    def stale(self, tree: Path) -> str | None:
+        """Why the entry no longer fits a tree, as far as it shows without running a test; None if it fits."""
+        problem = self.problem(tree)
+        if problem is not None:
+            return problem
+        file, _, name = self.test.partition("[")[0].partition("::")
+        path = tree / file
+        if not path.exists():
+            return f"its test's file {file} does not exist"
+        defined = re.search(rf"def {re.escape(name)}\(", path.read_text()) is not None
+        return None if defined else f"{file} has no {name}"
 
     def apply(self, tree: Path) -> None:
         """Patch a tree, and forget what was compiled of the file."""
@@ -193,10 +207,10 @@ class Bench:
         return Verdict(mutant, killed=False, says=f"{ended.value}: {said}", seconds=seconds)
 
 
-def run(mutants: list[Mutant], report: Callable[[Verdict], None]) -> bool:
-    """Judge all, two at a time; whether every guard is needed and every test passes with it."""
+def run(mutants: list[Mutant], report: Callable[[Verdict], None], jobs: int = JOBS) -> bool:
+    """Judge all, ``jobs`` at a time; whether every guard is needed and every test passes with it."""
     good = True
-    with tempfile.TemporaryDirectory(prefix="mutants-") as work, ThreadPoolExecutor(JOBS) as pool:
+    with tempfile.TemporaryDirectory(prefix="mutants-") as work, ThreadPoolExecutor(jobs) as pool:
         bench = Bench(Path(work))
         tests = list(dict.fromkeys(mutant.test for mutant in mutants))
         for test, (ended, said) in zip(tests, pool.map(bench.unmutated, tests), strict=True):
@@ -218,22 +232,35 @@ def show(verdict: Verdict) -> None:
     print(f"{'':24}{test if verdict.killed else mutant.test}: {verdict.says[:100]}", flush=True)
 
 
+def check(mutants: list[Mutant]) -> int:
+    """Prints the mutants that no longer fit the tree; 1 if there are any."""
+    stale = [(mutant, problem) for mutant in mutants if (problem := mutant.stale(ROOT)) is not None]
+    for mutant, problem in stale:
+        print(f"{mutant.promise:7} {mutant.removes}: {problem}")
+    print(f"{len(mutants) - len(stale)} of {len(mutants)} mutants fit")
+    return 1 if stale or not mutants else 0
+
+
 def main() -> int:
     """Prints the table; 1 if a mutant survives, a patch does not apply, or a test fails without one."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("words", nargs="*", help="only mutants that contain one of these")
     parser.add_argument("--list", action="store_true", help="only say what there is")
+    parser.add_argument("--jobs", type=int, default=JOBS, help=f"how many tests run at a time ({JOBS})")
+    parser.add_argument("--apply-only", action="store_true", help="only say whether each fits the tree as it is")
     arguments = parser.parse_args()
     mutants = chosen(load(), arguments.words)
     if arguments.list:
         for mutant in mutants:
             print(f"{mutant.promise:7} {mutant.removes}  ({mutant.file})")
         return 0
+    if arguments.apply_only:
+        return check(mutants)
     if not mutants:
         print(f"no mutant contains any of {arguments.words}")
         return 1
-    print(f"{len(mutants)} mutants, {JOBS} at a time", flush=True)
-    good = run(mutants, show)
+    print(f"{len(mutants)} mutants, {arguments.jobs} at a time", flush=True)
+    good = run(mutants, show, arguments.jobs)
     print("every guard is needed" if good else "some guards are not shown to be needed")
     return 0 if good else 1
 
