@@ -218,7 +218,7 @@ def test_p03_commit_and_clear_conserve_transcripts_in_any_order(at: float) -> No
         made.llm_otherwise("Fine.")
         return made
 
-    explore(scenario, schedules=20)
+    explore(scenario, schedules=8)
 
 
 @pytest.mark.parametrize("victim", ["turn", "stt"])

@@ -301,4 +301,4 @@ def test_a_hook_that_raises_hurts_nobody() -> None:
 
 
 def test_p03_words_that_were_cut_in_on_are_conserved_in_any_order() -> None:
-    explore(lambda: talking(Limited(stock=True), {"max_words": 5}, frame_ms=100), schedules=20)
+    explore(lambda: talking(Limited(stock=True), {"max_words": 5}, frame_ms=100), schedules=8)
