@@ -24,6 +24,7 @@ from sessionactors import (
 )
 from sessionactors.messages.tools import CallBegan, RunTool, ToolFinished
 from sessionactors.model.events import ErrorEvent
+from sessionactors.runtime.messages import Kill
 from sessionactors.testing import Run, Scenario, explore, invariants
 
 from tests.session.talks import Session, near, played
@@ -462,6 +463,22 @@ def test_p05_the_result_of_a_speech_that_died_is_stored_all_the_same() -> None:
         assert invariants.broken(run) == [], number
         stored += int(str(run.state_of("tools")["stored_here"]))
     assert stored > 2, "no speech died with a call open: this shows nothing"
+
+
+def test_p05_a_result_that_a_speech_was_told_before_it_died_is_stored_all_the_same() -> None:
+    def kill_floor(session: Session) -> None:
+        session.actor("floor").cell.deliver_system(Kill(RuntimeError("the test kills floor, and its speeches with it")))
+
+    @function_tool
+    async def brief() -> str:
+        return "at once"
+
+    scenario = asked(having(brief, slow(2.0)))
+    scenario.llm_replies(tool_calls=[("brief", "{}"), call("long")])
+    scenario.call(1.5, kill_floor)  # one result is with the speech, which waits for the other
+    run = played(scenario)
+    assert outputs(run) == [("at once", False), ("long is done", False)]
+    assert run.state_of("tools")["stored_here"] == 2
 
 
 def test_p05_calls_are_conserved_wherever_the_reply_is_cut_and_tools_is_killed() -> None:
