@@ -38,6 +38,7 @@ from sessionactors.messages.history import (
 from sessionactors.messages.realtime import ServerBeganReply
 from sessionactors.messages.session import (
     AgentInCharge,
+    IdleWanted,
     LeaveAgent,
     OptionsChanged,
     Publish,
@@ -46,19 +47,20 @@ from sessionactors.messages.session import (
     TurnUnanswered,
     TypedTurnTaken,
 )
-from sessionactors.messages.turn import TurnPreflight, TurnTaken, UserTurnEnded, UserTurnExceeded
-from sessionactors.model.chat import AgentHandoff, ChatContext, ChatMessage
+from sessionactors.messages.turn import TurnPreflight, UserTurnEnded, UserTurnExceeded
+from sessionactors.model.chat import AgentHandoff, ChatContext
 from sessionactors.model.events import ErrorEvent, MetricsCollectedEvent
 from sessionactors.model.speech import SpeechSource
 from sessionactors.runtime import Actor, Outbox
 
 from .agent_and_model import begin_server_reply, store_message
 from .agent_hooks import ENTER_HOOK, EXIT_HOOK, run_hook
+from .agent_idle import pass_on_waiters
 from .agent_state import AgentActorState, Phase, Seat
 from .item_metrics import end_of_turn
 from .speculation import Speculating
 from .succession import Succession
-from .user_message import said_in, user_message, with_hook_delay
+from .user_message import said_in, tell_taken_over, user_message, with_hook_delay
 from .wiring import Wiring
 
 ChangeMessage: TypeAlias = (
@@ -83,6 +85,7 @@ AgentMessage: TypeAlias = (
     | HookReturned
     | HookFailed
     | SpeakRequested
+    | IdleWanted
     | AgentEnters
     | OptionsChanged
     | LeaveAgent
@@ -115,7 +118,12 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
 
     def receive(self, state: AgentActorState, message: AgentMessage, out: Outbox[AgentMessage]) -> AgentActorState:
         """One message."""
+        return pass_on_waiters(self._handle(state, message, out), self._wiring, out)
+
+    def _handle(self, state: AgentActorState, message: AgentMessage, out: Outbox[AgentMessage]) -> AgentActorState:
         match message:
+            case IdleWanted():
+                return replace(state, idle_wanted=(*state.idle_wanted, message))
             case UserTurnEnded():
                 return self._on_turn_ended(state, message, out)
             case TurnPreflight():
@@ -181,7 +189,7 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
     def restarted(self, state: AgentActorState, error: BaseException, out: Outbox[AgentMessage]) -> AgentActorState:
         """Handle the open turn again from its beginning: its message is not stored before its reply is scheduled."""
         state = self._succession.resume(replace(state, message=None, exceeded=None, hooked="", claimed=False), out)
-        return self._settle(self._claim(state, out), out)
+        return pass_on_waiters(self._settle(self._claim(state, out), out), self._wiring, out)
 
     def _moved(self, state: AgentActorState, out: Outbox[AgentMessage]) -> AgentActorState:
         """When nothing is under way any more: what waited for whoever is in charge now is his."""
@@ -287,9 +295,7 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
             return self._moved(self._succession.exited(state, agent, out), out)
         if hook == EXCEEDED_HOOK:
             return replace(state, exceeded=None)
-        if hook == TURN_HOOK:
-            return self._store_without_reply(state, out)
-        return state
+        return self._store_without_reply(state, out) if hook == TURN_HOOK else state
 
     def _store_without_reply(self, state: AgentActorState, out: Outbox[AgentMessage]) -> AgentActorState:
         if not state.turns:
@@ -320,22 +326,15 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
         )
         return replace(state, waiting_exceeded=None, exceeded=exceeded)
 
-    def _taken_over(self, state: AgentActorState, request: SpeakRequested, out: Outbox[AgentMessage]) -> None:
-        """What the hook has answered is no part of the turn that is open."""
-        exceeded, said = state.exceeded, request.user_input
-        text = said.text_content if isinstance(said, ChatMessage) else said
-        if exceeded is not None and exceeded.finals and text == exceeded.event.transcript:
-            out.tell(exceeded.reply_to, TurnTaken(exceeded.finals))
-
     def _turn_over(
         self, state: AgentActorState, out: Outbox[AgentMessage], *, replied: bool = False
     ) -> AgentActorState:
         turn = state.turns[0]
         out.discharge(turn.turn)
-        out.tell(self._wiring.floor, TurnSettled(turn.turn))
         if turn.typed and not replied:
             out.tell(self._wiring.supervisor, TurnUnanswered(turn.turn))
         state = self._claim(self._speculating.turn_over(state, out).next_turn(), out)
+        out.tell(self._wiring.floor, TurnSettled(turn.turn))  # behind the claim of the next: no quiet between the two
         if state.waiting_exceeded is not None and not state.turns:
             state = self._on_exceeded(state, state.waiting_exceeded, out)
         return self._settle(state, out)
@@ -345,7 +344,7 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
     def _on_speak_requested(
         self, state: AgentActorState, request: SpeakRequested, out: Outbox[AgentMessage]
     ) -> AgentActorState:
-        self._taken_over(state, request, out)
+        tell_taken_over(state, request, out)
         move = state.move
         waits = move is not None and move.phase is Phase.DRAIN and not request.caller
         if waits:  # what tools of who leaves want to say is his, else they would wait for themselves
@@ -391,6 +390,7 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
             "move": None if state.move is None else f"{state.move.kind.value}: {state.move.phase.value}",
             "moves_wanted": len(state.wanted) + len(state.suspended),
             "held_speeches": len(state.held),
+            "idle_wanted": [wish.request for wish in state.idle_wanted],
             "open_turns": [turn.turn for turn in state.turns],
             "replied": state.turns_replied,
             "stored": state.turns_stored,

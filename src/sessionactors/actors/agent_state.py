@@ -7,7 +7,7 @@ from enum import Enum
 
 from sessionactors.interfaces.user_code import UserAgent
 from sessionactors.messages.agent import TaskEnded
-from sessionactors.messages.session import SpeakRequested
+from sessionactors.messages.session import IdleWanted, SpeakRequested
 from sessionactors.messages.turn import UserTurnEnded, UserTurnExceeded
 from sessionactors.model.chat import ChatMessage
 from sessionactors.model.options import SessionOptions
@@ -97,6 +97,8 @@ class AgentActorState:
     """Of the newest question to ``floor``."""
     held: tuple[SpeakRequested, ...] = ()
     """What shall be said by whoever takes over."""
+    idle_wanted: tuple[IdleWanted, ...] = ()
+    """Who waits until all is idle; passed on when nobody takes over and no turn is open."""
     turns: tuple[UserTurnEnded, ...] = ()
     """The first one is being handled."""
     claimed: bool = False

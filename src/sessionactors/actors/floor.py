@@ -41,6 +41,7 @@ from sessionactors.messages.history import AppendItems
 from sessionactors.messages.overlap import OverlapJudged
 from sessionactors.messages.session import (
     FloorIdle,
+    IdleWanted,
     OptionsChanged,
     Publish,
     SpeechAudible,
@@ -124,7 +125,7 @@ class Floor(Actor[FloorState, FloorMessage]):
     def receive(self, state: FloorState, message: FloorMessage, out: Outbox[FloorMessage]) -> FloorState:
         """One message."""
         state = keep_gate(self._handle(state, message, out), self._wiring, out)
-        return floor_quiet.give(state, out)
+        return floor_quiet.give(state, self._wiring, out)
 
     def _handle(self, state: FloorState, message: FloorMessage, out: Outbox[FloorMessage]) -> FloorState:
         match message:
@@ -176,7 +177,7 @@ class Floor(Actor[FloorState, FloorMessage]):
                 return self._next(follow_options(replace(state, options=message), out), out)
             case WarmupOver():
                 return self._users.consider(end_warmup(state, out), out)
-            case QuietWanted() | QuietOver() | TurnSettled():
+            case QuietWanted() | QuietOver() | IdleWanted() | TurnSettled():
                 return floor_quiet.follow(state, message)
             case HoldFloor():
                 return self._on_hold(state, out)
@@ -197,7 +198,7 @@ class Floor(Actor[FloorState, FloorMessage]):
         state = self._drop_deferred(self._pausing.forget(state, out), out)
         go_on_warming(state, out)
         state = self._cutting.drained(replace(state, entries={}, current=None, claims=()), out)
-        return keep_gate(state, self._wiring, out)
+        return floor_quiet.give(keep_gate(state, self._wiring, out), self._wiring, out)
 
     # -- queue -------------------------------------------------------------------------------------------------------
 

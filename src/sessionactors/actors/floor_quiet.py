@@ -1,5 +1,7 @@
 """The quiet of a session, and who may use it: one at a time, in the order of asking. Used by ``floor`` only.
 
+Who only wants to know of it (``wait_for_idle``) is told when nobody uses it, and takes nothing.
+
 Quiet is when no speech is heard or waits to be, no user speaks, and no turn of a user is open. A speech that is out of
 hearing while its tools run does not count: a tool may use the quiet that it makes.
 """
@@ -11,15 +13,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias, assert_never
 
 from sessionactors.messages.deferred import Quiet, QuietOver, QuietWanted, TurnSettled
+from sessionactors.messages.session import IdleWanted, Publish
 from sessionactors.messages.turn import Decided
+from sessionactors.model.answers import IdleNote
 from sessionactors.runtime import Outbox
 
 from .floor_state import FloorState, is_user_speaking
+from .wiring import Wiring
 
 if TYPE_CHECKING:
     from .floor import FloorMessage
 
-QuietFact: TypeAlias = QuietWanted | QuietOver | TurnSettled
+QuietFact: TypeAlias = QuietWanted | QuietOver | IdleWanted | TurnSettled
 """What is told about the quiet."""
 
 
@@ -27,7 +32,7 @@ def is_quiet(state: FloorState) -> bool:
     """Whether nobody speaks, and nobody is about to."""
     if state.current is not None or state.held or state.claims or state.deferred or state.answering:
         return False
-    if is_user_speaking(state) or any(user.decided is Decided.OPEN for user in state.users.values()):
+    if is_user_speaking(state) or any(user.decided is not Decided.DROPPED for user in state.users.values()):
         return False
     return all(entry.background for entry in state.entries.values())
 
@@ -37,10 +42,13 @@ def follow(state: FloorState, fact: QuietFact) -> FloorState:
     match fact:
         case QuietWanted():
             return replace(state, quiet_wanted=(*state.quiet_wanted, fact))
+        case IdleWanted():
+            return replace(state, idle_wanted=(*state.idle_wanted, fact))
         case QuietOver(request):
             waiting = tuple(wish for wish in state.quiet_wanted if wish.request != request)
             holder = None if state.quiet_for == request else state.quiet_for
-            return replace(state, quiet_wanted=waiting, quiet_for=holder)
+            idle = tuple(wish for wish in state.idle_wanted if wish.request != request)
+            return replace(state, quiet_wanted=waiting, quiet_for=holder, idle_wanted=idle)
         case TurnSettled(turn):
             return replace(state, answering=state.answering - {turn})
         case _:
@@ -49,13 +57,22 @@ def follow(state: FloorState, fact: QuietFact) -> FloorState:
 
 def summary(state: FloorState) -> Mapping[str, object]:
     """Who has the quiet, and who waits for it."""
-    return {"quiet_for": state.quiet_for, "quiet_wanted": [wish.request for wish in state.quiet_wanted]}
+    return {
+        "quiet_for": state.quiet_for,
+        "quiet_wanted": [wish.request for wish in state.quiet_wanted],
+        "idle_wanted": [wish.request for wish in state.idle_wanted],
+    }
 
 
-def give(state: FloorState, out: Outbox[FloorMessage]) -> FloorState:
-    """Give the quiet to the one who has waited longest, if there is quiet and nobody has it."""
-    if not state.quiet_wanted or state.quiet_for is not None or not is_quiet(state):
+def give(state: FloorState, wiring: Wiring, out: Outbox[FloorMessage]) -> FloorState:
+    """Give the quiet to the one who has waited longest, if there is quiet and nobody has it; else tell of it."""
+    if not (state.quiet_wanted or state.idle_wanted) or not is_quiet(state):
         return state
-    wish, *others = state.quiet_wanted
-    out.tell(wish.reply_to, Quiet(wish.request))
-    return replace(state, quiet_wanted=tuple(others), quiet_for=wish.request)
+    if state.quiet_wanted and state.quiet_for is None:
+        wish, *others = state.quiet_wanted
+        out.tell(wish.reply_to, Quiet(wish.request))
+        state = replace(state, quiet_wanted=tuple(others), quiet_for=wish.request)
+    told = tuple(wish for wish in state.idle_wanted if wish.in_front or state.quiet_for is None)
+    for idle in told:
+        out.tell(wiring.supervisor, Publish(IdleNote(idle.request)))
+    return replace(state, idle_wanted=tuple(wish for wish in state.idle_wanted if wish not in told))

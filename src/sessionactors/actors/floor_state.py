@@ -10,7 +10,7 @@ from sessionactors.interfaces.speech_spec import SpeechSpec
 from sessionactors.messages.deferred import QuietWanted, SpeechEnded
 from sessionactors.messages.floor import DrainFloor, ScheduleSpeech
 from sessionactors.messages.overlap import Judged
-from sessionactors.messages.session import OptionsChanged
+from sessionactors.messages.session import IdleWanted, OptionsChanged
 from sessionactors.messages.turn import Decided, InterruptionWanted
 from sessionactors.model.speech import SPEECH_PRIORITY_NORMAL
 from sessionactors.runtime import (
@@ -167,6 +167,8 @@ class FloorState:
     """Who waits for the quiet, the longest wait first."""
     quiet_for: str | None = None
     """Who has the quiet."""
+    idle_wanted: tuple[IdleWanted, ...] = ()
+    """Who waits to be told of the quiet, and takes nothing."""
     held: bool = False
     """The session is closing: nothing is granted."""
     scheduled: int = 0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sessionactors.messages.ear import ClearTurn, FlushTurn, TurnFlushed
 from sessionactors.messages.turn import CommitUserTurn
-from sessionactors.model.events import UserTurnCommittedNote
+from sessionactors.model.answers import UserTurnCommittedNote
 from sessionactors.runtime import Outbox
 
 from .public_face import PublicFace

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sessionactors.messages.session import SpeakRequested
-from sessionactors.messages.turn import UserTurnEnded
+from sessionactors.messages.turn import TurnTaken, UserTurnEnded
 from sessionactors.model.chat import ChatMessage
 from sessionactors.runtime import NS, Outbox
 
@@ -41,3 +41,11 @@ def said_in(request: SpeakRequested, out: Outbox[AgentMessage]) -> ChatMessage |
     """What the user said, if it is to be answered."""
     said = request.user_input
     return ChatMessage("user", [said], id=out.new_id("item"), created_at=out.wall()) if isinstance(said, str) else said
+
+
+def tell_taken_over(state: AgentActorState, request: SpeakRequested, out: Outbox[AgentMessage]) -> None:
+    """What the hook about a turn that is too long has answered is no part of the turn that is open."""
+    exceeded, said = state.exceeded, request.user_input
+    text = said.text_content if isinstance(said, ChatMessage) else said
+    if exceeded is not None and exceeded.finals and text == exceeded.event.transcript:
+        out.tell(exceeded.reply_to, TurnTaken(exceeded.finals))

@@ -23,6 +23,15 @@ class SpeakRequested:
     """The speech whose tool asks for it; empty if no tool does."""
 
 
+@message()
+class IdleWanted:
+    """``wait_for_idle`` was called. Session to ``agent``, which passes it on to ``floor`` behind what it has begun."""
+
+    request: str
+    in_front: bool = False
+    """Who waits has the quiet to itself (``RunContext.foreground``): that it is taken does not count."""
+
+
 @message(lane=Lane.CONTROL, overflow=Overflow.CONFLATE)
 class CloseSession:
     """End the session. To ``supervisor``."""

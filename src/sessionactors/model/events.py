@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal, TypeAlias
 
+from .answers import IdleNote, UserTurnCommittedNote
 from .chat import AgentHandoff, ChatItem, ChatMessage, FunctionCall, FunctionCallOutput
 from .interruption_events import AgentFalseInterruptionEvent, OverlappingSpeechEvent
 from .metrics import SessionMetrics
@@ -345,15 +346,6 @@ class TextInputNote:
 
 
 @dataclass(frozen=True, slots=True)
-class UserTurnCommittedNote:
-    """A call of ``commit_user_turn()`` is done."""
-
-    request: str
-    transcript: str
-    type: Literal["_user_turn_committed"] = "_user_turn_committed"
-
-
-@dataclass(frozen=True, slots=True)
 class KeytermsNote:
     """The recogniser is told to expect these words."""
 
@@ -394,6 +386,7 @@ SessionNote: TypeAlias = (
     | UserTurnCommittedNote
     | TextInputNote
     | VideoSampledNote
+    | IdleNote
     | KeytermsNote
     | SpeechNote
 )

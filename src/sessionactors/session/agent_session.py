@@ -19,6 +19,7 @@ from .agents_of_session import AgentsOfSession
 from .insight import Insight
 from .io import AgentInput, AgentOutput
 from .running import Running
+from .session_idle import SessionIdle
 from .session_life import SessionLife
 from .session_link import Userdata_T
 from .settings import Settings
@@ -31,6 +32,7 @@ class AgentSession(
     Running[Userdata_T],
     AgentsOfSession[Userdata_T],
     UserTurns[Userdata_T],
+    SessionIdle[Userdata_T],
     Settings[Userdata_T],
     Insight[Userdata_T],
     SessionLife[Userdata_T],

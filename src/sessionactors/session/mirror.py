@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import TYPE_CHECKING, assert_never
 
+from sessionactors.model.answers import IdleNote, UserTurnCommittedNote
 from sessionactors.model.chat import AgentHandoff, ChatItem, ChatMessage, FunctionCall, FunctionCallOutput
 from sessionactors.model.errors import SessionStateError
 from sessionactors.model.events import (
@@ -19,7 +20,6 @@ from sessionactors.model.events import (
     SessionUsageUpdatedEvent,
     UserState,
     UserStateChangedEvent,
-    UserTurnCommittedNote,
 )
 from sessionactors.model.usage import AgentSessionUsage
 
@@ -42,6 +42,8 @@ class Mirror:
     items: list[ChatItem] = field(default_factory=list)
     commits: dict[str, asyncio.Future[str]] = field(default_factory=dict)
     """Calls of ``commit_user_turn()`` that wait, by request."""
+    idles: dict[str, asyncio.Future[None]] = field(default_factory=dict)
+    """Calls of ``wait_for_idle()`` that wait, by request."""
     run: RunResult[object] | None = None
     """What ``session.run`` watches, until it is complete."""
     keyterms: tuple[str, ...] = ()
@@ -118,13 +120,21 @@ class Mirror:
             return in_order
         return list(takewhile(lambda handle: handle.allow_interruptions, in_order))
 
-    def note(self, note: HistoryNote | UserTurnCommittedNote | KeytermsNote, roster: Roster) -> None:
-        """Items were added, or a turn was committed by hand."""
+    def unbegun(self) -> frozenset[str]:
+        """Speeches that were asked for here, and that the actors have not taken up."""
+        return frozenset(name for name, handle in self.handles.items() if not handle._created)
+
+    def note(self, note: HistoryNote | UserTurnCommittedNote | IdleNote | KeytermsNote, roster: Roster) -> None:
+        """Items were added, a turn was committed by hand, or all is idle."""
         match note:
             case HistoryNote(_, items):
                 self.add_items(items, roster)
             case KeytermsNote(keyterms):
                 self.keyterms = keyterms
+            case IdleNote(request):
+                idle = self.idles.pop(request, None)
+                if idle is not None and not idle.done():
+                    idle.set_result(None)
             case UserTurnCommittedNote(request, transcript):
                 waiting = self.commits.pop(request, None)
                 if waiting is not None and not waiting.done():
@@ -153,6 +163,15 @@ class Mirror:
             case _:
                 assert_never(event)
 
+    def begin_close(self) -> None:
+        """The user closes the session: it will not be idle any more."""
+        self.closing = True
+        for idle in self.idles.values():
+            if not idle.done():
+                idle.set_exception(SessionStateError("wait_for_idle(): the session is closing"))
+                idle.exception()  # taken, so that asyncio does not report one that nobody awaits
+        self.idles.clear()
+
     def end_speeches(self) -> None:
         """The session is over: so is every speech."""
         for speech_id in list(self.handles):
@@ -163,6 +182,7 @@ class Mirror:
                 waiting.set_exception(SessionStateError(f"the session closed before {request} was over"))
                 waiting.exception()  # taken, so that asyncio does not report one that nobody awaits
         self.commits.clear()
+        self.begin_close()
         self.current = None
 
     def reset(self) -> None:

@@ -13,6 +13,7 @@ from sessionactors.model.errors import OptionError, SessionStateError
 
 from .filler import Filler, FillerSource
 from .tool_handling import DEFAULTS, AsyncToolOptions, UpdatePromptArgs, rendered
+from .waits import IN_FRONT
 
 if TYPE_CHECKING:
     from .agent_session import AgentSession
@@ -120,7 +121,11 @@ class RunContext(Generic[Userdata_T]):
             SessionStateError: the tool has returned already.
         """
         async with self._live("foreground()").quiet():
-            yield
+            inside = IN_FRONT.set(True)
+            try:
+                yield
+            finally:
+                IN_FRONT.reset(inside)
 
     @asynccontextmanager
     async def with_filler(

@@ -46,6 +46,7 @@ from .mirror import Mirror
 from .realtime_turns import turns_beside
 from .room_options import RoomInputOptions, RoomOptions, RoomOutputOptions, in_one_spelling
 from .run_result import RunResult
+from .session_idle import over
 from .session_link import SessionLink, Userdata_T
 from .start_options import RecordingOptions, component, default_vad, model_given, refuse_recording, refuse_session_host
 from .tool import check_tools
@@ -272,7 +273,7 @@ class SessionLife(SessionLink[Userdata_T]):
         await asyncio.sleep(0)  # callbacks of the close event run before the caller goes on
 
     def _request_close(self, reason: CloseReason, deadline: float) -> None:
-        self._mirror.closing = True
+        self._mirror.begin_close()
         root, lifecycle = self._root, self._lifecycle
         self._close_asked = True
         if root is None or lifecycle is None:
@@ -299,15 +300,11 @@ class SessionLife(SessionLink[Userdata_T]):
             reason: told by the ``close`` event.
             deadline: seconds for the close itself.
         """
-        speeches = [handle._done for handle in self._mirror.open_handles()] if drain else []
+        speeches = self._mirror.open_handles() if drain else []
         if not speeches:
             self._request_close(reason, deadline)
             return
-
-        async def drained() -> None:
-            await asyncio.wait(speeches)
-
-        self._run("shutdown", drained(), lambda: self._request_close(reason, deadline))
+        self._run("shutdown", over(speeches), lambda: self._request_close(reason, deadline))
 
     async def wait_closed(self) -> CloseEvent:
         """Wait until the session has ended, by whomever.

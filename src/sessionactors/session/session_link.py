@@ -25,6 +25,7 @@ from sessionactors.interfaces.vad import VAD
 from sessionactors.messages.floor import InterruptSpeech, SetAllowInterruptions
 from sessionactors.messages.speech import ToolsReviewed
 from sessionactors.messages.tools import ApprovalGiven
+from sessionactors.model.answers import IdleNote, UserTurnCommittedNote
 from sessionactors.model.errors import SessionStateError
 from sessionactors.model.events import (
     AgentInChargeNote,
@@ -51,7 +52,6 @@ from sessionactors.model.events import (
     TaskOverNote,
     TextInputNote,
     UserStateChangedEvent,
-    UserTurnCommittedNote,
     VideoSampledNote,
 )
 from sessionactors.model.options import APIConnectOptions, SessionConnectOptions, TextTransform, TurnDetection
@@ -330,7 +330,7 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
                     self._ready.set_result(None)
             case ContextNote() | AgentInChargeNote() | AgentLeftNote() | TaskOverNote():
                 self._agent = self._roster.note(note, self._mirror) or self._agent
-            case HistoryNote() | UserTurnCommittedNote() | KeytermsNote():
+            case HistoryNote() | UserTurnCommittedNote() | IdleNote() | KeytermsNote():
                 self._mirror.note(note, self._roster)
             case TextInputNote() | VideoSampledNote():
                 take_in(note, cast("AgentSession[object]", self), self._text_callback, self._user_callbacks)

@@ -25,6 +25,7 @@ from .tool_call import ToolCaller
 from .tool_handling import ReplyPromptArgs, rendered
 from .tool_table import ToolTable
 from .user_nodes import with_nodes
+from .waits import keeping_busy
 
 if TYPE_CHECKING:
     from sessionactors.runtime.threads import Threads
@@ -127,7 +128,7 @@ class SessionUserAgent(UserAgent):
 
     async def on_exit(self) -> None:
         """The agent's hook."""
-        with calling(self._session, self._key, "on_exit"):
+        with calling(self._session, self._key, "on_exit"), keeping_busy("on_exit()"):
             await self._agent.on_exit()
 
     async def on_user_turn_exceeded(self, event: UserTurnExceededEvent) -> None:
@@ -139,7 +140,8 @@ class SessionUserAgent(UserAgent):
         before = list(chat_ctx.items)
         draft = EditableMessage(message)
         try:
-            await self._agent.on_user_turn_completed(chat_ctx, draft)
+            with keeping_busy("on_user_turn_completed()"):
+                await self._agent.on_user_turn_completed(chat_ctx, draft)
         except StopResponse:
             return TurnVerdict(reply=False, message=message)
         edited = chat_ctx.items != before
@@ -147,5 +149,6 @@ class SessionUserAgent(UserAgent):
 
     async def run_tool(self, call: FunctionCall, link: ToolLink) -> ToolResult:
         """Run one tool call."""
-        with calling(self._session, self._key, f"tool {call.name!r}", link.speech_id):
+        what = f"tool {call.name!r}"
+        with calling(self._session, self._key, what, link.speech_id), keeping_busy(what):
             return await self._caller.run(call, link)

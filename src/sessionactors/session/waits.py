@@ -49,6 +49,34 @@ class WaitEdge:
         return f"{who} waits for {self.waits_for}"
 
 
+@dataclass(slots=True)
+class KeepsBusy:
+    """User code that the session is not idle without the end of."""
+
+    what: str
+    over: bool = False
+
+
+KEEPS_BUSY: Final[ContextVar[KeepsBusy | None]] = ContextVar("sessionactors_keeps_busy", default=None)
+"""Set in such code, and in the tasks that it starts."""
+
+
+IN_FRONT: Final[ContextVar[bool]] = ContextVar("sessionactors_in_front", default=False)
+"""Set inside of ``RunContext.foreground()``: the quiet is held by who asks."""
+
+
+@contextmanager
+def keeping_busy(what: str) -> Iterator[None]:
+    """While the body runs, the session cannot become idle."""
+    code = KeepsBusy(what)
+    inside = KEEPS_BUSY.set(code)
+    try:
+        yield
+    finally:
+        KEEPS_BUSY.reset(inside)
+        code.over = True
+
+
 class Waits:
     """The waits of one session's user code, on the user's loop."""
 
@@ -77,6 +105,8 @@ class Waits:
             SessionStateError: the wait would never end, since the target waits for the waiter.
         """
         tool = CURRENT_TOOL.get()
+        if target == IDLE:
+            self._refuse_busy(tool)
         if tool is None or tool.call_id in self._let_go:
             edge = WaitEdge("user code", "", target)
         else:
@@ -87,6 +117,19 @@ class Waits:
             yield
         finally:
             self._edges.remove(edge)
+
+    def _refuse_busy(self, tool: RunningTool | None) -> None:
+        code = KEEPS_BUSY.get()
+        if code is None or code.over or (tool is not None and tool.call_id in self._let_go):
+            return
+        if tool is None:
+            what, instead = "which is over", "wait for the handles of what it says"
+        else:
+            what = f"as {tool.speech_id} is, which runs it and is over"
+            instead = "wait for what was said before it with RunContext.wait_for_playout(), or go on after update()"
+        raise SessionStateError(
+            f"{code.what} waits until the session is idle, {what} only when it has returned: {instead}"
+        )
 
     def _refuse_circle(self, tool: RunningTool, target: str) -> None:
         if target == tool.speech_id:
