@@ -135,16 +135,18 @@ class StopsTheFirst(Agent):
             raise StopResponse
 
 
-def test_a_turn_that_waits_behind_one_that_is_not_answered_is_waited_for() -> None:
+@pytest.mark.parametrize("since", [0.4, 0.8])
+def test_a_turn_that_waits_behind_one_that_is_not_answered_is_waited_for(since: float) -> None:
     took: list[float] = []
-    scenario = Scenario(StopsTheFirst(), audio=False)
+    scenario = Scenario(StopsTheFirst())
+    scenario.call(0.2, lambda session: session.say("A word of mine."))
     scenario.user_types("Hm.", at=0.5)
     scenario.user_types("How are you?", at=0.7)
     scenario.llm_replies("Fine.")
-    scenario.call(0.8, lambda session: idle_at(session, took))
+    scenario.call(since, lambda session: idle_at(session, took))
     run = played(scenario)
-    assert run.said() == ["Fine."]
-    assert took == [near(run.agent_became("listening")[-1] - 0.8)]
+    assert run.said()[-1] == "Fine."
+    assert took == [near(run.agent_became("listening")[-1] - since)]
 
 
 class Greets(Agent):
