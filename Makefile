@@ -1,7 +1,8 @@
 # Set-up, tests and checks. Needs make and Python 3.11 to 3.13; everything else comes from the lock files.
 #
 #   make demo      a spoken conversation, offline; writes demo-out/
-#   make test      the suite with branch coverage
+#   make test      the suite
+#   make coverage  branch coverage of kernel, actors and drop-ins, with its gate
 #   make check     lint, format, types, levels, promises, docs
 #   make peer      the same programs on livekit-agents and on ours
 #   make mutants   removes each guard and shows that its test fails
@@ -70,10 +71,18 @@ demo: $(DEMO) ## a spoken conversation, offline; writes demo-out/ (OUT=)
 WORKERS ?= 2
 
 .PHONY: test
-test: $(DEV) ## the suite with branch coverage; ARGS="-k name -x" narrows it
+test: $(DEV) ## the suite; ARGS="-k name -x" narrows it
+	$(BIN)/pytest --numprocesses=$(WORKERS) $(ARGS)
+
+# Tracing makes a test three times as slow, so what is only a repetition (other seeds, other loops) is left out.
+TRACED ?= tests/actors tests/drop_ins tests/runtime tests/session
+REPEATED ?= any_order or always or whenever or seed or uvloop
+
+.PHONY: coverage
+coverage: $(DEV) ## branch coverage of kernel, actors and drop-ins, with its gate
 	$(BIN)/coverage erase
-	$(BIN)/pytest --numprocesses=$(WORKERS) --cov --cov-report= $(ARGS)
-	$(if $(ARGS),,$(BIN)/python tests/coverage_gate.py)
+	$(BIN)/pytest --numprocesses=$(WORKERS) --cov --cov-report= $(TRACED) -k "not ($(REPEATED))" -p no:randomly
+	$(BIN)/python tests/coverage_gate.py
 
 PEER_VENV ?= .venv-peer
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Final, TypeAlias
 
 from sessionactors.interfaces.llm import LLM
+from sessionactors.interfaces.realtime import RealtimeModel
 from sessionactors.interfaces.stt import STT
 from sessionactors.interfaces.tts import TTS
 from sessionactors.interfaces.vad import VAD
@@ -21,6 +22,7 @@ from sessionactors.session.stt_context import STTContextOptions
 from sessionactors.session.tool import AnyTool
 from sessionactors.session.tool_handling import ToolHandlingOptions
 from sessionactors.session.turn_handling import PreemptiveGenerationOptions, TurnHandlingOptions
+from sessionactors.session.video_sampler import AnyVideoSampler
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +39,8 @@ class SessionSpec:
     """What talks to the user; a new one for each spec."""
     stt: STT | None = None
     """Speech to text."""
-    llm: LLM | None = None
-    """The model."""
+    llm: LLM | RealtimeModel | None = None
+    """The model: of text, or of speech to speech."""
     tts: TTS | None = None
     """The voice."""
     vad: VAD | None = None
@@ -69,6 +71,8 @@ class SessionSpec:
     """Tools and tool sets that every agent of the session has; sets belong to one session."""
     tool_handling: ToolHandlingOptions | None = None
     """Words for what a model is told of tools."""
+    video_sampler: NotGivenOr[AnyVideoSampler | None] = NOT_GIVEN
+    """Which frames a realtime model is shown."""
     conn_options: SessionConnectOptions | APIConnectOptions | None = None
     """Retries and timeouts of the providers."""
     actors: tuple[AnyDropIn, ...] = ()
