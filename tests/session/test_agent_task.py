@@ -107,8 +107,7 @@ def test_the_agent_listens_while_a_task_waits_for_the_user() -> None:
     run = played(booked())
     assert run.agent_states == [
         *("initializing", "listening"),
-        *("thinking", "listening"),  # the booking waits for the task
-        *("speaking", "listening"),  # the question of the task
+        *("thinking", "speaking", "listening"),  # the booking waits for the task, which asks its question
         *("thinking", "listening"),  # the name was taken; then the tool goes on with it
         *("thinking", "speaking", "listening"),
     ]

@@ -64,7 +64,7 @@ from . import floor_quiet
 from .floor_begin import Beginning, SpeculationFact, prepared_summary
 from .floor_cut import Cutting
 from .floor_gate import begin_warmup, end_warmup, follow_options, go_on_warming, keep_gate
-from .floor_holds import hold
+from .floor_holds import hold, tell_held
 from .floor_news import announce, report_end, say_scheduled, tell_end
 from .floor_pause import Pausing, await_first_sound, pause_summary
 from .floor_quiet import QuietFact
@@ -298,14 +298,14 @@ class Floor(Actor[FloorState, FloorMessage]):
         if speech not in state.entries:
             return state
         out.discharge(speech)
-        working = not state.entries[speech].holds
-        out.tell(self._wiring.supervisor, SpeechQuiet(speech, out.now, working=working))
+        out.tell(self._wiring.supervisor, SpeechQuiet(speech, out.now, working=True))
         state = with_changes(state, speech, background=True, audible=False, granted=False, wants=False)
         return self._vacate(state, speech, out)
 
     def _on_finished(self, state: FloorState, end: SpeechFinished, out: Outbox[FloorMessage]) -> FloorState:
         if end.speech not in state.entries:
             return self._beginning.ended(state, end.speech, out)
+        tell_held(state, self._wiring, out)
         report_end(end.speech, end.interrupted, end.error, self._wiring, out)
         tell_end(state.entries[end.speech], end.interrupted, end.items, out)
         return self._remove(state, end.speech, out)
@@ -319,6 +319,7 @@ class Floor(Actor[FloorState, FloorMessage]):
             return self._beginning.ended(state, speech, out)
         if not entry.interrupted:
             self._cutting.silence(entry, out.now, out)
+        tell_held(state, self._wiring, out)
         report_end(speech, True, error, self._wiring, out)
         tell_end(entry, True, 0, out)
         return self._remove(state, speech, out)
