@@ -200,11 +200,14 @@ class LLMActor(Actor[LLMState, LLMMessage]):
         if request.order.scope.closed:
             return self._superseded(state, request, out)
         self._watch(request, out)
-        calls, call_ids = named_for_session(message.chunk.tool_calls, message.request, state.call_ids)
-        if len(calls) < len(message.chunk.tool_calls):
-            out.log("tool_calls_sent_twice", level="warning", request=message.request)
-        request = self._release(request, replace(message.chunk, tool_calls=calls), out)
-        return _with(replace(state, call_ids=call_ids), request)
+        chunk = message.chunk
+        if chunk.tool_calls:
+            calls, call_ids = named_for_session(chunk.tool_calls, message.request, state.call_ids)
+            if len(calls) < len(chunk.tool_calls):
+                out.log("tool_calls_sent_twice", level="warning", request=message.request)
+            chunk, state = replace(chunk, tool_calls=calls), replace(state, call_ids=call_ids)
+        request = self._release(request, chunk, out)
+        return _with(state, request)
 
     def _release(self, request: Request, chunk: ChatChunk, out: Outbox[LLMMessage]) -> Request:
         order = request.order
