@@ -65,6 +65,19 @@ def _shown(item: Any) -> str:
     return str(item.type)
 
 
+def asked(items: Any, tools: list[str]) -> str:
+    """A request in one line."""
+    parts = []
+    for item in items:
+        if item.type == "message":
+            parts.append(f"{item.role}: {item.text_content}")
+        elif item.type == "function_call":
+            parts.append(f"call {item.name}")
+        elif item.type == "function_call_output":
+            parts.append(f"output {item.output}")
+    return " | ".join([*parts, f"tools {', '.join(sorted(tools))}"])
+
+
 async def converse(program: dict[str, Any], llm: Any) -> dict[str, list[str]]:
     """Let the user of the program type its lines, each when all is quiet.
 

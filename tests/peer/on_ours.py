@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,9 @@ from sessionactors import LLM, ChatChunk, ChatContext, FunctionToolCall, LLMStre
 class ScriptedLLM(LLM):
     """Answers the n-th request with the n-th line of the script."""
 
-    def __init__(self, script: list[Any]) -> None:
+    def __init__(self, script: list[Any], in_one_line: Callable[[Any, list[str]], str]) -> None:
         self.script = script
+        self.in_one_line = in_one_line
         self.asked: list[str] = []
 
     def chat(self, *, chat_ctx: ChatContext, tools: Sequence[Any] = (), tool_choice: Any = "auto") -> LLMStream:
@@ -28,7 +29,7 @@ class ScriptedLLM(LLM):
 
     async def _answer(self, chat_ctx: ChatContext, tools: Sequence[Any]) -> AsyncGenerator[ChatChunk, None]:
         number = len(self.asked)
-        self.asked.append(asked(chat_ctx.items, [tool.name for tool in tools]))
+        self.asked.append(self.in_one_line(chat_ctx.items, [tool.name for tool in tools]))
         line = self.script[number]
         for index, part in enumerate(line if isinstance(line, list) else [line]):
             await asyncio.sleep(0.01)
@@ -38,19 +39,6 @@ class ScriptedLLM(LLM):
                 name, arguments = part
                 call = FunctionToolCall(f"call_{number}_{index}", name, json.dumps(arguments))
                 yield ChatChunk(tool_calls=(call,), request_id=f"request-{number}")
-
-
-def asked(items: Any, tools: list[str]) -> str:
-    """A request in one line."""
-    parts = []
-    for item in items:
-        if item.type == "message":
-            parts.append(f"{item.role}: {item.text_content}")
-        elif item.type == "function_call":
-            parts.append(f"call {item.name}")
-        elif item.type == "function_call_output":
-            parts.append(f"output {item.output}")
-    return " | ".join([*parts, f"tools {', '.join(sorted(tools))}"])
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -64,7 +52,8 @@ async def main(directory: Path, name: str) -> dict[str, list[str]]:
     """What was seen."""
     program = load(directory / "programs" / f"{name}.py")
     conversation = load(directory / "conversation.py")
-    result: dict[str, list[str]] = await conversation["converse"](program, ScriptedLLM(program["MODEL"]))
+    model = ScriptedLLM(program["MODEL"], conversation["asked"])
+    result: dict[str, list[str]] = await conversation["converse"](program, model)
     return result
 
 

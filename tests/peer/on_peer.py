@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,10 @@ from livekit.agents import APIConnectOptions, llm  # type: ignore[import-not-fou
 class ScriptedLLM(llm.LLM):  # type: ignore[misc,unused-ignore]
     """Answers the n-th request with the n-th line of the script."""
 
-    def __init__(self, script: list[Any]) -> None:
+    def __init__(self, script: list[Any], in_one_line: Callable[[Any, list[str]], str]) -> None:
         super().__init__()
         self.script = script
+        self.in_one_line = in_one_line
         self.asked: list[str] = []
 
     def chat(self, *, chat_ctx: Any, tools: Any = None, conn_options: Any = None, **more: Any) -> Any:
@@ -31,7 +33,7 @@ class _Stream(llm.LLMStream):  # type: ignore[misc,unused-ignore]
     async def _run(self) -> None:
         model = self._llm
         number = len(model.asked)
-        model.asked.append(asked(self._chat_ctx.items, [tool_name(tool) for tool in self._tools]))
+        model.asked.append(model.in_one_line(self._chat_ctx.items, [tool_name(tool) for tool in self._tools]))
         line = model.script[number]
         for index, part in enumerate(line if isinstance(line, list) else [line]):
             await asyncio.sleep(0.01)
@@ -50,19 +52,6 @@ def tool_name(tool: Any) -> str:
     return str(tool.info.name if hasattr(tool, "info") else tool.id)
 
 
-def asked(items: Any, tools: list[str]) -> str:
-    """A request in one line."""
-    parts = []
-    for item in items:
-        if item.type == "message":
-            parts.append(f"{item.role}: {item.text_content}")
-        elif item.type == "function_call":
-            parts.append(f"call {item.name}")
-        elif item.type == "function_call_output":
-            parts.append(f"output {item.output}")
-    return " | ".join([*parts, f"tools {', '.join(sorted(tools))}"])
-
-
 def load(path: Path) -> dict[str, Any]:
     """The globals of a program whose import lines name this side."""
     source = path.read_text().replace("from sessionactors import", "from livekit.agents import")
@@ -75,7 +64,8 @@ async def main(directory: Path, name: str) -> dict[str, list[str]]:
     """What was seen."""
     program = load(directory / "programs" / f"{name}.py")
     conversation = load(directory / "conversation.py")
-    result: dict[str, list[str]] = await conversation["converse"](program, ScriptedLLM(program["MODEL"]))
+    model = ScriptedLLM(program["MODEL"], conversation["asked"])
+    result: dict[str, list[str]] = await conversation["converse"](program, model)
     return result
 
 
