@@ -21,6 +21,7 @@ from sessionactors.model.video import VideoFrame
 log = structlog.get_logger("sessionactors.session")
 
 FrameT = TypeVar("FrameT", AudioFrame, VideoFrame)
+NextT = TypeVar("NextT", bound="_Endpoint")
 
 
 class _Endpoint:
@@ -39,6 +40,29 @@ class _Endpoint:
 
     def on_detached(self) -> None:
         """The session has ceased to use it. Override for what has to be closed."""
+
+
+class _Output(_Endpoint, Generic[NextT]):
+    """What may pass on to another output of its kind, which is attached and detached with it."""
+
+    def __init__(self, label: str, next_in_chain: NextT | None) -> None:
+        super().__init__(label)
+        self._next = next_in_chain
+
+    @property
+    def next_in_chain(self) -> NextT | None:
+        """The output to which this one passes on."""
+        return self._next
+
+    def on_attached(self) -> None:
+        """What it passes on to is attached with it."""
+        if self._next is not None:
+            self._next.on_attached()
+
+    def on_detached(self) -> None:
+        """What it passes on to is detached with it."""
+        if self._next is not None:
+            self._next.on_detached()
 
 
 class _Input(_Endpoint, Generic[FrameT]):
@@ -122,7 +146,7 @@ OnStarted: TypeAlias = Callable[[PlaybackStartedEvent], None]
 OnFinished: TypeAlias = Callable[[PlaybackFinishedEvent], None]
 
 
-class AudioOutput(_Endpoint, ABC):
+class AudioOutput(_Output["AudioOutput"], ABC):
     """Where the agent's voice goes: a player of segments.
 
     The first frame after a :meth:`flush` opens a segment. When it begins to be heard, call
@@ -144,9 +168,8 @@ class AudioOutput(_Endpoint, ABC):
         next_in_chain: AudioOutput | None = None,
         sample_rate: int | None = None,
     ) -> None:
-        super().__init__(label)
+        super().__init__(label, next_in_chain)
         self._capabilities = capabilities
-        self._next = next_in_chain
         self._sample_rate = sample_rate
         self._on_started: list[OnStarted] = []
         self._on_finished: list[OnFinished] = []
@@ -164,11 +187,6 @@ class AudioOutput(_Endpoint, ABC):
                     synchronized_transcript=event.synchronized_transcript,
                 ),
             )
-
-    @property
-    def next_in_chain(self) -> AudioOutput | None:
-        """The output to which this one passes on."""
-        return self._next
 
     @property
     def sample_rate(self) -> int | None:
@@ -258,18 +276,8 @@ class AudioOutput(_Endpoint, ABC):
         if callback in listeners:
             listeners.remove(callback)
 
-    def on_attached(self) -> None:
-        """What it passes on to is attached with it."""
-        if self._next is not None:
-            self._next.on_attached()
 
-    def on_detached(self) -> None:
-        """What it passes on to is detached with it."""
-        if self._next is not None:
-            self._next.on_detached()
-
-
-class TextOutput(_Endpoint, ABC):
+class TextOutput(_Output["TextOutput"], ABC):
     """Where the agent's words are shown, as they are spoken.
 
     Args:
@@ -278,13 +286,7 @@ class TextOutput(_Endpoint, ABC):
     """
 
     def __init__(self, *, label: str, next_in_chain: TextOutput | None = None) -> None:
-        super().__init__(label)
-        self._next = next_in_chain
-
-    @property
-    def next_in_chain(self) -> TextOutput | None:
-        """The output to which this one passes on."""
-        return self._next
+        super().__init__(label, next_in_chain)
 
     @abstractmethod
     async def capture_text(self, text: str) -> None:
@@ -294,18 +296,8 @@ class TextOutput(_Endpoint, ABC):
     def flush(self) -> None:
         """That was all of a segment."""
 
-    def on_attached(self) -> None:
-        """What it passes on to is attached with it."""
-        if self._next is not None:
-            self._next.on_attached()
 
-    def on_detached(self) -> None:
-        """What it passes on to is detached with it."""
-        if self._next is not None:
-            self._next.on_detached()
-
-
-class VideoOutput(_Endpoint, ABC):
+class VideoOutput(_Output["VideoOutput"], ABC):
     """Where the agent's video goes. The session makes none itself: what draws it (an avatar) uses it.
 
     Args:
@@ -314,13 +306,7 @@ class VideoOutput(_Endpoint, ABC):
     """
 
     def __init__(self, *, label: str, next_in_chain: VideoOutput | None = None) -> None:
-        super().__init__(label)
-        self._next = next_in_chain
-
-    @property
-    def next_in_chain(self) -> VideoOutput | None:
-        """The output to which this one passes on."""
-        return self._next
+        super().__init__(label, next_in_chain)
 
     @abstractmethod
     async def capture_frame(self, frame: VideoFrame) -> None:
