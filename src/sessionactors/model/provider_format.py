@@ -28,6 +28,9 @@ _Picture: TypeAlias = Callable[[ImageContent], dict[str, object]]
 
 FORMATS = ("openai", "openai.responses")
 
+SENT_BACK = ("google", "livekit", "xai")
+"""Keys of ``extra`` that endpoints of chat completions want back, such as signatures of thoughts."""
+
 
 def to_provider_format(items: Iterable[ChatItem], format: str) -> list[dict[str, object]]:
     """The messages for these items, in order.
@@ -72,7 +75,7 @@ def openai_messages(items: Iterable[ChatItem], *, developer_role: bool = True) -
                 content = _content(item, text="text", picture=_chat_picture)
                 if content:
                     role = "system" if item.role == "developer" and not developer_role else item.role
-                    messages.append({"role": role, "content": content})
+                    messages.append({"role": role, "content": content, **_sent_back(item.extra)})
             case AgentHandoff() | AgentConfigUpdate():
                 pass
             case _:
@@ -82,7 +85,10 @@ def openai_messages(items: Iterable[ChatItem], *, developer_role: bool = True) -
 
 
 def openai_responses_input(items: Iterable[ChatItem]) -> list[dict[str, object]]:
-    """The input items of a request to the Responses API."""
+    """The input items of a request to the Responses API.
+
+    The phase of an assistant's message, which some models give (``extra={"openai": {"phase": ...}}``), goes back too.
+    """
     items = tuple(items)
     outputs = {item.call_id: item for item in items if isinstance(item, FunctionCallOutput)}
     entries: list[dict[str, object]] = []
@@ -102,7 +108,7 @@ def openai_responses_input(items: Iterable[ChatItem]) -> list[dict[str, object]]
             case ChatMessage():
                 content = _content(item, text="input_text", picture=_responses_picture)
                 if content:
-                    entries.append({"role": item.role, "content": content})
+                    entries.append({"role": item.role, "content": content, **_phase(item)})
             case FunctionCallOutput() | AgentHandoff() | AgentConfigUpdate():
                 pass  # an output stands behind its call; the rest is not for the model
             case _:
@@ -111,8 +117,8 @@ def openai_responses_input(items: Iterable[ChatItem]) -> list[dict[str, object]]
 
 
 def _content(item: ChatMessage, *, text: str, picture: _Picture) -> str | list[dict[str, object]]:
-    """Text alone is one string; with pictures it is a list of parts, in order."""
-    if not any(isinstance(part, ImageContent) for part in item.content):
+    """Text alone is one string; with pictures it is a list of parts, in order. Only users can show pictures."""
+    if item.role != "user" or not any(isinstance(part, ImageContent) for part in item.content):
         return "\n".join(said for part in item.content if (said := _text(part)))
     parts: list[dict[str, object]] = []
     for part in item.content:
@@ -142,13 +148,32 @@ def _responses_picture(part: ImageContent) -> dict[str, object]:
     return {"type": "input_image", "image_url": part.image, "detail": part.inference_detail}
 
 
+def _phase(item: ChatMessage) -> dict[str, object]:
+    """Which part of an answer it was, if its model said so."""
+    of_provider = item.extra.get("openai")
+    if item.role != "assistant" or not isinstance(of_provider, Mapping) or of_provider.get("phase") is None:
+        return {}
+    return {"phase": of_provider["phase"]}
+
+
+def _sent_back(extra: Mapping[str, object]) -> dict[str, object]:
+    """What its endpoint wants back with it."""
+    kept = {key: extra[key] for key in SENT_BACK if extra.get(key)}
+    return {"extra_content": kept} if kept else {}
+
+
 def _add_calls(
     messages: list[dict[str, object]], calls: Sequence[FunctionCall], outputs: Mapping[str, FunctionCallOutput]
 ) -> None:
     if not calls:
         return
     made = [
-        {"id": call.call_id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+        {
+            "id": call.call_id,
+            "type": "function",
+            "function": {"name": call.name, "arguments": call.arguments},
+            **_sent_back(call.extra),
+        }
         for call in calls
     ]
     last = messages[-1] if messages else None
