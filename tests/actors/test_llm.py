@@ -104,6 +104,17 @@ def test_metrics_name_the_speech_and_the_providers_request() -> None:
     with_model(["Hello."], body)
 
 
+def test_metrics_name_every_kind_of_token() -> None:
+    async def body(stage: Stage, model: ScriptedLLM) -> None:
+        stage.tell(ask(stage, stage.scope()))
+        await asyncio.sleep(1)
+        (metrics,) = stage.metrics()
+        assert (metrics.completion_tokens, metrics.prompt_tokens, metrics.prompt_cached_tokens) == (9, 20, 5)
+        assert (metrics.cache_creation_tokens, metrics.reasoning_tokens) == (4, 6)
+
+    with_model([ScriptedReply("Hello.", usage=CompletionUsage(9, 20, 5, 4, 6))], body)
+
+
 def test_calls_are_passed_on_complete() -> None:
     async def body(stage: Stage, model: ScriptedLLM) -> None:
         stage.tell(ask(stage, stage.scope()))
@@ -145,6 +156,29 @@ def test_an_attempt_that_fails_before_its_first_delta_is_asked_again() -> None:
         ],
         body,
     )
+
+
+def test_a_provider_that_asks_to_wait_is_given_the_time() -> None:
+    async def body(stage: Stage, model: ScriptedLLM) -> None:
+        stage.tell(ask(stage, stage.scope()))
+        await asyncio.sleep(10)
+        (done,) = ends(stage)
+        assert done.ttft == pytest.approx(0.1 + 3.0 + 0.1, abs=0.01)
+
+    slow_down = APIStatusError("slow down", status_code=429, retry_after=3.0)
+    with_model([ScriptedReply(error=slow_down), "At last."], body)
+
+
+def test_a_wait_longer_than_the_deadline_of_an_answer_is_no_answer() -> None:
+    async def body(stage: Stage, model: ScriptedLLM) -> None:
+        stage.tell(ask(stage, stage.scope()))
+        await asyncio.sleep(30)
+        (failed,) = ends(stage)
+        assert failed.error is slow_down
+        assert len(model.requests) == 1
+
+    slow_down = APIStatusError("slow down", status_code=429, retry_after=5.1)
+    with_model([ScriptedReply(error=slow_down), "Too late."], body)
 
 
 def test_nothing_is_asked_again_after_the_first_delta() -> None:

@@ -93,10 +93,12 @@ def test_a_recogniser_that_tells_speakers_apart_names_them() -> None:
 
 
 def test_what_a_recogniser_bills_takes_the_place_of_what_was_measured() -> None:
-    usage = SpeechEvent(SpeechEventType.RECOGNITION_USAGE, usage=RecognitionUsage(12.5))
+    usage = SpeechEvent(SpeechEventType.RECOGNITION_USAGE, usage=RecognitionUsage(12.5, 40, 3), request_id="item-1")
     bench = Bench(ScriptedVAD([(0.5, 2.5)]), Reporting((2.6, usage), (2.7, SpeechEvent(FINAL, "hello")))).call(5.0)
     metrics = [event.metrics for event in bench.events(MetricsCollectedEvent)]
-    assert [each.audio_duration for each in metrics if isinstance(each, STTMetrics)] == [12.5]
+    (billed,) = [each for each in metrics if isinstance(each, STTMetrics)]
+    assert (billed.audio_duration, billed.input_tokens, billed.output_tokens) == (12.5, 40, 3)
+    assert billed.request_id == "item-1"
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 
 from sessionactors import (
+    ActorSystem,
     Agent,
     AgentHandoff,
     AgentSession,
@@ -19,6 +21,7 @@ from sessionactors import (
     SessionStateError,
     function_tool,
 )
+from sessionactors.interfaces.home import Home
 from sessionactors.testing import Run, Scenario, ScriptedLLM, ScriptedReply, ScriptedSTT, ScriptedVAD, explore
 
 from tests.session.talks import Session, near, played, typed
@@ -530,16 +533,39 @@ def test_an_agent_without_a_model_listens_and_keeps_what_is_said() -> None:
 
 
 class Warm(ScriptedLLM):
-    warmed = 0
+    def __init__(self) -> None:
+        super().__init__([])
+        self.warmed_on: list[asyncio.AbstractEventLoop] = []
 
     def prewarm(self) -> None:
-        self.warmed += 1
+        self.warmed_on.append(asyncio.get_running_loop())
 
 
-def test_the_model_gets_ready_when_the_session_is_made() -> None:
-    llm = Warm([])
-    _ = AgentSession[object](llm=llm)
-    assert llm.warmed == 1
+@pytest.mark.parametrize("home", list(Home))
+async def test_models_get_ready_at_home_when_their_agent_takes_over(home: Home) -> None:
+    first, second = Warm(), Warm()
+    first.home = second.home = home
+    system = ActorSystem("own")
+    session = AgentSession[object](llm=first, system=system)
+    await session.start(Agent(instructions=""))
+    session.update_agent(Agent(instructions="", llm=second))
+    await session.wait_for_idle()
+    at_home = asyncio.get_running_loop() if home is Home.USER else system.loop
+    assert (first.warmed_on, second.warmed_on) == ([at_home], [at_home])
+    await session.aclose()
+    await system.aclose()
+
+
+class Unready(Warm):
+    def prewarm(self) -> None:
+        raise ValueError("no")
+
+
+async def test_a_model_that_cannot_get_ready_is_asked_all_the_same() -> None:
+    with capture_logs() as lines:
+        async with AgentSession[object](llm=Unready()) as session:
+            await session.start(Agent(instructions=""))
+    assert [line["error"] for line in lines if line["event"] == "prewarm_failed"] == ["ValueError('no')"]
 
 
 # -- P12 -------------------------------------------------------------------------------------------------------------

@@ -299,6 +299,8 @@ class LLMActor(Actor[LLMState, LLMMessage]):
             completion_tokens=usage.completion_tokens,
             prompt_tokens=usage.prompt_tokens,
             prompt_cached_tokens=usage.prompt_cached_tokens,
+            cache_creation_tokens=usage.cache_creation_tokens,
+            reasoning_tokens=usage.reasoning_tokens,
             cancelled=cancelled,
             timestamp=out.wall(),
             metadata=metadata_of(self._model_of(request.order)),

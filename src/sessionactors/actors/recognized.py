@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
-from sessionactors.interfaces.stt import STT, SpeechEvent, SpeechEventType
+from sessionactors.interfaces.stt import STT, RecognitionUsage, SpeechEvent, SpeechEventType
 from sessionactors.messages.ear import (
     AudioSettled,
     FinalTranscript,
@@ -117,7 +117,7 @@ class Recognized:
         out.tell(self._refs.turn, final)
         self._publish(event, text, out)
         if not state.reports_usage:
-            self._publish_metrics(state.since_final, out)
+            self._publish_metrics(RecognitionUsage(state.since_final), out, event.request_id)
         if state.failures:
             out.tell(supervisor, Recovered("stt"))
         state = self._settle(state, state.progress.final(text), out)
@@ -135,11 +135,19 @@ class Recognized:
 
     def _on_usage(self, state: STTState, event: SpeechEvent, out: Outbox[STTMessage]) -> STTState:
         if event.usage is not None:
-            self._publish_metrics(event.usage.audio_duration, out)
+            self._publish_metrics(event.usage, out, event.request_id)
         return replace(state, reports_usage=True)
 
-    def _publish_metrics(self, audio_duration: float, out: Outbox[STTMessage]) -> None:
-        metrics = STTMetrics(self._stt.label, audio_duration, timestamp=out.wall(), metadata=metadata_of(self._stt))
+    def _publish_metrics(self, usage: RecognitionUsage, out: Outbox[STTMessage], request_id: str = "") -> None:
+        metrics = STTMetrics(
+            self._stt.label,
+            usage.audio_duration,
+            request_id,
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            timestamp=out.wall(),
+            metadata=metadata_of(self._stt),
+        )
         out.tell(self._refs.wiring.supervisor, Publish(MetricsCollectedEvent(metrics, out.wall())))
 
     def _publish(self, event: SpeechEvent, text: str, out: Outbox[STTMessage]) -> None:

@@ -6,7 +6,7 @@ ones.
 
 from __future__ import annotations
 
-from sessionactors.model.errors import APIError
+from sessionactors.model.errors import APIError, APIStatusError
 from sessionactors.model.options import APIConnectOptions
 
 
@@ -17,11 +17,16 @@ def retry_delay(error: BaseException, failures: int, options: APIConnectOptions)
         error: what ended the last attempt. Only a retryable :class:`APIError` is asked again: an unexpected exception
             is a fault in code, which a second run does not heal.
         failures: how many attempts have failed, this one included, >= 1.
-        options: the budget.
+        options: the budget. A provider that asks to wait is given that time, unless it is longer than its ``timeout``:
+            nobody on a call waits so long, so that counts as no answer.
     """
     if not isinstance(error, APIError) or not error.retryable or failures > options.max_retry:
         return None
-    return options.delay_before(failures)
+    delay = options.delay_before(failures)
+    wanted = error.retry_after if isinstance(error, APIStatusError) else None
+    if wanted is None:
+        return delay
+    return None if wanted > options.timeout else max(delay, wanted)
 
 
 def reportable(error: BaseException, of: str) -> Exception:

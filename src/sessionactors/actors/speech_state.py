@@ -123,7 +123,8 @@ class SpeechState:
 
 def record_of(call: FunctionToolCall, item_id: str, at: float) -> CallRecord:
     """What the model asked for, as it will be kept: with arguments that any provider can read again."""
-    return CallRecord(FunctionCall(call.call_id, call.name, canonical_arguments(call.arguments), item_id, at))
+    arguments = canonical_arguments(call.arguments)
+    return CallRecord(FunctionCall(call.call_id, call.name, arguments, item_id, at, call.extra))
 
 
 def starts(record: CallRecord, state: SpeechState, agent: UserAgent) -> bool:

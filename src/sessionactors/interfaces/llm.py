@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import ClassVar, Self
 
@@ -23,6 +23,8 @@ class FunctionToolCall:
     name: str
     arguments: str
     """JSON object as text."""
+    extra: Mapping[str, object] = field(default_factory=dict, hash=False)
+    """What the model's provider wants back with the call: kept in :attr:`.FunctionCall.extra`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,10 @@ class CompletionUsage:
     completion_tokens: int
     prompt_tokens: int
     prompt_cached_tokens: int = 0
+    cache_creation_tokens: int = 0
+    """Tokens that the provider wrote into its prompt cache."""
+    reasoning_tokens: int = 0
+    """Hidden ones; counted in ``completion_tokens``."""
 
     @property
     def total_tokens(self) -> int:
@@ -84,7 +90,7 @@ class LLMStream:
 class LLM(ABC):
     """A chat model. One object may serve many sessions at once."""
 
-    home: ClassVar[Home] = Home.ACTOR
+    home: Home = Home.ACTOR
     label: str = "llm"
     model: str = ""
     """The model's name, for figures and bills."""
@@ -108,7 +114,10 @@ class LLM(ABC):
         """
 
     def prewarm(self) -> None:
-        """Get ready for the first request, without waiting: called when a session is made with this model."""
+        """Get ready for the first request, without waiting.
+
+        Called at its home when a session starts with it, or an agent takes over that has it.
+        """
 
     async def aclose(self) -> None:
         """Release connections. Safe to call twice."""

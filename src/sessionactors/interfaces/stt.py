@@ -150,7 +150,7 @@ class STTCapabilities:
 class STT(ABC):
     """A streaming recogniser. One object may serve many sessions at once."""
 
-    home: ClassVar[Home] = Home.ACTOR
+    home: Home = Home.ACTOR
     sample_rate: ClassVar[int] = 16000
     """Hertz of the mono audio that :meth:`transcribe` wants; the session resamples."""
     label: str = "stt"

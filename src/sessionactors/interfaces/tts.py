@@ -33,7 +33,7 @@ class SynthesizedAudio:
 class TTS(ABC):
     """A voice. One object may serve many sessions at once."""
 
-    home: ClassVar[Home] = Home.ACTOR
+    home: Home = Home.ACTOR
     may_be_silent: ClassVar[bool] = False
     """Whether no audio for a text is an answer; if not, it is a failure."""
     label: str = "tts"
@@ -61,6 +61,12 @@ class TTS(ABC):
 
         Raises:
             APIError: the voice failed; the session asks again for the text whose audio it has not got.
+        """
+
+    def prewarm(self) -> None:
+        """Get ready for the first synthesis, without waiting.
+
+        Called at its home when a session starts with it, or an agent takes over that has it.
         """
 
     async def aclose(self) -> None:

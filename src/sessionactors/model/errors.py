@@ -44,6 +44,14 @@ class APIStatusError(APIError):
     """Raised when a provider answered with an error status.
 
     Client errors (4xx) are final, except 408 (timeout), 429 (rate limit) and 499 (closed by the client).
+
+    Args:
+        message: what happened, for people.
+        status_code: of HTTP; -1 where there was none.
+        request_id: the provider's name for the request, if it told one.
+        body: what the provider answered, if anything.
+        retryable: whether the same request may succeed later; None: by the status.
+        retry_after: seconds that the provider asks to wait before the next request.
     """
 
     def __init__(
@@ -54,12 +62,14 @@ class APIStatusError(APIError):
         request_id: str | None = None,
         body: object | None = None,
         retryable: bool | None = None,
+        retry_after: float | None = None,
     ) -> None:
         if retryable is None:
             retryable = not 400 <= status_code < 500 or status_code in (408, 429, 499)
         super().__init__(message, body=body, retryable=retryable)
         self.status_code = status_code
         self.request_id = request_id
+        self.retry_after = retry_after
 
 
 class APIConnectionError(APIError):

@@ -11,6 +11,7 @@ from sessionactors.model.chat import AgentConfigUpdate, ChatContext
 from sessionactors.model.errors import SessionStateError
 
 from .agent import Agent
+from .prewarming import prewarm
 from .session_link import SessionLink, Userdata_T
 from .tool import check_tools
 
@@ -44,6 +45,7 @@ class AgentsOfSession(SessionLink[Userdata_T]):
         check_tools((*self._tools, *agent.tools), f"agent {agent.id!r}, with the tools of its session,")
         bound = self._roster.bind(agent)
         self._mirror.handoff_begins(bound.key)
+        prewarm(bound.stock, {home: self._home_of(home) for home in Home})
         return bound
 
     def _home_of(self, home: Home) -> asyncio.AbstractEventLoop:

@@ -15,6 +15,7 @@ import structlog
 from sessionactors.actors.supervisor import Supervisor, SupervisorMessage
 from sessionactors.actors.turn_rules import check_detector
 from sessionactors.actors.wiring import Components, DropInPart, Wiring
+from sessionactors.interfaces.home import Home
 from sessionactors.interfaces.llm import LLM
 from sessionactors.interfaces.realtime import RealtimeModel
 from sessionactors.interfaces.stt import STT
@@ -43,6 +44,7 @@ from .components import SilenceGuard, as_actor, itself, one_of, options_for, rel
 from .job import session_starts
 from .lifecycle import SessionLifecycle
 from .mirror import Mirror
+from .prewarming import prewarm
 from .realtime_turns import turns_beside
 from .room_options import RoomInputOptions, RoomOptions, RoomOutputOptions, in_one_spelling
 from .run_result import RunResult
@@ -182,6 +184,7 @@ class SessionLife(SessionLink[Userdata_T]):
             AgentComponents(self._stt, vad, self._llm, self._tts, self._turn_detector), lambda: system.threads
         )
         bound = self._roster.bind(agent)
+        prewarm(bound.stock, {Home.USER: loop, Home.ACTOR: system.loop})
         entering = self._mirror.watch_entering(bound.key) if capture_run else None
         drop_ins = (*self._drop_ins, *map(as_actor, session_starts(transport, cast("AgentSession[object]", self))))
         components = Components(

@@ -14,7 +14,6 @@ import structlog
 
 from sessionactors.actors.supervisor import SupervisorMessage
 from sessionactors.actors.wiring import Wiring
-from sessionactors.interfaces.llm import LLM
 from sessionactors.interfaces.realtime import AnyModel
 from sessionactors.interfaces.stt import STT
 from sessionactors.interfaces.tool_server import ToolServer
@@ -140,8 +139,6 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
         self._stt: STT | None = component("stt", stt)
         self._vad, self._vad_absent = component("vad", vad), vad is NOT_GIVEN
         self._llm: AnyModel | None = model_given(llm)
-        if isinstance(self._llm, LLM):
-            self._llm.prewarm()
         self._tts: TTS | None = component("tts", tts)
         self._default_vad: VAD | None = None
         """Made for a session that was given none; it is the session's to close."""
