@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from sessionactors.actors.interruption import Decision, OutputFacts, SpeechFacts, TurnFacts, decide
@@ -43,6 +45,7 @@ def judged(duration: float, judgement: Judged, *, speaking: bool = True) -> Turn
 
 
 SILENT = TurnFacts(speaking=False, duration=3.0, words=5)
+HUSHED = TurnFacts(speaking=True, hushed=True, duration=0.3, words=0)
 
 
 @pytest.mark.parametrize(
@@ -108,6 +111,11 @@ SILENT = TurnFacts(speaking=False, duration=3.0, words=5)
         (judged(0.1, Judged.INTERRUPTION), HEARD, DEFAULT, WARMING, IGNORE),
         (judged(0.1, Judged.INTERRUPTION, speaking=False), HEARD, DEFAULT, PAUSABLE, PAUSE),
         (judged(0.1, Judged.OPEN), WAITING, DEFAULT, PAUSABLE, HOLD),
+        # a voice that has paused for a moment holds nothing back that is not held already
+        (HUSHED, WAITING, DEFAULT, PAUSABLE, IGNORE),
+        (HUSHED, COMING, DEFAULT, PAUSABLE, IGNORE),
+        (HUSHED, HELD, DEFAULT, PAUSABLE, HOLD),
+        (replace(HUSHED, duration=0.6), WAITING, DEFAULT, PAUSABLE, PAUSE),
         # while an echo canceller warms up
         (voice(5.0), HEARD, DEFAULT, WARMING, IGNORE),
         (final(5.0, 3), HEARD, DEFAULT, WARMING, IGNORE),

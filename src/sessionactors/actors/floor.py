@@ -68,7 +68,7 @@ from .floor_holds import hold, tell_held
 from .floor_news import announce, report_end, say_scheduled, tell_end
 from .floor_pause import Pausing, await_first_sound, pause_summary
 from .floor_quiet import QuietFact
-from .floor_state import Entry, FloorState, claimed, is_user_speaking, with_changes
+from .floor_state import Entry, FloorState, claimed, holds_the_floor, is_user_speaking, with_changes
 from .floor_users import UserFact, UsersVoice
 from .wiring import Wiring
 
@@ -270,7 +270,7 @@ class Floor(Actor[FloorState, FloorMessage]):
         name = chosen.spec.id
         await_first_sound(name, out)
         out.tell(self._wiring.supervisor, Publish(SpeechScheduledNote(name, current=True)))
-        return self._grant(self._users.consider(replace(state, current=name), out), out)
+        return self._grant(self._users.consider(replace(state, current=name), out, comes=True), out)
 
     def _grant(self, state: FloorState, out: Outbox[FloorMessage]) -> FloorState:
         """Let the current speech be heard, if it has something to say and the user is not speaking."""
@@ -278,7 +278,7 @@ class Floor(Actor[FloorState, FloorMessage]):
         if entry is None or not entry.wants or entry.granted or entry.interrupted or state.held:
             return state
         paused = state.pause is not None and state.pause.speech == entry.spec.id
-        if entry.allow_interruptions and (paused or is_user_speaking(state)):
+        if entry.allow_interruptions and (paused or holds_the_floor(state)):
             return state  # the user wins: it waits for silence
         out.tell(entry.ref, FloorGranted())
         return with_changes(state, entry.spec.id, granted=True)

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING
 
 from sessionactors.messages.floor import FalseInterruptionDue, PauseSpeech, ResumeSpeech
 from sessionactors.messages.session import Publish, SpeechPaused, SpeechResumed
-from sessionactors.messages.turn import Decided
 from sessionactors.model.interruption_events import AgentFalseInterruptionEvent
 from sessionactors.runtime import Outbox
 
-from .floor_state import Entry, FloorState, Pause, UserFacts, Warmup, is_user_speaking
-from .interruption import Decision, OutputFacts, SpeechFacts, TurnFacts, decide
+from .floor_state import Entry, FloorState, Pause, UserFacts, Warmup, is_open, is_user_speaking
+from .interruption import Decision, OutputFacts, SpeechFacts, TurnFacts, decide, pausing_wanted
 from .wiring import Wiring
 
 if TYPE_CHECKING:
@@ -55,20 +54,22 @@ class Pausing:
         options = entry.spec.agent.options(state.options.session)
         if options.turn_detection in ("manual", "realtime_llm"):
             return Decision.IGNORE  # the program, or the model's server, says who speaks
-        recognised = self._wiring.components.stt is not None
         output = OutputFacts(can_pause=state.can_pause, by_voice=state.warmup is not Warmup.RUNNING)
         decisions = [
-            decide(_turn_facts(user, final=participant == final, recognised=recognised), speech, options, output)
+            decide(_turn_facts(user, final=participant == final), speech, options, output)
             for participant, user in state.users.items()
         ]
         return max(decisions, key=_SEVERITY.index, default=Decision.IGNORE)
 
-    def hold(self, state: FloorState, entry: Entry, decision: Decision, out: Outbox[FloorMessage]) -> FloorState:
-        """Carry out ``HOLD`` or ``PAUSE``; does nothing that has been done."""
+    def hold(
+        self, state: FloorState, entry: Entry, decision: Decision, out: Outbox[FloorMessage], *, comes: bool = False
+    ) -> FloorState:
+        """Carry out ``HOLD`` or ``PAUSE``; does nothing that has been done. ``comes``: it has just become current."""
         name = entry.spec.id
         pause = state.pause
         if pause is None or pause.speech != name:
-            pause = Pause(name, out.now, self.wanted_at(state, out), at_output=False)
+            brief = comes or not (state.can_pause and pausing_wanted(entry.spec.agent.options(state.options.session)))
+            pause = Pause(name, out.now, self.wanted_at(state, out), at_output=False, brief=brief)
             out.discharge(name)  # its first sound is not owed meanwhile
             out.oblige(OBLIGATION, f"the user to fall silent, or to say something, about {name}", PAUSE_WITHIN)
             state = replace(state, pauses=state.pauses + 1)
@@ -108,9 +109,16 @@ class Pausing:
         pause = state.pause
         if pause is None or pause.speech != speech or is_user_speaking(state):
             return state
-        if any(user.decided is not Decided.DROPPED for user in state.users.values()):
+        if is_open(state):
             return replace(state, pause=replace(pause, due=True))
         return self._go_on(state, pause, out)
+
+    def on_hush(self, state: FloorState, out: Outbox[FloorMessage]) -> FloorState:
+        """Nobody's voice was heard for a moment: what only waited for that begins. Nobody was interrupted."""
+        pause = state.pause
+        if pause is None or not pause.brief or pause.interrupted_at is not None or is_open(state):
+            return state
+        return self.release(state, out)
 
     @staticmethod
     def on_voice(state: FloorState, out: Outbox[FloorMessage]) -> FloorState:
@@ -121,6 +129,8 @@ class Pausing:
         return replace(state, pause=replace(state.pause, silent=False, due=False))
 
     def _go_on(self, state: FloorState, pause: Pause, out: Outbox[FloorMessage]) -> FloorState:
+        if pause.brief and pause.interrupted_at is None:
+            return self.release(state, out)
         entry = state.entries.get(pause.speech)
         resumed = entry is not None and not entry.interrupted and (state.can_pause or not pause.at_output)
         if resumed:
@@ -171,8 +181,8 @@ def pause_summary(pause: Pause) -> str:
     return f"{pause.speech} {'held' if pause.interrupted_at is None else 'interrupted'}, waits for {waits}"
 
 
-def _turn_facts(user: UserFacts, *, final: bool, recognised: bool) -> TurnFacts:
+def _turn_facts(user: UserFacts, *, final: bool) -> TurnFacts:
     wish = user.wish
     if wish is None:
-        return TurnFacts(user.speaking, 0.0, 0 if recognised else None, final, user.judged)
-    return TurnFacts(user.speaking, wish.duration, wish.words, final, user.judged)
+        return TurnFacts(user.speaking, user.hushed, 0.0, 0 if user.recognised else None, final, user.judged)
+    return TurnFacts(user.speaking, user.hushed, wish.duration, wish.words, final, user.judged)

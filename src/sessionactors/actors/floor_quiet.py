@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, TypeAlias, assert_never
 
 from sessionactors.messages.deferred import Quiet, QuietOver, QuietWanted, TurnSettled
 from sessionactors.messages.session import IdleWanted, Publish
-from sessionactors.messages.turn import Decided
 from sessionactors.model.answers import IdleNote
 from sessionactors.runtime import Outbox
 
-from .floor_state import FloorState, is_user_speaking
+from .floor_state import FloorState, is_open, is_user_speaking
 from .wiring import Wiring
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ def is_quiet(state: FloorState) -> bool:
     """Whether nobody speaks, and nobody is about to."""
     if state.current is not None or state.held or state.claims or state.deferred or state.answering:
         return False
-    if is_user_speaking(state) or any(user.decided is not Decided.DROPPED for user in state.users.values()):
+    if is_user_speaking(state) or is_open(state):
         return False
     return all(entry.background for entry in state.entries.values())
 

@@ -82,6 +82,10 @@ class UserFacts:
     """What is known of one participant."""
 
     speaking: bool = False
+    hushed: bool = False
+    """While speaking: the voice has paused for a moment."""
+    recognised: bool = False
+    """Words may come of the voice."""
     wish: InterruptionWanted | None = None
     """The newest of this stretch of speech."""
     judged: Judged = Judged.NOTHING
@@ -100,6 +104,9 @@ class Pause:
     """When the user's voice set in."""
     at_output: bool
     """``output`` was told. If not, it is enough that the floor is not granted."""
+    brief: bool = False
+    """A moment without voice ends it, for the user spoke when the speech came, or its sink cannot be held. Else silence
+    that the detector is sure of."""
     interrupted_at: int | None = None
     """Since when the voice is long enough to interrupt: the agent listens, and silence has to last before the speech
     goes on. None: it is only held back."""
@@ -181,6 +188,16 @@ class FloorState:
 def is_user_speaking(state: FloorState) -> bool:
     """Whether any participant speaks now."""
     return any(user.speaking for user in state.users.values())
+
+
+def holds_the_floor(state: FloorState) -> bool:
+    """Whether any participant speaks, and has not paused for a moment."""
+    return any(user.speaking and not user.hushed for user in state.users.values())
+
+
+def is_open(state: FloorState) -> bool:
+    """Whether something may still follow from what a participant said."""
+    return any(user.decided is not Decided.DROPPED for user in state.users.values())
 
 
 def with_user(state: FloorState, participant: str, **changes: object) -> FloorState:

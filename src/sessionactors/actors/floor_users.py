@@ -14,7 +14,7 @@ from sessionactors.runtime import Outbox
 
 from .floor_cut import Cutting
 from .floor_pause import Pausing
-from .floor_state import FloorState, UserFacts, early, holds, is_user_speaking, with_changes, with_user
+from .floor_state import FloorState, UserFacts, early, holds, holds_the_floor, is_user_speaking, with_changes, with_user
 from .interruption import Decision
 
 if TYPE_CHECKING:
@@ -42,9 +42,13 @@ class UsersVoice:
             wish=before.wish if activity.speaking and before.speaking else None,
             decided=activity.decided,
             judged=before.judged if activity.speaking or before.judged is Judged.OPEN else Judged.NOTHING,
+            hushed=activity.hushed,
+            recognised=activity.recognised,
         )
         if activity.speaking:
             state = self.consider(self._pausing.on_voice(state, out), out)
+            if not holds_the_floor(state):
+                state = self._pausing.on_hush(state, out)
         elif not is_user_speaking(state):
             state = self._pausing.on_silence(state, out)
         return state
@@ -83,8 +87,17 @@ class UsersVoice:
         over = overlap.judged is not Judged.OPEN and not state.users[who].speaking
         return with_user(state, who, judged=Judged.NOTHING) if over else state
 
-    def consider(self, state: FloorState, out: Outbox[FloorMessage], *, final: str | None = None) -> FloorState:
-        """Something has changed: what do the users do to the current speech?"""
+    def consider(
+        self, state: FloorState, out: Outbox[FloorMessage], *, final: str | None = None, comes: bool = False
+    ) -> FloorState:
+        """Something has changed: what do the users do to the current speech?
+
+        Args:
+            state: who speaks.
+            out: of ``floor``.
+            final: the participant of whom a final transcript has just come.
+            comes: the speech has just become the current one.
+        """
         entry = state.entries.get(state.current or "")
         if entry is None or entry.interrupted or state.held:
             return state
@@ -93,7 +106,7 @@ class UsersVoice:
             case Decision.IGNORE:
                 return state
             case Decision.HOLD | Decision.PAUSE:
-                return self._pausing.hold(state, entry, decision, out)
+                return self._pausing.hold(state, entry, decision, out, comes=comes)
             case Decision.CUT:
                 return self._cutting.cut(state, entry, self._pausing.wanted_at(state, out), out)
             case _:

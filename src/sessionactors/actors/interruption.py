@@ -29,6 +29,8 @@ class TurnFacts:
     """What one participant does."""
 
     speaking: bool
+    hushed: bool = False
+    """While speaking: the voice has paused for a moment."""
     duration: float = 0.0
     """Seconds of the present stretch of speech, as far as they are known here."""
     words: int | None = None
@@ -91,7 +93,9 @@ def decide(turn: TurnFacts, speech: SpeechFacts, options: SessionOptions, output
     interrupts = long and by_voice
     if speech.granted and not (output.can_pause and pausing):
         return Decision.CUT if interrupts else Decision.IGNORE
-    return Decision.PAUSE if interrupts and pausing else Decision.HOLD
+    if interrupts and pausing:
+        return Decision.PAUSE
+    return Decision.IGNORE if turn.hushed and not speech.paused else Decision.HOLD
 
 
 def pausing_wanted(options: SessionOptions) -> bool:

@@ -127,7 +127,7 @@ class ServerTurnActor(Actor[ServerTurnState, ServerTurnMessage]):
 
     def _tell_activity(self, out: Outbox[ServerTurnMessage], *, speaking: bool, at: int) -> None:
         wiring, participant = self._refs.wiring, self._refs.participant
-        out.tell(wiring.floor, UserActivity(participant, speaking, at))
+        out.tell(wiring.floor, UserActivity(participant, speaking, at, recognised=self._refs.stt is not None))
         out.tell(wiring.supervisor, UserSpeechFact(participant, speaking, at))
 
     def _on_final(

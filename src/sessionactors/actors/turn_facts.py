@@ -33,8 +33,9 @@ class TurnFacts:
         refs = self._refs
         if speaking is not (before.phase is Phase.SPEAKING):
             out.tell(refs.wiring.supervisor, UserSpeechFact(refs.participant, speaking, at))
-        told = before.activity or UserActivity(refs.participant, speaking=False, at=0)
-        activity = UserActivity(refs.participant, speaking, at, decided(after))
+        recognised = refs.stt is not None
+        told = before.activity or UserActivity(refs.participant, speaking=False, at=0, recognised=recognised)
+        activity = UserActivity(refs.participant, speaking, at, decided(after), is_hushed(after), recognised)
         if replace(activity, at=told.at) == told:
             return after
         out.tell(refs.wiring.floor, activity)
@@ -49,6 +50,16 @@ class TurnFacts:
         spoken = 0.0 if state.started_at is None else (out.now - state.started_at) / NS
         out.tell(self._refs.wiring.agent, TurnPreflight(self._refs.participant, transcript, spoken, confidence))
         return replace(state, preflight=transcript)
+
+
+def is_hushed(state: TurnState) -> bool:
+    """Whether the voice has paused for so long that a reply which waits may begin, before the detector is sure.
+
+    Half of the configured minimal delay, as in LiveKit; not of the learned one. A user who has said words is answered.
+    """
+    if state.phase is not Phase.SPEAKING or not state.rules.voice_interrupts or state.said.seems:
+        return False
+    return state.silence > state.options.min_endpointing_delay / 2
 
 
 def decided(state: TurnState) -> Decided:

@@ -63,6 +63,10 @@ class UserActivity:
     speaking: bool
     at: int
     decided: Decided = Decided.DROPPED
+    hushed: bool = False
+    """While ``speaking``: no voice for a moment and no words so far. What has not begun need not wait any longer."""
+    recognised: bool = False
+    """There is a recogniser: words may come of the voice."""
 
 
 @message()

@@ -220,8 +220,8 @@ def p07_the_user_wins(run: Run) -> Iterator[Broken]:
                 specs[spec.id] = spec
             case SetAllowInterruptions(speech, allow):
                 protected[speech] = not allow
-            case UserActivity(participant, present, _):
-                (speaking.add if present else speaking.discard)(participant)
+            case UserActivity(participant, present, hushed=hushed):
+                (speaking.add if present and not hushed else speaking.discard)(participant)
             case _:
                 pass
         while_speaking[delivery.id] = frozenset(speaking)
