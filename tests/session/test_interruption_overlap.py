@@ -6,12 +6,13 @@ The story is heard from 3.51 on. The detector is asked every 0.1 s of voice, wit
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 
 from sessionactors import Agent, AgentSession, APIError, InterruptionDetector, Overlap, OverlapVerdict
 from sessionactors.messages.floor import PauseSpeech, SilenceSpeech
+from sessionactors.model.events import UserTranscriptionTimeoutEvent
 from sessionactors.model.interruption_events import OverlappingSpeechEvent
 from sessionactors.testing import Run, Scenario, explore, invariants
 
@@ -46,8 +47,15 @@ def ended(verdict: OverlapVerdict) -> Callable[[Overlap], OverlapVerdict | None]
     return lambda overlap: verdict if overlap.ended else None
 
 
-def said(words: str, at: float, until: float, judge: InterruptionDetector, **interruption: object) -> Scenario:
-    scenario = Scenario(keeper(), turn_handling={"interruption": {"mode": judge, **interruption}})
+def said(
+    words: str,
+    at: float,
+    until: float,
+    judge: InterruptionDetector,
+    session: Mapping[str, object] | None = None,
+    **interruption: object,
+) -> Scenario:
+    scenario = Scenario(keeper(), turn_handling={"interruption": {"mode": judge, **interruption}}, **(session or {}))  # type: ignore[arg-type]
     scenario.user_says("Tell me a story.", at=0.5, until=2.5)
     scenario.llm_replies(STORY)
     scenario.tts_speaks(duration=15.0)
@@ -260,3 +268,34 @@ def test_p12_the_death_of_the_judge_is_in_the_users_favour(number: int) -> None:
     assert run.killed
     assert run.conversation[-2:] == [("user", "Stop!"), ("assistant", "Fine.")]
     assert not [found for found in invariants.broken(run) if found.promise != "P12"]
+
+
+# -- what follows for the turn -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("verdict, learned", [(BACKCHANNEL, 0.5), (INTERRUPTION, 1.4)])
+def test_a_listening_noise_teaches_nothing_about_the_users_pauses(verdict: OverlapVerdict, learned: float) -> None:
+    """The voice sets in 0.4 s behind the agent's, 1.4 s behind the user's own: as if the turn had not been over."""
+    scenario = Scenario(
+        keeper(),
+        turn_handling={
+            "endpointing": {"mode": "dynamic", "alpha": 0.0},
+            "interruption": {"mode": Judge(ended(verdict)), "backchannel_boundary": None},
+        },
+    )
+    scenario.user_says("Tell me a story.", at=0.5, until=2.5)
+    scenario.llm_replies(STORY)
+    scenario.tts_speaks(duration=8.0)
+    scenario.user_says("mm-hm", at=3.9, until=4.4)
+    scenario.llm_otherwise("Fine.")
+    run = played(scenario)
+    assert [verdict for _, verdict in overlaps(run)] == [verdict.is_interruption]
+    assert run.state_of("ear-caller/turn")["learned_delay"] == near(learned)
+
+
+@pytest.mark.parametrize("words, told", [("mm-hm", []), ("", [near(8.2)])])
+def test_words_that_are_held_were_not_missed(words: str, told: list[object]) -> None:
+    """The detector says at 7.2 that the voice ended at 6.7; with no words for 1.5 s that is told."""
+    judge = Judge(lambda overlap: BACKCHANNEL if overlap.final else None)
+    run = played(said(words, 6.0, 6.7, judge, session={"transcription_timeout": 1.5}))
+    assert [timed.at for timed in run.events if isinstance(timed.event, UserTranscriptionTimeoutEvent)] == told

@@ -13,6 +13,7 @@ from sessionactors.actors.dynamic_endpointing import (
     min_delay,
     utterance_began,
     utterance_ended,
+    was_backchannel,
 )
 from sessionactors.messages.floor import SilenceSpeech
 from sessionactors.messages.turn import TurnOffered, TurnPreflight
@@ -174,7 +175,7 @@ def after(*script: tuple[str, float], configured: DelayRange = RANGE) -> PauseHi
             case "user ends":
                 history, speaking = utterance_ended(history, at, configured), False
             case "backchannel ends":
-                history, speaking = utterance_ended(history, at, configured, backchannel=True), False
+                history, speaking = was_backchannel(utterance_ended(history, at, configured), history), False
             case "agent":
                 history = agent_began(history, at, user_speaking=speaking)
             case _:
@@ -193,6 +194,7 @@ ONE = (("user", 0.0), ("user ends", 1.0))
         ((*ONE, ("user", 2.0), ("user ends", 3.0)), 0.55),
         ((*ONE, ("user", 1.2), ("user ends", 3.0)), 0.5),
         ((*ONE, ("user", 60.0), ("user ends", 61.0)), 3.0),
+        ((*ONE, ("user", 60.0), ("user ends", 61.0), ("user", 62.0), ("user ends", 63.0)), 2.8),
         # An agent's speech in between is no pause of the user's ...
         ((*ONE, ("agent", 1.6), ("agent ends", 3.0), ("user", 4.0), ("user ends", 5.0)), 0.5),
         # ... unless the user cuts it off as soon as it began: the turn had not been over.
@@ -204,6 +206,8 @@ ONE = (("user", 0.0), ("user ends", 1.0))
         # A listening noise teaches nothing, unless it set in with the agent's first sound.
         ((*ONE, ("agent", 1.6), ("user", 2.0), ("backchannel ends", 2.2)), 0.5),
         ((*ONE, ("agent", 1.6), ("user", 1.8), ("backchannel ends", 2.2)), 0.53),
+        # ... and the speech of the agent goes on to be what lies between the user's utterances.
+        ((*ONE, ("agent", 1.6), ("user", 3.0), ("backchannel ends", 3.2), ("agent ends", 4.0), ("user", 5.0)), 0.5),
     ],
 )
 def test_the_minimal_delay_follows_the_users_pauses(script: tuple[tuple[str, float], ...], learned: float) -> None:

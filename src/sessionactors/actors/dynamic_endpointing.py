@@ -65,31 +65,37 @@ def agent_ended(history: PauseHistory) -> PauseHistory:
     return replace(history, agent_speaking=False)
 
 
-def utterance_ended(
-    history: PauseHistory, at: int, configured: DelayRange, *, backchannel: bool = False
-) -> PauseHistory:
+def utterance_ended(history: PauseHistory, at: int, configured: DelayRange) -> PauseHistory:
     """The user's utterance is over: learn the pause before it, if it tells something.
 
     Args:
         history: before.
         at: when it ended.
-        configured: the delays.
-        backchannel: it was judged to be a listening noise: nothing is learned of it, and it ends no pause, unless it
-            set in together with the agent.
+        configured: the delays; what is learned stays within them, so that one long pause is not remembered for ever.
     """
-    with_agent = (
-        history.agent_began_at is not None
-        and history.began_at is not None
-        and abs(history.began_at - history.agent_began_at) < AGENT_LEADS_IN
-    )
-    if backchannel and not with_agent:
-        return replace(history, began_at=None, ended_at=None, overlaps=False)
     pause = _pause(history)
     if pause > 0 and _tells_something(history, pause, configured):
         before = configured.least if history.learned is None else history.learned
-        history = replace(history, learned=configured.alpha * before + (1 - configured.alpha) * pause)
+        learned = configured.alpha * before + (1 - configured.alpha) * pause
+        history = replace(history, learned=max(configured.least, min(learned, configured.most)))
     agent_began_at = history.agent_began_at if history.agent_speaking else None
     return replace(history, ended_at=at, agent_began_at=agent_began_at, overlaps=False)
+
+
+def was_backchannel(history: PauseHistory, before: PauseHistory) -> PauseHistory:
+    """The utterance that ended last was judged to be a listening noise: nothing is learned of it, and it ends no pause.
+
+    Unless it set in together with the agent: who had not heard the agent did not listen to it.
+
+    Args:
+        history: now.
+        before: when the utterance was about to end.
+    """
+    began_at, agent_began_at = before.began_at, before.agent_began_at
+    if began_at is None or (agent_began_at is not None and abs(began_at - agent_began_at) < AGENT_LEADS_IN):
+        return history
+    since = agent_began_at if history.agent_began_at is None else history.agent_began_at
+    return replace(history, learned=before.learned, began_at=None, ended_at=None, agent_began_at=since)
 
 
 def _pause(history: PauseHistory) -> float:

@@ -25,7 +25,14 @@ from sessionactors.messages.ear import (
     SpeechEnded,
     SpeechStarted,
 )
-from sessionactors.messages.overlap import DetectorJudged, Judged, OverlapJudged, OverlapWordsOverdue
+from sessionactors.messages.overlap import (
+    DetectorJudged,
+    HeardBackchannel,
+    Judged,
+    OverlapJudged,
+    OverlapWordsOverdue,
+    WordsHeld,
+)
 from sessionactors.messages.session import OptionsChanged, Publish
 from sessionactors.messages.turn import AgentStateFact
 from sessionactors.model.errors import APIError
@@ -190,6 +197,8 @@ class OverlapActor(Actor[OverlapState, OverlapMessage]):
         final = isinstance(words, FinalTranscript)
         state = replace(state, held_back=state.held_back + final, held=(*state.held, words))
         if final:
+            out.tell(self._turn, WordsHeld())
+        if final:
             overlap = replace(overlap, finals=(*overlap.finals, words.text), interim="")
         else:
             overlap = replace(overlap, interim=words.text)
@@ -260,6 +269,7 @@ class OverlapActor(Actor[OverlapState, OverlapMessage]):
             return self._give_up(state, out) if overlap.final else state
         self._publish(overlap, verdict, out)
         self._tell_floor(Judged.BACKCHANNEL, overlap.began_at, out)
+        out.tell(self._turn, HeardBackchannel())
         state = replace(state, open=replace(overlap, judged=Judged.BACKCHANNEL), backchannels=state.backchannels + 1)
         state = self._discard(state, out)
         return self._over(state, out) if overlap.final else state

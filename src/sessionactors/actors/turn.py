@@ -38,6 +38,7 @@ from sessionactors.messages.ear import (
     TranscriptOverdue,
 )
 from sessionactors.messages.history import ContextSnapshot
+from sessionactors.messages.overlap import HeardBackchannel, OverlapNews, WordsHeld
 from sessionactors.messages.realtime import UserBegan
 from sessionactors.messages.session import OptionsChanged
 from sessionactors.messages.turn import (
@@ -85,6 +86,7 @@ TurnMessage: TypeAlias = (
     | FlushTurn
     | FlushOverdue
     | ClearTurn
+    | OverlapNews
 )
 
 ASK_AFTER = 0.2
@@ -196,6 +198,8 @@ class TurnActor(Actor[TurnState, TurnMessage]):
                 return self._orders.carry_out(state, out)
             case ClearTurn():
                 return self._orders.on_clear(state, message, out)
+            case WordsHeld() | HeardBackchannel():
+                return self._watch.on_overlap(state, message, out)
             case _:
                 assert_never(message)
 
@@ -253,6 +257,7 @@ class TurnActor(Actor[TurnState, TurnMessage]):
             voice=duration or state.voice,
             silence=(out.now - at) / NS,
             pauses=dynamic_endpointing.utterance_ended(state.pauses, at, state.delays),
+            pauses_before=state.pauses,
         )
         state = self._watch.voice_ended(state, at, duration, out)
         if state.rules.streaming is not None:

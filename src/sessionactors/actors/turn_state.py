@@ -111,6 +111,8 @@ class TurnState:
     """A reply follows the last turn."""
     gate: Gate = field(default_factory=Gate)
     pauses: PauseHistory = field(default_factory=PauseHistory)
+    pauses_before: PauseHistory = field(default_factory=PauseHistory)
+    """As they were when the last utterance was about to end: it may have been a listening noise."""
     agent_state: AgentState = "initializing"
     """What the agent does, as the public sees it."""
     turns: int = 0

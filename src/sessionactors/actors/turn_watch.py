@@ -6,11 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sessionactors.messages.ear import FinalTranscript, TranscriptOverdue
+from sessionactors.messages.overlap import HeardBackchannel, OverlapNews, WordsHeld
 from sessionactors.messages.session import Publish
 from sessionactors.messages.turn import UserTurnExceeded, UserUnderstood
 from sessionactors.model.events import UserTranscriptionTimeoutEvent, UserTurnExceededEvent
 from sessionactors.runtime import NS, Outbox
 
+from .dynamic_endpointing import was_backchannel
 from .ear_refs import EarRefs
 from .turn_limit import TurnWindow
 from .turn_state import Phase, TurnState, Unheard
@@ -61,6 +63,16 @@ class TurnWatch:
             overdue = UserTranscriptionTimeoutEvent(unheard.seconds, out.wall(unheard.since), out.wall())
             out.tell(self._refs.wiring.supervisor, Publish(overdue))
         return state
+
+    @staticmethod
+    def on_overlap(state: TurnState, news: OverlapNews, out: Outbox[TurnMessage]) -> TurnState:
+        """What was said over the agent: words came, though they are held; or it was a listening noise."""
+        match news:
+            case WordsHeld():
+                out.cancel_timer(TRANSCRIPT)
+                return replace(state, unheard=Unheard(transcribed=True))
+            case HeardBackchannel():
+                return replace(state, pauses=was_backchannel(state.pauses, state.pauses_before))
 
     def words_came(self, state: TurnState, final: FinalTranscript, out: Outbox[TurnMessage]) -> TurnState:
         """A final transcript came."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import TypeAlias
 
 from sessionactors.interfaces.interruption_detector import OverlapVerdict
 from sessionactors.runtime import Lane, Overflow, message
@@ -26,6 +27,19 @@ class OverlapJudged:
     judged: Judged
     at: int
     """When the voice set in."""
+
+
+@message()
+class WordsHeld:
+    """A final transcript came, and is held until the overlap is judged. ``overlap`` to ``turn``."""
+
+
+@message()
+class HeardBackchannel:
+    """The voice that ended over the agent was a listening noise. ``overlap`` to ``turn``."""
+
+
+OverlapNews: TypeAlias = WordsHeld | HeardBackchannel
 
 
 @message()
