@@ -6,7 +6,16 @@ import asyncio
 
 import pytest
 
-from sessionactors import Agent, SpeechEvent, SpeechEventType, UserTranscriptionTimeoutEvent, UserTurnExceededEvent
+from sessionactors import (
+    Agent,
+    ChatContext,
+    ChatMessage,
+    SpeechEvent,
+    SpeechEventType,
+    StopResponse,
+    UserTranscriptionTimeoutEvent,
+    UserTurnExceededEvent,
+)
 from sessionactors.actors.user_away import Quiet, window_begins, window_runs
 from sessionactors.messages.tools import ToolsRunning
 from sessionactors.testing import Run, Scenario, explore
@@ -298,6 +307,40 @@ def test_a_hook_that_raises_hurts_nobody() -> None:
     run = played(talking(Broken(instructions=""), {"max_words": 5}))
     assert "the hook is broken" in repr([event.error for event in run.errors])
     assert run.said() == ["I see."]
+
+
+class Leaving(Limited):
+    """Takes two seconds to leave; replies to nobody, and takes its time to say so."""
+
+    async def on_exit(self) -> None:
+        await asyncio.sleep(2.0)
+
+    async def on_user_turn_completed(self, turn_ctx: ChatContext, new_message: ChatMessage) -> None:
+        await asyncio.sleep(2.0)
+        raise StopResponse
+
+
+def test_during_a_handoff_nobody_is_told_and_the_next_agent_is_told_of_all() -> None:
+    first, second = Leaving(), Limited()
+    scenario = talking(first, {"max_words": 5})
+    scenario.call(5.0, lambda session: session.update_agent(second))  # until 7.0; words come at 6.0
+    played(scenario)
+    assert first.events == []
+    assert [event.accumulated_word_count for event in second.events] == [8]
+
+
+def test_what_was_to_be_told_when_a_handoff_came_is_not_told_later() -> None:
+    """The first turn's hook runs until 4.5, the user exceeds at 4.2, the handoff lasts from 4.3 to 6.3."""
+    first, second = Leaving(), Leaving()
+    scenario = Scenario(first, turn_handling={"user_turn_limit": {"max_words": 5}})
+    scenario.user_says("one two", at=0.5, until=2.0)
+    scenario.user_says("", at=3.0, until=5.0)
+    scenario.stt_reports(SpeechEvent(FINAL, "three four five"), at=4.2)
+    scenario.call(4.3, lambda session: session.update_agent(second))
+    scenario.user_says("Hello.", at=12.0, until=12.5)
+    played(scenario)
+    assert first.events == []
+    assert [event.transcript for event in second.events] == ["Hello."]  # that which is due now
 
 
 def test_p03_words_that_were_cut_in_on_are_conserved_in_any_order() -> None:

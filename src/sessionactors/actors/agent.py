@@ -307,7 +307,7 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
     def _on_exceeded(
         self, state: AgentActorState, exceeded: UserTurnExceeded, out: Outbox[AgentMessage]
     ) -> AgentActorState:
-        """The user does not stop. A reply that is on its way makes up for it; while the hook runs, no more of it."""
+        """The user does not stop. A reply on its way makes up for it; not told while the hook or a handoff runs."""
         if state.exceeded is not None or state.leaving or state.move is not None:
             return state
         if state.turns:
@@ -335,8 +335,8 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
             out.tell(self._wiring.supervisor, TurnUnanswered(turn.turn))
         state = self._claim(self._speculating.turn_over(state, out).next_turn(), out)
         out.tell(self._wiring.floor, TurnSettled(turn.turn))  # behind the claim of the next: no quiet between the two
-        if state.waiting_exceeded is not None and not state.turns:
-            state = self._on_exceeded(state, state.waiting_exceeded, out)
+        if (waiting := state.waiting_exceeded) is not None and not state.turns:
+            state = self._on_exceeded(replace(state, waiting_exceeded=None), waiting, out)
         return self._settle(state, out)
 
     # -- commands ----------------------------------------------------------------------------------------------------
