@@ -111,6 +111,7 @@ if TYPE_CHECKING:
     from .model.options import APIConnectOptions, SessionConnectOptions, SessionOptions
     from .model.sentinel import FLUSH, NOT_GIVEN, FlushSentinel, NotGiven
     from .model.speech import SPEECH_PRIORITY_HIGH, SPEECH_PRIORITY_LOW, SPEECH_PRIORITY_NORMAL
+    from .model.timed_string import TimedString
     from .model.tool_events import (
         ToolApprovalRequested,
         ToolApprovalResolved,
@@ -396,6 +397,7 @@ __all__ = [
     "TextOutput",
     "TextOutputOptions",
     "TextSink",
+    "TimedString",
     "Tool",
     "ToolApproval",
     "ToolApprovalRequested",
@@ -606,6 +608,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "SPEECH_PRIORITY_LOW",
         "SPEECH_PRIORITY_NORMAL",
     ),
+    "model.timed_string": ("TimedString",),
     "model.tool_events": (
         "ToolApprovalRequested",
         "ToolApprovalResolved",

@@ -29,7 +29,6 @@ from sessionactors.messages.output import (
     AttachText,
     MessageEnded,
     MessagePending,
-    PlayoutFinished,
     PlayoutOverdue,
     PlayoutStarted,
     PlaySegment,
@@ -38,20 +37,20 @@ from sessionactors.messages.output import (
     SetOutputEnabled,
     SinkReported,
 )
-from sessionactors.messages.realtime import SegmentHeard
-from sessionactors.messages.session import Publish
+from sessionactors.messages.transcription import NodeEnded, NodeOverdue, NodeTextMade, NodeTextWanted
 from sessionactors.messages.tts import AudioCredit, CancelSynthesis, SegmentAudio, SegmentAudioEnded, SynthesisFailed
-from sessionactors.model.events import ErrorEvent, MetricsCollectedEvent
 from sessionactors.runtime import NS, Actor, Outbox
 
-from .item_metrics import interruption_metrics
-from .kept_message import heard_of, keep_complete
-from .playout_lost import CLEARED_WITHIN, OVERDUE, expect_report, lost_playout
+from .kept_message import keep_complete
+from .node_text import NodeText
+from .playout_end import cut_off, lost, settle
+from .playout_lost import OVERDUE, expect_report
 from .playout_pause import go_on, hold, output_changed
-from .playout_segment import OutputState, Segment, ceased_at, find, update
+from .playout_segment import OutputState, Segment, find, update
 from .resampling import MonoResampler
 from .shown_text import attach_text, show, show_at_once
 from .sink_reporter import SinkReporter
+from .transcription import give_text, node_asked, node_ended, node_made, node_overdue
 from .wiring import Wiring
 
 OutputMessage: TypeAlias = (
@@ -70,6 +69,10 @@ OutputMessage: TypeAlias = (
     | SetOutputEnabled
     | PlayoutOverdue
     | MessageEnded
+    | NodeTextWanted
+    | NodeTextMade
+    | NodeEnded
+    | NodeOverdue
 )
 
 
@@ -118,6 +121,16 @@ class Output(Actor[OutputState, OutputMessage]):
                 return state
             case PlayoutOverdue(segment):
                 return self._on_overdue(state, segment, out)
+            case NodeTextWanted():
+                return node_asked(state, message, out)
+            case NodeTextMade(segment):
+                state = node_made(state, message, self._wiring, out)
+                return self._advance(show_at_once(state, segment, self._wiring, out), out)
+            case NodeEnded(segment):
+                state = node_ended(state, message, self._wiring, out)
+                return self._advance(show_at_once(state, segment, self._wiring, out), out)
+            case NodeOverdue(segment):
+                return self._advance(node_overdue(state, segment, self._wiring, out), out)
             case MessageEnded(name):
                 messages = keep_complete(state.messages.ended(name), self._wiring.history, out)
                 return replace(state, messages=messages)
@@ -129,7 +142,7 @@ class Output(Actor[OutputState, OutputMessage]):
         if state.sink is not None:
             out.port(state.sink.attach, SinkReporter(state.sink, out.myself))
         for segment in state.segments:
-            state = self._cut(state, replace(segment, error=error), out)
+            state = cut_off(state, replace(segment, error=error), self._wiring, out)
         for message in state.messages.pending.values():
             if not message.open:  # the word that it is over may have been what failed
                 out.tell(message.reply_to, MessagePending(message.id))
@@ -152,7 +165,7 @@ class Output(Actor[OutputState, OutputMessage]):
         if old is not None and old is not sink:
             for segment in state.segments:
                 if segment.sink is old and not segment.cut:
-                    state = self._cut(state, segment, out)
+                    state = cut_off(state, segment, self._wiring, out)
             out.port(old.detach)
         if sink is not None:
             out.port(sink.attach, SinkReporter(sink, out.myself))
@@ -169,10 +182,11 @@ class Output(Actor[OutputState, OutputMessage]):
             text_marks=play.marks,
             aligned=play.aligned,
             heard_to=play.heard_to,
+            node=None if play.text_node is None else NodeText(play.text_node, play.timed_text),
         )
         state = replace(state, messages=state.messages.with_segment(play))
         if play.scope.closed:
-            return self._settle(state, segment, 0.0, True, out)
+            return settle(state, segment, 0.0, True, self._wiring, out)
         return self._advance(replace(state, segments=(*state.segments, segment)), out)
 
     def _advance(self, state: OutputState, out: Outbox[OutputMessage]) -> OutputState:
@@ -180,7 +194,10 @@ class Output(Actor[OutputState, OutputMessage]):
         while state.segments:
             segment = state.segments[0]
             if segment.sink is not None:
-                return state
+                if segment.sound_end is None or not segment.is_complete:
+                    return state
+                state = settle(state, segment, segment.position, False, self._wiring, out)
+                continue
             held = segment.speech == state.held
             if held and not (segment.with_audio and state.sink is not None and state.sink.can_pause):
                 return state  # what cannot be held before its first frame does not begin
@@ -194,21 +211,22 @@ class Output(Actor[OutputState, OutputMessage]):
                 return show_at_once(state, segment.id, self._wiring, out)
             if segment.with_audio:
                 out.tell(segment.voice, CancelSynthesis(segment.id))  # nobody will hear it
-                segment = replace(segment, with_audio=False)
-                state = update(state, segment.id, with_audio=False)
-            state = self._show_text_only(state, segment, out)
-            if not segment.text_ended:
+                node = None if segment.node is None else replace(segment.node, timed=False)
+                state = update(state, segment.id, with_audio=False, node=node)
+                state = give_text(state, segment.id, out)
+            state = self._show_text_only(state, state.segments[0], out)
+            if not state.segments[0].is_complete:
                 return state
-            state = self._settle(state, state.segments[0], 0.0, False, out)
+            state = settle(state, state.segments[0], 0.0, False, self._wiring, out)
         return state
 
     def _show_text_only(self, state: OutputState, segment: Segment, out: Outbox[OutputMessage]) -> OutputState:
         """Without sound a text counts as heard when it is shown."""
-        if segment.shown == len(segment.text):
+        if segment.shown == len(segment.to_read):
             return state
         if not segment.started:
             out.tell(segment.reply_to, PlayoutStarted(segment.id, out.now))
-        state = show(state, segment, len(segment.text), False, self._wiring, out)
+        state = show(state, segment, len(segment.to_read), False, self._wiring, out)
         started_at = out.now if segment.started_at is None else segment.started_at
         return update(state, segment.id, started=True, started_at=started_at)
 
@@ -217,6 +235,7 @@ class Output(Actor[OutputState, OutputMessage]):
         if segment is None:
             return state
         state = update(state, segment.id, text=segment.text + more.text)
+        state = give_text(state, segment.id, out)
         return self._advance(show_at_once(state, segment.id, self._wiring, out), out)
 
     def _on_text_ended(self, state: OutputState, end: SegmentTextEnded, out: Outbox[OutputMessage]) -> OutputState:
@@ -224,7 +243,8 @@ class Output(Actor[OutputState, OutputMessage]):
             state = update(state, end.segment, text_marks=end.marks)
         if end.last:
             state = replace(state, messages=state.messages.last_is(end.segment))
-        return self._advance(update(state, end.segment, text_ended=True), out)
+        state = give_text(update(state, end.segment, text_ended=True), end.segment, out)
+        return self._advance(state, out)
 
     def _on_audio(self, state: OutputState, audio: SegmentAudio, out: Outbox[OutputMessage]) -> OutputState:
         segment = find(state, audio.segment)
@@ -242,7 +262,9 @@ class Output(Actor[OutputState, OutputMessage]):
             state = update(state, segment.id, audio_marks=audio.marks)
         if segment.speech != state.held:
             expect_report(segment.id, segment.written + seconds - segment.position, out)
-        return update(state, segment.id, written=segment.written + seconds, anchors=segment.anchors + audio.timings)
+        state = update(state, segment.id, written=segment.written + seconds, anchors=segment.anchors + audio.timings)
+        timed = bool(audio.timings) and segment.node is not None and segment.node.timed
+        return give_text(state, segment.id, out) if timed else state
 
     def _on_audio_ended(self, state: OutputState, name: str, out: Outbox[OutputMessage]) -> OutputState:
         segment = find(state, name)
@@ -255,7 +277,7 @@ class Output(Actor[OutputState, OutputMessage]):
             out.port(segment.sink.end, name)
             if segment.speech != state.held:
                 expect_report(name, segment.written - segment.position, out, ended=True)
-        return update(state, name, audio_ended=True)
+        return give_text(update(state, name, audio_ended=True), name, out)
 
     def _on_synthesis_failed(
         self, state: OutputState, name: str, error: BaseException, out: Outbox[OutputMessage]
@@ -282,10 +304,20 @@ class Output(Actor[OutputState, OutputMessage]):
                 return update(state, segment.id, started=True, started_at=out.now)
             case PlaybackProgressed(_, position):
                 return self._on_progress(state, segment, position, out)
-            case PlaybackFinished(_, position, interrupted):
-                return self._advance(self._settle(state, segment, position, interrupted, out), out)
+            case PlaybackFinished():
+                return self._on_sound_ended(state, replace(segment, sound_end=event), out)
             case _:
                 assert_never(event)
+
+    def _on_sound_ended(self, state: OutputState, segment: Segment, out: Outbox[OutputMessage]) -> OutputState:
+        """It is over, unless what there is to read of it is still being made."""
+        end = segment.sound_end
+        if end is not None and not (end.interrupted or segment.cut) and segment.node is not None:
+            out.cancel_timer(OVERDUE)
+            state = update(state, segment.id, sound_end=end, text_ended=True, position=end.position)
+            return self._advance(give_text(state, segment.id, out), out)
+        position, interrupted = (0.0, True) if end is None else (end.position, end.interrupted)
+        return self._advance(settle(state, segment, position, interrupted, self._wiring, out), out)
 
     def _on_progress(
         self, state: OutputState, segment: Segment, position: float, out: Outbox[OutputMessage]
@@ -295,7 +327,7 @@ class Output(Actor[OutputState, OutputMessage]):
         if segment.speech != state.held:
             self._give_credit(segment, position, out)
             expect_report(segment.id, segment.written - position, out, ended=segment.audio_ended)
-        shown = segment.heard_at(position, speed=self._wiring.components.transcription_speed)
+        shown = segment.read_at(position, speed=self._wiring.components.transcription_speed)
         if shown > segment.shown:
             state = show(state, segment, shown, False, self._wiring, out)
         return update(state, segment.id, position=position)
@@ -304,50 +336,9 @@ class Output(Actor[OutputState, OutputMessage]):
         if not segment.audio_ended:
             out.tell(segment.voice, AudioCredit(segment.id, position + self._wiring.options.synthesis_lead))
 
-    def _settle(
-        self, state: OutputState, segment: Segment, position: float, interrupted: bool, out: Outbox[OutputMessage]
-    ) -> OutputState:
-        """A segment is over: say what was heard, and balance the account of its audio."""
-        cut = interrupted or segment.cut
-        if segment.sink is not None:
-            out.cancel_timer(OVERDUE)
-            whole = segment.written if segment.audio_ended and segment.text_ended else None
-            speed = self._wiring.components.transcription_speed
-            length = segment.heard_at(position, whole, speed) if cut else len(segment.text)
-            if not cut and segment.error is not None:
-                length = segment.heard_at(position, speed=speed)
-        else:
-            length = segment.shown
-        heard = segment.text[:length]
-        state = show(state, segment, length, True, self._wiring, out)
-        at = ceased_at(segment, out.now, position)
-        messages, item, is_open = heard_of(state.messages, segment, heard, cut, at, self._wiring.history, out)
-        if segment.heard_to is not None:
-            out.tell(segment.heard_to, SegmentHeard(segment.id, heard, position, cut))
-        out.tell(segment.reply_to, PlayoutFinished(segment.id, heard, position, cut, at, segment.error, item, is_open))
-        if segment.silence is not None:
-            metrics = interruption_metrics(segment.speech, segment.silence, position, at, out.wall())
-            out.tell(self._wiring.supervisor, Publish(MetricsCollectedEvent(metrics, out.wall())))
-        played = min(position, segment.written)
-        return replace(
-            state,
-            segments=tuple(other for other in state.segments if other.id != segment.id),
-            messages=messages,
-            played=state.played + played,
-            discarded=state.discarded + segment.written - played,
-        )
-
     def _on_overdue(self, state: OutputState, name: str, out: Outbox[OutputMessage]) -> OutputState:
         segment = find(state, name)
-        if segment is None:
-            return state
-        lost = lost_playout(segment)
-        event = ErrorEvent(lost, out.path, recoverable=True, created_at=out.wall())
-        out.tell(self._wiring.supervisor, Publish(event))
-        if segment.sink is not None:
-            out.port(segment.sink.clear, name)
-        state = self._settle(state, replace(segment, error=lost), segment.position, True, out)
-        return self._advance(state, out)
+        return state if segment is None else self._advance(lost(state, segment, self._wiring, out), out)
 
     # -- pause -------------------------------------------------------------------------------------------------------
 
@@ -366,19 +357,10 @@ class Output(Actor[OutputState, OutputMessage]):
         for segment in state.segments:
             if segment.speech != order.speech or segment.cut:
                 continue
-            state = self._cut(state, replace(segment, silence=silence), out)
+            state = cut_off(state, replace(segment, silence=silence), self._wiring, out)
             silence = None  # one interruption, however many segments wait
         messages = keep_complete(state.messages.interrupted(order.speech), self._wiring.history, out)
         return self._advance(replace(state, messages=messages), out)
-
-    def _cut(self, state: OutputState, segment: Segment, out: Outbox[OutputMessage]) -> OutputState:
-        """Stop its sound. What the sink then reports settles it; what has made no sound is settled at once."""
-        segment = replace(segment, cut=True)
-        if segment.sink is None:
-            return self._settle(state, segment, 0.0, True, out)
-        out.port(segment.sink.clear, segment.id)
-        out.timer(OVERDUE, CLEARED_WITHIN, PlayoutOverdue(segment.id))
-        return replace(state, segments=tuple(segment if other.id == segment.id else other for other in state.segments))
 
     def summary(self, state: OutputState) -> Mapping[str, object]:
         """What plays, and the sums of audio in seconds."""

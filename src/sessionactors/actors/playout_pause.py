@@ -50,9 +50,9 @@ def go_on(state: OutputState, order: ResumeSpeech, out: Outbox[OutputMessage]) -
 
 
 def playing_of(state: OutputState, speech: str) -> Segment | None:
-    """The segment of a speech that has a sink and has not been cut."""
+    """The segment of a speech that has a sink, and sound left."""
     for segment in state.segments:
-        if segment.speech == speech and segment.sink is not None and not segment.cut:
+        if segment.speech == speech and segment.sink is not None and not segment.cut and segment.sound_end is None:
             return segment
     return None
 

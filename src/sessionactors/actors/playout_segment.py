@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from sessionactors.interfaces.audio_io import (
-    AudioSink,
-)
+from sessionactors.interfaces.audio_io import AudioSink, PlaybackFinished
 from sessionactors.interfaces.text_io import TextSink
 from sessionactors.interfaces.tts import WordTiming
 from sessionactors.messages.floor import SilenceSpeech
@@ -20,6 +18,7 @@ from sessionactors.messages.tts import AudioCredit, CancelSynthesis, SynthesisMa
 from sessionactors.runtime import NS, Ref, Scope
 
 from .heard import heard_length
+from .node_text import NodeText
 from .spoken_message import SpokenMessages
 
 
@@ -48,7 +47,7 @@ class Segment:
     position: float = 0.0
     """Seconds the sink reported played."""
     shown: int = 0
-    """Characters already shown in the transcript."""
+    """Characters of what there is to read that have been shown."""
     cut: bool = False
     """It was cleared: what the sink reports last, exactly, is waited for."""
     silence: SilenceSpeech | None = None
@@ -62,10 +61,35 @@ class Segment:
     """When the first of it was heard, or shown."""
     held_at: int | None = None
     """Since when its sink holds it."""
+    node: NodeText | None = None
+    """User code that makes of the text what is shown; None: the text is shown."""
+    sound_end: PlaybackFinished | None = None
+    """All of it has been heard; its node has not ended yet."""
+
+    @property
+    def to_read(self) -> str:
+        """What there is to read of it: this is shown, and kept."""
+        return self.text if self.node is None else self.node.shown(self.text)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing more comes to be read."""
+        return self.text_ended and (self.node is None or self.node.ended)
+
+    @property
+    def source_complete(self) -> bool:
+        """Whether its node can be given no more than it has been given, and what is there."""
+        timed = self.node is not None and self.node.timed
+        return self.sound_end is not None or (self.text_ended and (self.audio_ended or not timed))
 
     def heard_at(self, position: float, audio_end: float | None = None, speed: float = 1.0) -> int:
         """How many characters of the text have been heard after so many seconds."""
         return heard_length(self.text, self.anchors, position, audio_end, speed, aligned=self.aligned)
+
+    def read_at(self, position: float, audio_end: float | None = None, speed: float = 1.0) -> int:
+        """How many characters of what there is to read go with what has been heard after so many seconds."""
+        heard = self.heard_at(position, audio_end, speed)
+        return heard if self.node is None else self.node.place(self.text, heard, position)
 
 
 @dataclass(frozen=True, slots=True)

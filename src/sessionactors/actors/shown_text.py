@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 def show(
     state: OutputState, segment: Segment, length: int, final: bool, wiring: Wiring, out: Outbox[OutputMessage]
 ) -> OutputState:
-    """Show the text between what was shown and ``length``; ``final``: it is all of the segment."""
-    more = segment.text[segment.shown : length]
+    """Show what there is to read between what was shown and ``length``; ``final``: it is all of the segment."""
+    more = segment.to_read[segment.shown : length]
     state = update(state, segment.id, shown=max(segment.shown, length))
     ends = final and bool(segment.shown or length)
     if not state.transcription_enabled or not (more or ends):
@@ -47,7 +47,7 @@ def show_at_once(state: OutputState, name: str, wiring: Wiring, out: Outbox[Outp
     segment = next((other for other in state.segments if other.id == name), None)
     if wiring.components.sync_transcription or segment is None or segment.sink is None:
         return state
-    return show(state, segment, len(segment.text), False, wiring, out)
+    return show(state, segment, len(segment.to_read), False, wiring, out)
 
 
 def attach_text(state: OutputState, sink: TextSink | None, out: Outbox[OutputMessage]) -> OutputState:

@@ -202,6 +202,7 @@ class SpeechText:
 
     def _open(self, state: SpeechState, segment: TextSegment, out: Outbox[SpeechMessage]) -> SpeechState:
         scope, output, name = self._step_scope(state), self._wiring.output, segment.name
+        aligned = is_aligned(self._who, self._voice, self._wiring.components.realtime)
         out.tell(
             output,
             PlaySegment(
@@ -212,9 +213,11 @@ class SpeechText:
                 agent=self._spec.agent.key,
                 message=self.message(state),
                 voice=self._wiring.realtime if self.by_model else state.recording,
-                aligned=is_aligned(self._who, self._voice, self._wiring.components.realtime),
+                aligned=aligned,
                 heard_to=self._wiring.realtime if state.item_id else None,
                 item_id=state.item_id,
+                text_node=self._spec.agent.components.text_node,
+                timed_text=aligned and self._spec.agent.options(self._wiring.options).use_tts_aligned_transcript,
             ),
         )
         if segment.text:

@@ -59,6 +59,8 @@ class PlaybackFinished:
     """Seconds of the segment that were played."""
     interrupted: bool
     """True when it was cleared before its end."""
+    synchronized_transcript: str | None = None
+    """The text that was heard, from a sink that knows; None: it is reckoned from the position."""
 
 
 SinkEvent: TypeAlias = PlaybackStarted | PlaybackProgressed | PlaybackFinished

@@ -17,6 +17,7 @@ from .audio_node import AudioNode
 from .llm import LLM
 from .realtime import RealtimeModel
 from .stt import STT
+from .text_node import TextNode
 from .tool_link import ToolLink
 from .tts import TTS
 from .turn_detector import TurnDetector
@@ -60,6 +61,8 @@ class AgentComponents:
     turn_detector: TurnDetector | None = None
     audio_node: AudioNode | None = None
     """What the agent makes of a realtime model's voice; None: nothing."""
+    text_node: TextNode | None = None
+    """What the agent makes of its own words for people to read; None: they are shown as they are."""
 
 
 class UserAgent(ABC):

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from sessionactors.interfaces.audio_io import AudioSink, SinkEvent
 from sessionactors.interfaces.text_io import TextSink
+from sessionactors.interfaces.text_node import TextNode
 from sessionactors.model.chat import ChatMessage
 from sessionactors.model.metrics import Metadata
 from sessionactors.runtime import Lane, Overflow, Ref, Scope, message
@@ -119,6 +120,10 @@ class PlaySegment:
     """A realtime model that must know what was heard, to cut its own memory of it."""
     item_id: str = ""
     """The id of the message's item, if a realtime model has given it one."""
+    text_node: TextNode | None = None
+    """What is shown of its text, the user's own code makes; None: the text is shown."""
+    timed_text: bool = False
+    """That code is given the words as the voice says when they are spoken."""
 
 
 @message(fenced=True)

@@ -117,6 +117,15 @@ class DefaultNodes:
             yield event
 
     @staticmethod
+    async def transcription_node(
+        agent: Agent, text: AsyncIterable[str], model_settings: ModelSettings
+    ) -> AsyncGenerator[str, None]:
+        """The text as it is."""
+        del agent, model_settings
+        async for piece in text:
+            yield piece
+
+    @staticmethod
     async def realtime_audio_output_node(
         agent: Agent, audio: AsyncIterable[AudioFrame], model_settings: ModelSettings
     ) -> AsyncGenerator[AudioFrame, None]:
@@ -147,6 +156,20 @@ class AgentNodes:
     def tts_node(self, text: AsyncIterable[str], model_settings: ModelSettings) -> object:
         """Audio for a segment's text, which comes in sentence-sized pieces: frames of int16, of any rate."""
         return DefaultNodes.tts_node(cast("Agent", self), text, model_settings)
+
+    def transcription_node(self, text: AsyncIterable[str], model_settings: ModelSettings) -> object:
+        """What is shown and remembered of what the agent says: text, for each segment of it. The sound stays as it is.
+
+        Of a speech that is cut off, that part is shown and kept which goes with what was heard; words that both texts
+        have are taken for the same.
+
+        Args:
+            text: what the model writes, as it comes; with ``use_tts_aligned_transcript`` and a voice that has word
+                timings: each word as the voice speaks it, a :class:`.TimedString`. Yield such ones, and their times
+                say when they have been heard.
+            model_settings: as for the other nodes.
+        """
+        return DefaultNodes.transcription_node(cast("Agent", self), text, model_settings)
 
     def realtime_audio_output_node(self, audio: AsyncIterable[AudioFrame], model_settings: ModelSettings) -> object:
         """What is heard of a realtime model's voice: frames of int16, of any rate."""

@@ -13,6 +13,7 @@ from sessionactors.interfaces.home import Home
 from sessionactors.interfaces.llm import LLM, ChatChunk, LLMStream
 from sessionactors.interfaces.realtime import RealtimeModel
 from sessionactors.interfaces.stt import STT, SpeechEvent, STTCapabilities
+from sessionactors.interfaces.text_node import TextNode
 from sessionactors.interfaces.tts import TTS, SynthesizedAudio, WordTiming
 from sessionactors.interfaces.user_code import AgentComponents
 from sessionactors.model.audio import AudioFrame
@@ -50,6 +51,8 @@ def with_nodes(agent: Agent, stock: AgentComponents, table: ToolTable) -> AgentC
         components = replace(components, tts=NodeTTS(agent, stock.tts))
     if is_own(agent, "realtime_audio_output_node") and isinstance(stock.llm, RealtimeModel):
         components = replace(components, audio_node=NodeAudio(agent, stock.llm.sample_rate))
+    if is_own(agent, "transcription_node"):
+        components = replace(components, text_node=NodeTranscription(agent))
     if is_own(agent, "stt_node"):
         components = replace(components, stt=node_stt(agent, stock.stt))
     return components
@@ -78,8 +81,11 @@ class NodeLLM(LLM):
         self, chat_ctx: ChatContext, tools: Sequence[ToolDefinition], tool_choice: ToolChoice
     ) -> AsyncGenerator[ChatChunk | FlushSentinel, None]:
         offered: list[OfferedTool] = [self._table.callable(tool.name) or tool for tool in tools]
-        given = self._agent.llm_node(chat_ctx, offered, ModelSettings(tool_choice))
-        async for item in _items(given, (str, ChatChunk, FlushSentinel), self.label):
+        async for item in _items(
+            lambda: self._agent.llm_node(chat_ctx, offered, ModelSettings(tool_choice)),
+            (str, ChatChunk, FlushSentinel),
+            self.label,
+        ):
             match item:
                 case str():
                     yield ChatChunk(content=item)
@@ -121,8 +127,9 @@ class NodeTTS(TTS):
         heard = _Heard(text)
         resampler = MonoResampler(self._rate)
         waiting: list[WordTiming] = []
-        given = self._agent.tts_node(heard.read(), ModelSettings())
-        async for item in _items(given, (AudioFrame,), self.label):
+        async for item in _items(
+            lambda: self._agent.tts_node(heard.read(), ModelSettings()), (AudioFrame,), self.label
+        ):
             frame = cast("AudioFrame", item)
             timings = frame.timings if isinstance(frame, SpokenFrame) else ()
             waiting += [heard.placed(timing, frame) for timing in timings]
@@ -149,14 +156,31 @@ class NodeAudio(AudioNode):
 
     async def _process(self, audio: AsyncIterable[AudioFrame]) -> AsyncGenerator[AudioFrame, None]:
         resampler = MonoResampler(self._rate)
-        given = self._agent.realtime_audio_output_node(audio, ModelSettings())
-        async for item in _items(given, (AudioFrame,), self.label):
+        async for item in _items(
+            lambda: self._agent.realtime_audio_output_node(audio, ModelSettings()), (AudioFrame,), self.label
+        ):
             made = resampler.feed(cast("AudioFrame", item))
             if made is not None:
                 yield made
         tail = resampler.flush()
         if tail is not None:
             yield tail
+
+
+class NodeTranscription(TextNode):
+    """An agent's ``transcription_node``."""
+
+    def __init__(self, agent: Agent) -> None:
+        self.label = f"{agent.id}.transcription_node"
+        self._agent = agent
+
+    def process(self, text: AsyncIterable[str]) -> AsyncGenerator[str, None]:
+        """Ask the node."""
+        return self._process(text)
+
+    async def _process(self, text: AsyncIterable[str]) -> AsyncGenerator[str, None]:
+        async for item in _items(lambda: self._agent.transcription_node(text, ModelSettings()), (str,), self.label):
+            yield cast("str", item)
 
 
 class _Heard:
@@ -201,8 +225,7 @@ class NodeSTT(STT):
         return self._listen(audio)
 
     async def _listen(self, audio: AsyncIterable[AudioFrame | FlushSentinel]) -> AsyncGenerator[SpeechEvent, None]:
-        given = self._agent.stt_node(audio, ModelSettings())
-        async for item in _items(given, (SpeechEvent,), self.label):
+        async for item in _items(lambda: self._agent.stt_node(audio, ModelSettings()), (SpeechEvent,), self.label):
             yield cast("SpeechEvent", item)
 
 
@@ -213,7 +236,7 @@ def node_stt(agent: Agent, stock: STT | None) -> NodeSTT:
     return kind(agent, stock)
 
 
-async def _items(given: object, kinds: tuple[type, ...], label: str) -> AsyncGenerator[object, None]:
+async def _items(ask: Callable[[], object], kinds: tuple[type, ...], label: str) -> AsyncGenerator[object, None]:
     """What a node gives, item by item, however it gives it.
 
     Raises:
@@ -222,6 +245,7 @@ async def _items(given: object, kinds: tuple[type, ...], label: str) -> AsyncGen
     """
     closing: Callable[[], object] | None = None
     try:
+        given = ask()
         if inspect.isawaitable(given):
             given = await given
         if given is None:
