@@ -205,6 +205,9 @@ if TYPE_CHECKING:
         ToolHandlingOptions,
         UpdatePromptArgs,
     )
+    from .session.tool_proxy import ToolProxyToolset
+    from .session.tool_ranking import BM25SearchStrategy, KeywordSearchStrategy, SearchItem, SearchStrategy
+    from .session.tool_search import ToolSearchToolset
     from .session.turn_detectors import CombinedTurnDetector, LLMTurnDetector
     from .session.turn_handling import (
         EndpointingOptions,
@@ -258,6 +261,7 @@ __all__ = [
     "AudioOutputOptions",
     "AudioSink",
     "AudioSource",
+    "BM25SearchStrategy",
     "ChatChunk",
     "ChatContext",
     "ChatMessage",
@@ -300,6 +304,7 @@ __all__ = [
     "InterruptionOptions",
     "JobContext",
     "KeytermDetectionOptions",
+    "KeywordSearchStrategy",
     "LLMError",
     "LLMMetrics",
     "LLMModelUsage",
@@ -368,6 +373,8 @@ __all__ = [
     "STTError",
     "STTMetrics",
     "STTModelUsage",
+    "SearchItem",
+    "SearchStrategy",
     "SessionActorsError",
     "SessionConnectOptions",
     "SessionOptions",
@@ -410,7 +417,9 @@ __all__ = [
     "ToolExecutionUpdatedEvent",
     "ToolFlag",
     "ToolHandlingOptions",
+    "ToolProxyToolset",
     "ToolReplyUpdated",
+    "ToolSearchToolset",
     "ToolTimeoutError",
     "Toolset",
     "TranscriptSegment",
@@ -743,6 +752,9 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "ToolHandlingOptions",
         "UpdatePromptArgs",
     ),
+    "session.tool_proxy": ("ToolProxyToolset",),
+    "session.tool_ranking": ("BM25SearchStrategy", "KeywordSearchStrategy", "SearchItem", "SearchStrategy"),
+    "session.tool_search": ("ToolSearchToolset",),
     "session.turn_detectors": (
         "CombinedTurnDetector",
         "LLMTurnDetector",

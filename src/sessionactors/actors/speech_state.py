@@ -13,7 +13,7 @@ from sessionactors.model.chat import (
     FunctionCall,
 )
 from sessionactors.model.tool_arguments import canonical_arguments
-from sessionactors.model.tools import ANY_TOOL, ToolFlag
+from sessionactors.model.tools import ToolFlag
 from sessionactors.runtime import Ref, Scope
 
 REVIEW_WITHIN = 1.0
@@ -135,7 +135,6 @@ def starts(record: CallRecord, state: SpeechState, agent: UserAgent) -> bool:
     """
     if record.told or state.interrupted:
         return True
-    rules = next((tool.rules for tool in agent.tools if tool.name == record.call.name), ANY_TOOL)
-    if ToolFlag.IRREVERSIBLE not in rules.flags:
+    if ToolFlag.IRREVERSIBLE not in agent.rules_of(record.call).flags:
         return True
     return state.text_ended and not state.playing and not state.unheard

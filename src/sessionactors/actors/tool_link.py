@@ -65,9 +65,9 @@ class EffectLink(ToolLink):
         """The session's room."""
         return self._room
 
-    async def enter(self, arguments: str, *, confirmed: bool) -> Entry:
-        """Ask whether the call may run beside others of its tool."""
-        return await self._ask(CallEntered(self._call_id, arguments, confirmed), Entry)
+    async def enter(self, tool: str, arguments: str, *, confirmed: bool) -> Entry:
+        """Ask whether the call may run beside others of this tool."""
+        return await self._ask(CallEntered(self._call_id, tool, arguments, confirmed), Entry)
 
     async def approval(self) -> Approval:
         """Wait until somebody approves or denies the call."""

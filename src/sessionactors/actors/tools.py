@@ -192,7 +192,7 @@ class ToolsActor(Actor[ToolsState, ToolsMessage]):
         if call is None:
             return state
         rules = call.rules
-        key = duplicates.duplicate_key(call.call.name, question.arguments, rules)
+        key = duplicates.duplicate_key(question.tool, question.arguments, rules)
         others = [
             duplicates.Running(call_id, other.key, duplicates.is_cancellable(other.rules))
             for call_id, other in state.running.items()

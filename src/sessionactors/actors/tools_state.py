@@ -10,7 +10,7 @@ from sessionactors.interfaces.tool_link import Approval
 from sessionactors.messages.deferred import CallReported, QuietOver, QuietWanted
 from sessionactors.messages.tools import RunTool, ToolAnswered, ToolFinished, ToolOutcome
 from sessionactors.model.chat import FunctionCall
-from sessionactors.model.tools import ANY_TOOL, ToolRules
+from sessionactors.model.tools import ToolRules
 from sessionactors.runtime import NS, Ref
 
 REMEMBERED = 1000
@@ -32,6 +32,8 @@ class OpenCall:
     since: int
     call: FunctionCall
     """As it will be kept."""
+    rules: ToolRules
+    """How it is treated, as its tool was when it was called."""
     phase: Phase = "checking"
     key: str = ""
     """Equal for calls that count as the same; empty if it may run beside any."""
@@ -39,11 +41,6 @@ class OpenCall:
     """That it has told; from the first one on it runs in the background."""
     decided: Approval | None = None
     """Given before it was asked for: the call was begun anew by a restart."""
-
-    @property
-    def rules(self) -> ToolRules:
-        """How it is treated."""
-        return rules_of(self.order)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +79,6 @@ class ToolsState:
     """Open calls, as ``supervisor`` knows."""
 
 
-def rules_of(order: RunTool) -> ToolRules:
-    """The rules of the tool that is called; those of any tool if there is none of the name."""
-    return next((tool.rules for tool in order.agent.tools if tool.name == order.call.name), ANY_TOOL)
-
-
 def with_call(state: ToolsState, call_id: str, **changes: object) -> ToolsState:
     """The same with one open call changed."""
     changed = replace(state.running[call_id], **changes)  # type: ignore[arg-type]
@@ -98,7 +90,7 @@ def opened(state: ToolsState, order: RunTool, at: int) -> ToolsState:
     call_id = order.call.call_id
     return replace(
         state,
-        running={**state.running, call_id: OpenCall(order, at, order.call)},
+        running={**state.running, call_id: OpenCall(order, at, order.call, order.agent.rules_of(order.call))},
         speeches={**state.speeches, order.speech: order.reply_to},
     )
 

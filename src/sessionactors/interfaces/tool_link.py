@@ -59,8 +59,8 @@ class ToolLink(ABC):
         """The session's room, for names of threads."""
 
     @abstractmethod
-    async def enter(self, arguments: str, *, confirmed: bool) -> Entry:
-        """Ask whether the call may run beside others of its tool. ``arguments``: canonical JSON."""
+    async def enter(self, tool: str, arguments: str, *, confirmed: bool) -> Entry:
+        """Ask whether the call may run beside others of this tool. ``arguments``: canonical JSON."""
 
     @abstractmethod
     async def approval(self) -> Approval:

@@ -11,7 +11,7 @@ from sessionactors.model.chat import ChatContext, ChatItem, ChatMessage, Functio
 from sessionactors.model.events import UserTurnExceededEvent
 from sessionactors.model.instructions import Instructions
 from sessionactors.model.options import SessionOptions
-from sessionactors.model.tools import ToolDefinition
+from sessionactors.model.tools import ANY_TOOL, ToolDefinition, ToolRules
 
 from .audio_node import AudioNode
 from .llm import LLM
@@ -90,6 +90,10 @@ class UserAgent(ABC):
     @abstractmethod
     def tools(self) -> tuple[ToolDefinition, ...]:
         """The tools its model may call."""
+
+    def rules_of(self, call: FunctionCall) -> ToolRules:
+        """How a call is treated: as the tool of its name says, and as any if there is none."""
+        return next((tool.rules for tool in self.tools if tool.name == call.name), ANY_TOOL)
 
     @property
     @abstractmethod

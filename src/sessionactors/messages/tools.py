@@ -85,6 +85,8 @@ class CallEntered:
     """``tools``, from a call: its arguments are valid; may it run beside the others of its tool?"""
 
     call_id: str
+    tool: str
+    """What it means: another tool than the call names, if that one stands in for it."""
     arguments: str
     """Canonical JSON."""
     confirmed: bool

@@ -22,7 +22,7 @@ from .agent_nodes import AgentNodes
 from .agent_options import agent_overrides
 from .function_tool import StopResponse
 from .mcp_servers import with_servers
-from .tool import AnyTool, check_tools, decorated, flattened
+from .tool import AnyTool, check_tools, decorated, flattened, may_offer_of
 from .tool_handling import ToolHandlingOptions, check_tool_handling
 from .turn_handling import TurnHandlingOptions
 
@@ -254,7 +254,7 @@ class Agent(AgentNodes):
 
 
 def _names(tools: Sequence[AnyTool]) -> list[str]:
-    return [offered.tool.id for offered in flattened(tools)]
+    return [offered.tool.id for offered in flattened(tools, inside=may_offer_of)]
 
 
 def _kind(model: object) -> type | None:

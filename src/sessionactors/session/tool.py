@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from sessionactors.model.errors import DuplicateToolError, ToolDefinitionError
-from sessionactors.model.tools import JsonValue, ToolDefinition
+from sessionactors.model.errors import DuplicateToolError, SessionActorsError, ToolDefinitionError
+from sessionactors.model.tools import JsonValue, ToolDefinition, ToolRules
 
 from .tool_handling import ToolHandlingOptions, check_tool_handling
 
@@ -75,8 +75,18 @@ class Toolset:
 
     @property
     def tools(self) -> Sequence[Tool | Toolset]:
-        """What is in it now."""
+        """What is in it now, and is offered."""
         return self._tools
+
+    @property
+    def may_offer(self) -> Sequence[Tool | Toolset]:
+        """What it may offer at some time: their names are taken."""
+        return self.tools
+
+    @property
+    def put_aside(self) -> Sequence[Tool | Toolset]:
+        """What is not offered any more, but can still be called by a model that remembers it."""
+        return ()
 
     async def setup(self) -> None:
         """Called before its tools are offered to a model. What it raises, ``session.start()`` raises."""
@@ -134,8 +144,34 @@ class Offered:
     handling: ToolHandlingOptions | None
     """Of the set it is in, if that has some."""
 
+    @property
+    def rules(self) -> ToolRules:
+        """How its calls are treated."""
+        return replace(self.tool.definition.rules, outlives_agent=self.outlives_agent)
+
 
 AnyTool: TypeAlias = Tool | Toolset
+
+
+class StandIn(Tool):
+    """A tool whose calls mean another one: that one's rules hold, its arguments are checked, and it runs."""
+
+    @property
+    @abstractmethod
+    def behind(self) -> Iterable[Offered]:
+        """All that its calls may mean. Read on the user's loop."""
+
+    @abstractmethod
+    def meant(self, arguments: Mapping[str, JsonValue]) -> tuple[str, dict[str, JsonValue]]:
+        """The name of the other tool, and the arguments for it. Pure: the actors ask it, too.
+
+        Raises:
+            ArgumentsUnreadable: its arguments are no JSON object.
+        """
+
+
+class ToolNotFound(SessionActorsError, LookupError):
+    """Raised when a call names a tool that there is not; the text is for the model."""
 
 
 def decorated(owner: object) -> tuple[Tool, ...]:
@@ -149,19 +185,42 @@ def toolsets(tools: Iterable[AnyTool]) -> tuple[Toolset, ...]:
     return tuple(tool for tool in tools if isinstance(tool, Toolset))
 
 
+def offered_of(toolset: Toolset) -> Sequence[AnyTool]:
+    """What a set offers now."""
+    return toolset.tools
+
+
+def may_offer_of(toolset: Toolset) -> Sequence[AnyTool]:
+    """What a set may offer at some time."""
+    return toolset.may_offer
+
+
 def flattened(
-    tools: Iterable[AnyTool], *, outlives_agent: bool = False, handling: ToolHandlingOptions | None = None
+    tools: Iterable[AnyTool],
+    *,
+    outlives_agent: bool = False,
+    handling: ToolHandlingOptions | None = None,
+    inside: Callable[[Toolset], Sequence[AnyTool]] = offered_of,
 ) -> Iterator[Offered]:
-    """Each tool, those in sets too."""
+    """Each tool, those in sets too: what these offer, if nothing else is asked for."""
     for tool in tools:
         if isinstance(tool, Toolset):
             yield from flattened(
-                tool.tools,
+                inside(tool),
                 outlives_agent=outlives_agent or tool.outlives_agent,
                 handling=tool.tool_handling or handling,
+                inside=inside,
             )
         else:
             yield Offered(tool, outlives_agent, handling)
+
+
+def put_aside(tools: Iterable[AnyTool], *, outlives_agent: bool = False) -> Iterator[Offered]:
+    """Each tool in a set that does not offer it any more, and can still run it."""
+    for toolset in toolsets(tools):
+        outlives = outlives_agent or toolset.outlives_agent
+        yield from flattened(toolset.put_aside, outlives_agent=outlives, handling=toolset.tool_handling)
+        yield from put_aside(toolset.tools, outlives_agent=outlives)
 
 
 def check_tools(tools: Iterable[AnyTool], whose: str) -> None:
@@ -176,7 +235,7 @@ def check_tools(tools: Iterable[AnyTool], whose: str) -> None:
         if not isinstance(tool, Tool | Toolset):
             raise ToolDefinitionError(f"{tool!r} of {whose} is not a tool: decorate it with @function_tool")
     _all_different([toolset.id for toolset in toolsets(given)], "tool sets", whose)
-    _all_different([offered.tool.id for offered in flattened(given)], "tools", whose)
+    _all_different([offered.tool.id for offered in flattened(given, inside=may_offer_of)], "tools", whose)
 
 
 def _all_different(names: Sequence[str], what: str, whose: str) -> None:

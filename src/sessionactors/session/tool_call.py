@@ -14,17 +14,18 @@ from sessionactors.interfaces.tool_link import ToolLink
 from sessionactors.interfaces.user_code import ToolResult
 from sessionactors.model.chat import FunctionCall
 from sessionactors.model.errors import SessionActorsError
-from sessionactors.model.tool_arguments import ArgumentsUnreadable, read_arguments
-from sessionactors.model.tools import CONFIRM_DUPLICATE_PARAM, JsonValue
+from sessionactors.model.tool_arguments import ArgumentsUnreadable
+from sessionactors.model.tools import CONFIRM_DUPLICATE_PARAM, ToolFlag
 
 from .agent import Agent
 from .function_tool import StopResponse, ToolError
 from .mock_tools import call_mock, mock_of
 from .on_enter import entering
 from .run_context import RunContext
+from .tool import ToolNotFound
 from .tool_handling import duplicate_args, rendered
 from .tool_signature import ToolArguments
-from .tool_table import AnyCallable, ToolTable
+from .tool_table import AnyCallable, Meant, ToolTable
 from .waits import CURRENT_TOOL, RunningTool
 
 if TYPE_CHECKING:
@@ -56,18 +57,19 @@ class ToolCaller:
         Raises:
             CallSuperseded: its reply was cut off before it began.
         """
-        tool = self._table.called(call.call_id, call.name)
-        if tool is None:
-            known = ", ".join(self._table.names) or "none"
-            return ToolResult(f"Unknown tool {call.name!r}. Available tools: {known}", is_error=True)
         try:
-            sent = read_arguments(call.arguments)
-            arguments = tool.parse(sent)
-            refusal = await self._refusal(tool, call, sent, arguments, link)
-        except pydantic.ValidationError as error:
-            return ToolResult(f"Wrong arguments for tool {call.name!r}: {_explain(error)}", is_error=True)
+            meant = self._table.meant(call)
+        except ToolNotFound as error:
+            return ToolResult(str(error), is_error=True)
         except ArgumentsUnreadable as error:
             return ToolResult(f"Wrong arguments for tool {call.name!r}: {error}", is_error=True)
+        finally:
+            self._table.over(call.call_id)
+        try:
+            arguments = meant.tool.parse(meant.arguments)
+            refusal = await self._refusal(meant, call, arguments, link)
+        except pydantic.ValidationError as error:
+            return ToolResult(f"Wrong arguments for tool {meant.tool.name!r}: {_explain(error)}", is_error=True)
         except Exception as error:  # noqa: BLE001  # a validator, a policy or a template of the user's own
             return _internal(error, call)
         if refusal is not None:
@@ -77,13 +79,13 @@ class ToolCaller:
             self._session._handle_of(link.speech_id),
             call,
             link=link,
-            templates=self._table.templates(call.name),
+            templates=meant.templates,
         )
         inside = CURRENT_TOOL.set(RunningTool(call.call_id, call.name, link.speech_id))
         try:
             await link.begin()
             with entering(link.on_enter):
-                value = await self._value(tool, arguments, context, link.room)
+                value = await self._value(meant.tool, arguments, context, link.room)
         except ToolError as error:
             return ToolResult(error.message, is_error=True)
         except StopResponse:
@@ -112,17 +114,19 @@ class ToolCaller:
 
     async def _refusal(
         self,
-        tool: AnyCallable,
+        meant: Meant,
         call: FunctionCall,
-        sent: dict[str, JsonValue],
         arguments: ToolArguments,
         link: ToolLink,
     ) -> ToolResult | None:
         """Why the call may not run, if it may not: because of others of its tool, or since nobody approved it."""
-        if tool.definition.rules.on_duplicate != "allow":
-            confirmed = bool(sent.get(CONFIRM_DUPLICATE_PARAM, False))
-            entry = await link.enter(arguments.canonical, confirmed=confirmed)
-            templates, args = self._table.templates(call.name), duplicate_args(call.name, entry.running)
+        tool, rules = meant.tool, meant.rules
+        if link.on_enter and tool.name != call.name and ToolFlag.IGNORE_ON_ENTER in rules.flags:
+            return ToolResult(f"Tool {tool.name!r} cannot be called yet.", is_error=True)
+        if rules.on_duplicate != "allow":
+            confirmed = bool(meant.arguments.get(CONFIRM_DUPLICATE_PARAM, False))
+            entry = await link.enter(tool.name, arguments.canonical, confirmed=confirmed)
+            templates, args = meant.templates, duplicate_args(tool.name, entry.running)
             match entry.verdict:
                 case "reject":
                     return ToolResult(rendered(templates["duplicate_reject_template"], args))
@@ -130,7 +134,7 @@ class ToolCaller:
                     return ToolResult(rendered(templates["duplicate_confirm_template"], args))
                 case "stuck":
                     return ToolResult(
-                        f"Not started: {call.name!r} runs already and cannot be cancelled.\n{args['fnc_calls_text']}",
+                        f"Not started: {tool.name!r} runs already and cannot be cancelled.\n{args['fnc_calls_text']}",
                         is_error=True,
                     )
                 case "run":

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING, TypeAlias
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias, cast
 
-from sessionactors.model.tools import ABOUT_TASKS, ToolDefinition, ToolFlag
+from sessionactors.model.chat import FunctionCall
+from sessionactors.model.tool_arguments import ArgumentsUnreadable, read_arguments
+from sessionactors.model.tools import ABOUT_TASKS, ANY_TOOL, JsonValue, ToolDefinition, ToolFlag, ToolRules
 
 from .function_tool import CallableTool
-from .tool import AnyTool, Offered, Tool, Toolset, check_tools, flattened, toolsets
+from .tool import AnyTool, Offered, StandIn, ToolNotFound, Toolset, check_tools, flattened, put_aside, toolsets
 from .tool_handling import AsyncToolOptions, ToolHandlingOptions, resolved
 
 if TYPE_CHECKING:
     from .agent import Agent
 
 AnyCallable: TypeAlias = CallableTool[..., object]
+
+
+@dataclass(frozen=True, slots=True)
+class Meant:
+    """What a call means."""
+
+    tool: AnyCallable
+    arguments: dict[str, JsonValue]
+    rules: ToolRules
+    templates: AsyncToolOptions
+    """The words in which a model is told of the tool."""
 
 
 class ToolTable:
@@ -36,9 +49,10 @@ class ToolTable:
         self._session_tools = tuple(session_tools)
         self._agent = agent
         self._handling = session_handling, agent._tool_handling
-        self._tools: Mapping[str, Tool] = {}
+        self._tools: Mapping[str, Offered] = {}
+        self._aside: Mapping[str, Offered] = {}
+        self._behind: Mapping[str, Mapping[str, Offered]] = {}
         self._lent: dict[str, AnyCallable] = {}
-        self._templates: Mapping[str, AsyncToolOptions] = {}
         self._definitions: tuple[ToolDefinition, ...] = ()
         self.refresh()
 
@@ -54,10 +68,16 @@ class ToolTable:
             *flattened(self._session_tools, outlives_agent=True),
             *flattened(self._agent.tools),
         ]
-        session, agent = self._handling
-        self._tools = {offered.tool.id: offered.tool for offered in found}
-        self._templates = {offered.tool.id: resolved(session, agent, offered.handling) for offered in found}
-        self._definitions = (*map(_as_offered, found), *_about_tasks(found))
+        aside = [*put_aside(self._session_tools, outlives_agent=True), *put_aside(self._agent.tools)]
+        self._tools = {offered.tool.id: offered for offered in found}
+        self._aside = {offered.tool.id: offered for offered in aside}
+        self._behind = {
+            offered.tool.id: {other.tool.id: other for other in offered.tool.behind}
+            for offered in found
+            if isinstance(offered.tool, StandIn)
+        }
+        all_behind = [other for behind in self._behind.values() for other in behind.values()]
+        self._definitions = (*map(_as_offered, found), *_about_tasks([*found, *all_behind]))
 
     @property
     def definitions(self) -> tuple[ToolDefinition, ...]:
@@ -66,26 +86,66 @@ class ToolTable:
 
     def lend(self, call_id: str, tool: AnyCallable) -> None:
         """For one call: the agent's own ``llm_node`` offered this tool, which the agent may not have."""
-        if self._tools.get(tool.name) is not tool:
+        if self.callable(tool.name) is not tool:
             self._lent[call_id] = tool
 
-    def called(self, call_id: str, name: str) -> AnyCallable | None:
-        """The tool that a call means."""
-        return self._lent.pop(call_id, None) or self.callable(name)
+    def meant(self, call: FunctionCall) -> Meant:
+        """What a call means.
+
+        Raises:
+            ToolNotFound: there is no such tool; the text is for the model.
+            ArgumentsUnreadable: its arguments are no JSON object.
+        """
+        found = self._found(call)
+        if found is None:
+            known = ", ".join(self.names) or "none"
+            raise ToolNotFound(f"Unknown tool {call.name!r}. Available tools: {known}")
+        arguments = read_arguments(call.arguments)
+        if isinstance(found.tool, StandIn):
+            name, arguments = found.tool.meant(arguments)
+            other = self._behind[found.tool.id].get(name)
+            if other is None:
+                raise ToolNotFound(f"Unknown tool {name!r}: {call.name} calls those that tool_search finds.")
+            found = replace(
+                other,
+                outlives_agent=other.outlives_agent or found.outlives_agent,
+                handling=other.handling or found.handling,
+            )
+        return Meant(cast("AnyCallable", found.tool), arguments, found.rules, resolved(*self._handling, found.handling))
+
+    def rules_of(self, call: FunctionCall) -> ToolRules:
+        """How a call is treated; as any, if there is no such tool."""
+        try:
+            return self.meant(call).rules
+        except (ToolNotFound, ArgumentsUnreadable):
+            found = self._found(call)
+            return ANY_TOOL if found is None else found.rules
+
+    def over(self, call_id: str) -> None:
+        """A call is over: what was lent for it is not needed any more."""
+        self._lent.pop(call_id, None)
+
+    def _found(self, call: FunctionCall) -> Offered | None:
+        lent = self._lent.get(call.call_id)
+        if lent is not None:
+            return Offered(lent, outlives_agent=False, handling=None)
+        found = self._tools.get(call.name) or self._aside.get(call.name)
+        return found if found is not None and isinstance(found.tool, CallableTool) else None
 
     @property
     def names(self) -> tuple[str, ...]:
         """Of the tools that can be called here."""
-        return tuple(name for name, tool in self._tools.items() if isinstance(tool, CallableTool))
+        return tuple(name for name, offered in self._tools.items() if isinstance(offered.tool, CallableTool))
 
     def callable(self, name: str) -> AnyCallable | None:
-        """The tool of this name, if there is one that is called here."""
-        tool = self._tools.get(name)
-        return tool if isinstance(tool, CallableTool) else None
+        """The tool of this name, if it is offered and called here."""
+        offered = self._tools.get(name)
+        return offered.tool if offered is not None and isinstance(offered.tool, CallableTool) else None
 
-    def templates(self, name: str) -> AsyncToolOptions:
-        """The words in which a model is told of this tool."""
-        return self._templates.get(name) or resolved(*self._handling)
+    @property
+    def templates(self) -> AsyncToolOptions:
+        """The words in which a model is told of tools in general."""
+        return resolved(*self._handling)
 
     @property
     def toolsets(self) -> tuple[Toolset, ...]:
@@ -111,11 +171,10 @@ class ToolTable:
 
 
 def _as_offered(offered: Offered) -> ToolDefinition:
-    definition = offered.tool.definition
-    return replace(definition, rules=replace(definition.rules, outlives_agent=offered.outlives_agent))
+    return replace(offered.tool.definition, rules=offered.rules)
 
 
 def _about_tasks(found: Iterable[Offered]) -> tuple[ToolDefinition, ...]:
     """The tools with which a model looks at running calls and cancels them, if there are calls to cancel."""
-    cancellable = any(ToolFlag.CANCELLABLE in offered.tool.definition.rules.flags for offered in found)
+    cancellable = any(ToolFlag.CANCELLABLE in offered.rules.flags for offered in found)
     return ABOUT_TASKS if cancellable else ()

@@ -14,7 +14,7 @@ from sessionactors.model.chat import ChatContext, ChatItem, ChatMessage, Functio
 from sessionactors.model.events import UserTurnExceededEvent
 from sessionactors.model.instructions import Instructions
 from sessionactors.model.options import SessionOptions
-from sessionactors.model.tools import ToolDefinition
+from sessionactors.model.tools import ToolDefinition, ToolRules
 
 from .caller import calling
 from .editable_message import EditableMessage
@@ -82,6 +82,10 @@ class SessionUserAgent(UserAgent):
         """Definitions of the session's tools and the agent's."""
         return self._table.definitions
 
+    def rules_of(self, call: FunctionCall) -> ToolRules:
+        """Of the tool that the call means, though another may carry it out, or the agent's node may have lent it."""
+        return self._table.rules_of(call)
+
     @property
     def initial_items(self) -> tuple[ChatItem, ...]:
         """The agent's own conversation."""
@@ -99,7 +103,7 @@ class SessionUserAgent(UserAgent):
 
     def deferred_instructions(self, call_ids: Sequence[str], *, at_tail: bool) -> str:
         """The template of agent or session."""
-        templates = self._table.templates("")
+        templates = self._table.templates
         name = templates["reply_at_tail_template"] if at_tail else templates["reply_maybe_covered_template"]
         return rendered(name, ReplyPromptArgs(call_ids=list(call_ids)))
 
