@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import ClassVar, Literal
+from typing import Literal
 
 from sessionactors.model.audio import AudioFrame
 from sessionactors.model.sentinel import FlushSentinel
@@ -151,7 +151,7 @@ class STT(ABC):
     """A streaming recogniser. One object may serve many sessions at once."""
 
     home: Home = Home.ACTOR
-    sample_rate: ClassVar[int] = 16000
+    sample_rate: int = 16000
     """Hertz of the mono audio that :meth:`transcribe` wants; the session resamples."""
     label: str = "stt"
     model: str = ""

@@ -1,0 +1,8 @@
+"""Deepgram: recognition that streams (Nova), and voices. Needs the extra ``deepgram`` and a key.
+
+Importing this package imports the SDK's types, which takes a second: import it where your program starts.
+"""
+
+from .stt import STT
+
+__all__ = ["STT"]
