@@ -70,6 +70,28 @@ def console(
     _run(talk(entry_point, audio=audio, actors=actors, json_lines=json_lines))
 
 
+@app.command()
+def conformance(
+    rigs: Annotated[
+        list[str], typer.Argument(help="Modules with rigs: a path or dotted name, or one rig: MODULE:NAME.")
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON, for programs.")] = False,  # noqa: FBT002
+) -> None:
+    """Which checks of the conformance kit providers pass: the table provider x check. Exits with 1 if one fails."""
+    from sessionactors.testing import conformance as kit
+
+    from .conformance import find_rigs
+
+    try:
+        found = [rig for name in rigs for rig in find_rigs(name)]
+        rows = kit.run(found, lambda name, outcome: _note(f"{name}: {outcome.check}: {outcome.result}"))
+    except SessionActorsError as error:
+        _fail(error)
+    typer.echo(kit.as_json(rows) if as_json else kit.as_text(rows))
+    if any(row.failed for row in rows):
+        raise typer.Exit(FAILED)
+
+
 def app_for(worker: WorkerOptions) -> typer.Typer:
     """The commands of a program that brings its entry point."""
     program = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)

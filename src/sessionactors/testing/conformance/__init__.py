@@ -1,0 +1,48 @@
+"""The conformance kit: what any model, recogniser or voice must do, tried on yours.
+
+Write a rig (:class:`LLMRig`, :class:`STTRig`, :class:`TTSRig`, ...): how to make your provider, what it can do, and
+which faults of its backend you can bring on. Then parametrise a test with :func:`checks`, or print the table:
+
+.. code-block:: console
+
+   $ sessionactors conformance tests/acme_rig.py
+
+What a rig cannot bring on is not applicable, with the reason; nothing is skipped silently. See
+``docs/conformance.md``.
+"""
+
+from __future__ import annotations
+
+from .check import Check, CheckOfRig, Checks
+from .fault import Fault
+from .llm_checks import LLM_CHECKS, LLMRig
+from .outcome import Nonconforming, NotApplicable, Outcome
+from .rig import Rig
+from .spoken import Utterance
+from .stt_checks import STT_CHECKS, STTRig
+from .table import CHECKS, Row, as_json, as_text, checks, run
+from .tts_checks import TTS_CHECKS, TTSRig
+
+__all__ = [
+    "CHECKS",
+    "LLM_CHECKS",
+    "STT_CHECKS",
+    "TTS_CHECKS",
+    "Check",
+    "CheckOfRig",
+    "Checks",
+    "Fault",
+    "LLMRig",
+    "Nonconforming",
+    "NotApplicable",
+    "Outcome",
+    "Rig",
+    "Row",
+    "STTRig",
+    "TTSRig",
+    "Utterance",
+    "as_json",
+    "as_text",
+    "checks",
+    "run",
+]
