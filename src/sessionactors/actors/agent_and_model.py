@@ -25,8 +25,10 @@ M = TypeVar("M")
 def store_message(turn: UserTurnEnded, message: ChatMessage, agent: str, wiring: Wiring, out: Outbox[M]) -> None:
     """Keep it; that of a turn whose audio a realtime model has comes from the model, if it says it."""
     model = wiring.components.realtime
-    if turn.route is not TurnRoute.AUDIO:
-        out.tell(wiring.history, AppendItems((message,), agent=agent, had_by_model=turn.route is TurnRoute.TRANSCRIPT))
+    if turn.route is TurnRoute.TRANSCRIPT:
+        out.tell(wiring.history, AppendItems((message,), agent=agent, had_by_model=True, by_time=True))
+    elif turn.route is TurnRoute.WORDS:
+        out.tell(wiring.history, AppendItems((message,), agent=agent))
     elif message.text_content and (model is None or not model.capabilities.user_transcription):
         out.tell(wiring.history, AppendItems((message,), agent=agent, had_by_model=True))
 

@@ -84,7 +84,9 @@ class History(Actor[HistoryState, HistoryMessage]):
     def receive(self, state: HistoryState, message: HistoryMessage, out: Outbox[HistoryMessage]) -> HistoryState:
         """Change it, or answer with the present version."""
         match message:
-            case AppendItems(items, add_to_context, agent, had_by_model, in_history):
+            case AppendItems(items, add_to_context, agent, had_by_model, in_history, by_time):
+                if by_time:
+                    return self._on_late(state, items, agent, out)
                 realtime, heard = self._wiring.realtime, agent in ("", state.in_charge)
                 if realtime is not None and add_to_context and heard and not had_by_model:
                     out.tell(realtime, ContextGrew(items))
@@ -121,14 +123,30 @@ class History(Actor[HistoryState, HistoryMessage]):
             out.tell(self._wiring.realtime, ServeAgent(memory.agent, memory.items, handoff, rewritten))
         return state
 
-    def _added(self, state: HistoryState, items: tuple[ChatItem, ...], out: Outbox[HistoryMessage]) -> HistoryState:
+    def _on_late(
+        self, state: HistoryState, items: tuple[ChatItem, ...], agent: str, out: Outbox[HistoryMessage]
+    ) -> HistoryState:
+        """What was said before other things that are known already: a realtime model has it in its place."""
+        memory = _memory(state, agent)
+        for item in items:
+            state = self._added(state, (item,), out, _place(state.items, item))
+            if memory is not None:
+                at = _place(memory.items, item)
+                memory = replace(memory, items=(*memory.items[:at], item, *memory.items[at:]))
+        return state if memory is None else self._replace(state, memory, out)
+
+    def _added(
+        self, state: HistoryState, items: tuple[ChatItem, ...], out: Outbox[HistoryMessage], at: int | None = None
+    ) -> HistoryState:
         if not items:
             return state
-        change = HistoryChanged(state.version + 1, items)
+        change = HistoryChanged(state.version + 1, items, at)
         out.tell(self._wiring.supervisor, change)
         if self._wiring.keyterms is not None:
             out.tell(self._wiring.keyterms, change)
-        return replace(state, version=state.version + 1, items=state.items + items)
+        place = len(state.items) if at is None else at
+        kept = (*state.items[:place], *items, *state.items[place:])
+        return replace(state, version=state.version + 1, items=kept)
 
     def _remember(
         self, state: HistoryState, agent: str, items: tuple[ChatItem, ...], out: Outbox[HistoryMessage]
@@ -218,3 +236,9 @@ def _memory(state: HistoryState, agent: str) -> Memory | None:
 
 def _with(state: HistoryState, memory: Memory) -> HistoryState:
     return replace(state, memories={**state.memories, memory.agent.key: memory})
+
+
+def _place(items: tuple[ChatItem, ...], late: ChatItem) -> int:
+    """Behind what is older. What is as old was begun because of it: a server may end a turn by replying to it."""
+    older = (place for place in range(len(items), 0, -1) if items[place - 1].created_at < late.created_at)
+    return next(older, 0)

@@ -8,16 +8,12 @@ from sessionactors.messages.turn import TurnRoute, UserTurnEnded
 from .ear_refs import EarRefs
 
 
-def turn_of_model(
-    refs: EarRefs, final: FinalTranscript, started_at: int | None, ended_at: int | None, turn: str
-) -> UserTurnEnded:
+def turn_of_model(refs: EarRefs, final: FinalTranscript, turn: str) -> UserTurnEnded:
     """The turn whose words these are: to be kept, and not to be replied to again.
 
     Args:
         refs: the ear that heard it.
-        final: the model's transcript, with its own id of what was said.
-        started_at: kernel clock when the user began to speak, if that is known.
-        ended_at: the same for the end.
+        final: the model's transcript, with its own id of what was said, and when that was said.
         turn: its name.
     """
     return UserTurnEnded(
@@ -25,8 +21,8 @@ def turn_of_model(
         final.text,
         refs.participant,
         confidence=final.confidence,
-        started_speaking_at=started_at,
-        stopped_speaking_at=ended_at,
+        started_speaking_at=final.started_at,
+        stopped_speaking_at=final.ended_at,
         reply=False,
         finals=(final.id,),
         route=TurnRoute.TRANSCRIPT,

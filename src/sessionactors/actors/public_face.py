@@ -101,7 +101,7 @@ class PublicFace:
 
     def history_changed(self, state: SupervisorState, change: HistoryChanged, out: Outbox[SupervisorMessage]) -> None:
         """Items were added: the mirror gets all of them, the public what was said and who took over."""
-        self.emit(state, HistoryNote(change.version, change.added), out)
+        self.emit(state, HistoryNote(change.version, change.added, change.at), out)
         for item in change.added:
             if isinstance(item, ChatMessage | AgentHandoff):
                 self.emit(state, ConversationItemAddedEvent(item, out.wall()), out)

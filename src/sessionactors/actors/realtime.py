@@ -63,7 +63,7 @@ from sessionactors.model.instructions import rendered
 from sessionactors.runtime import NS, Actor, EffectPort, Outbox, Overflow
 
 from .realtime_hearing import Hearing
-from .realtime_link import LINK, Clear, Commit, Interrupt, Opening, UserIsActive, hold
+from .realtime_link import LINK, Clear, Interrupt, Opening, UserIsActive, hold
 from .realtime_memory import ServersMemory, sendable
 from .realtime_replies import Replies
 from .realtime_state import RealtimeState, Stage
@@ -164,8 +164,8 @@ class RealtimeActor(Actor[RealtimeState, RealtimeMessage]):
                 return replace(state, ears={**state.ears, participant: turn}, line=line)
             case UserBegan(participant):
                 return self._hearing.order(state, UserIsActive(), participant, out)
-            case CommitUserAudio(participant):
-                return self._hearing.order(state, Commit(), participant, out)
+            case CommitUserAudio():
+                return self._hearing.commit(state, message, out)
             case ClearUserAudio(participant):
                 return self._hearing.order(state, Clear(), participant, out)
             case ContextGrew(items):
@@ -256,7 +256,7 @@ class RealtimeActor(Actor[RealtimeState, RealtimeMessage]):
             out.close_scope(state.connection)
             out.cancel_effect(LINK)
         state = self._hearing.stopped(state, out)
-        state = replace(state, connection=None, stage=Stage.WAITING, owed={})
+        state = replace(state, connection=None, stage=Stage.WAITING, owed={}, spoken=())
         for reply in list(state.replies.values()):
             state = self._replies.lost(state, reply, error, out)
         return state
@@ -330,17 +330,17 @@ class RealtimeActor(Actor[RealtimeState, RealtimeMessage]):
                 return self._replies.created(state, event, out)
             case ResponseDone():
                 return self._replies.response_done(state, event, out)
-            case InputSpeechStarted():
+            case InputSpeechStarted(item_id):
                 # Replies that no speech has adopted yet come too late: the server has dropped them.
                 for key in [reply.key for reply in state.replies.values() if reply.claim is None and not reply.ended]:
                     state = self._replies.cancel(state, key, out)
-                return self._hearing.started(state, out)
-            case InputSpeechStopped():
-                return self._hearing.stopped(state, out)
+                return self._hearing.started(state, item_id, out)
+            case InputSpeechStopped(_, item_id):
+                return self._hearing.stopped(state, out, item_id)
             case InputAudioTranscriptionCompleted():
                 return self._hearing.transcript(state, event, out)
             case RemoteItemAdded(item):
-                return replace(state, known=state.known | {item.id})
+                return self._hearing.item_added(state, item)
             case SessionReconnected():
                 out.log("realtime_session_reconnected", model=self._model.label)
                 return state

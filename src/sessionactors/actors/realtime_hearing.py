@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 from sessionactors.interfaces.realtime import InputAudioTranscriptionCompleted
 from sessionactors.messages.ear import FinalTranscript, InterimTranscript, NoWords, SpeechEnded, SpeechStarted
-from sessionactors.messages.realtime import HeardByModel, UserAudio
+from sessionactors.messages.realtime import CommitUserAudio, HeardByModel, UserAudio
 from sessionactors.messages.session import Publish
+from sessionactors.model.chat import ChatItem, ChatMessage
 from sessionactors.model.events import UserInputTranscribedEvent
 from sessionactors.model.video import VideoFrame
 from sessionactors.runtime import Outbox
 
 from .realtime_link import LINK, Clear, Commit, UserIsActive
+from .realtime_spoken import Spoken, began, ended, named, taken
 from .realtime_state import RealtimeState
 from .wiring import Wiring
 
@@ -49,7 +51,7 @@ class Hearing:
     @staticmethod
     def order(
         state: RealtimeState,
-        order: UserIsActive | Commit | Clear,
+        order: UserIsActive | Clear,
         participant: str,
         out: Outbox[RealtimeMessage],
     ) -> RealtimeState:
@@ -58,33 +60,63 @@ class Hearing:
             out.feed(LINK, order)
         return state
 
-    def started(self, state: RealtimeState, out: Outbox[RealtimeMessage]) -> RealtimeState:
+    @staticmethod
+    def commit(state: RealtimeState, commit: CommitUserAudio, out: Outbox[RealtimeMessage]) -> RealtimeState:
+        """A turn that was found here is complete; its words come when the model has them."""
+        if commit.participant != state.line or state.connection is None:
+            return state
+        out.feed(LINK, Commit())
+        spoken = began(state.spoken, "", out.now if commit.started_at is None else commit.started_at)
+        return replace(state, spoken=ended(spoken, "", out.now if commit.ended_at is None else commit.ended_at))
+
+    def started(self, state: RealtimeState, item_id: str, out: Outbox[RealtimeMessage]) -> RealtimeState:
         """The server hears the user speak."""
         if state.speaking or not self._wiring.components.server_turns:
             return state
         _tell_turn(state, SpeechStarted(out.now), out)
-        return replace(state, speaking=True)
+        return replace(state, speaking=True, spoken=began(state.spoken, item_id, out.now))
 
     @staticmethod
-    def stopped(state: RealtimeState, out: Outbox[RealtimeMessage]) -> RealtimeState:
+    def stopped(state: RealtimeState, out: Outbox[RealtimeMessage], item_id: str = "") -> RealtimeState:
         """The user is done, or cannot be heard any more."""
         if not state.speaking:
             return state
         _tell_turn(state, SpeechEnded(out.now), out)
-        return replace(state, speaking=False)
+        return replace(state, speaking=False, spoken=ended(state.spoken, item_id, out.now))
+
+    @staticmethod
+    def item_added(state: RealtimeState, item: ChatItem) -> RealtimeState:
+        """The server has made an item: of what the user said, if it is the user's and did not come from here."""
+        if item.id in state.known:
+            return state
+        spoken = state.spoken
+        if isinstance(item, ChatMessage) and item.role == "user":
+            spoken = named(spoken, item.id)
+        return replace(state, known=state.known | {item.id}, spoken=spoken)
 
     def transcript(
         self, state: RealtimeState, event: InputAudioTranscriptionCompleted, out: Outbox[RealtimeMessage]
     ) -> RealtimeState:
         """What the user said."""
         text = event.transcript.strip()
+        one: Spoken | None = None
         state = replace(state, known=state.known | {event.item_id})
+        if event.is_final:
+            one, spoken = taken(state.spoken, event.item_id)
+            state = replace(state, spoken=spoken)
         if event.is_final and not text:
             if self._wiring.components.server_turns:
                 _tell_turn(state, NoWords(), out)
         elif event.is_final:
             final = FinalTranscript(
-                out.new_id("transcript"), text, "", event.confidence, complete=True, item_id=event.item_id
+                out.new_id("transcript"),
+                text,
+                "",
+                event.confidence,
+                complete=True,
+                ended_at=None if one is None else one.ended_at,
+                item_id=event.item_id,
+                started_at=None if one is None else one.started_at,
             )
             _tell_turn(state, final, out)
         elif state.connection is not None and self._wiring.components.server_turns:

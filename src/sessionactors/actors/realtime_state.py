@@ -11,6 +11,7 @@ from sessionactors.model.tools import ToolChoice, ToolDefinition
 from sessionactors.runtime import Ref, Scope
 
 from .realtime_reply import Reply
+from .realtime_spoken import Spoken
 
 REMEMBERED = 64
 """Ended requests, and callers of tools, that are remembered: control may overtake what it cancels."""
@@ -53,6 +54,8 @@ class RealtimeState:
     """The participant whom the model hears: the first one."""
     speaking: bool = False
     """The server hears the user."""
+    spoken: tuple[Spoken, ...] = ()
+    """What the user said, while its transcript is to come. Oldest first."""
     replies: Mapping[str, Reply] = field(default_factory=dict)
     """By request; by response while no speech has adopted it. Oldest first."""
     ended: tuple[str, ...] = ()

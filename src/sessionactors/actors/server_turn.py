@@ -134,7 +134,7 @@ class ServerTurnActor(Actor[ServerTurnState, ServerTurnMessage]):
         self, state: ServerTurnState, final: FinalTranscript, out: Outbox[ServerTurnMessage]
     ) -> ServerTurnState:
         state = replace(state, owed=False)
-        turn = turn_of_model(self._refs, final, state.started_at, state.ended_at, out.new_id("turn"))
+        turn = turn_of_model(self._refs, final, out.new_id("turn"))
         out.turn = turn.turn
         out.tell(self._refs.wiring.agent, turn)
         return self._flushed(replace(state, turns=state.turns + 1), turn, out)

@@ -313,7 +313,7 @@ class TurnActor(Actor[TurnState, TurnMessage]):
 
     def _on_final(self, state: TurnState, final: FinalTranscript, out: Outbox[TurnMessage]) -> TurnState:
         if final.item_id:  # the realtime model's own words for a turn that it has had
-            turn = turn_of_model(self._refs, final, state.started_at, state.ended_at, out.new_id("turn"))
+            turn = turn_of_model(self._refs, final, out.new_id("turn"))
             out.tell(self._refs.wiring.agent, turn)
             return state
         ledger = state.ledger.receive(final.id)

@@ -215,7 +215,8 @@ class TurnEnd:
             route=TurnRoute.WORDS if self._refs.realtime is None else TurnRoute.AUDIO,
         )
         if self._refs.realtime is not None:
-            out.tell(self._refs.realtime, CommitUserAudio(self._refs.participant))
+            commit = CommitUserAudio(self._refs.participant, state.started_at, state.ended_at)
+            out.tell(self._refs.realtime, commit)
         out.tell(self._refs.wiring.agent, ended)
         out.log("turn_committed", level="debug", turn=turn, transcripts=list(state.ledger.open))
         if self._refs.detector is not None:

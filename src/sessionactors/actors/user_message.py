@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sessionactors.messages.session import SpeakRequested
-from sessionactors.messages.turn import TurnTaken, UserTurnEnded
+from sessionactors.messages.turn import TurnRoute, TurnTaken, UserTurnEnded
 from sessionactors.model.chat import ChatMessage
 from sessionactors.runtime import NS, Outbox
 
@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 
 
 def user_message(state: AgentActorState, turn: UserTurnEnded, out: Outbox[AgentMessage]) -> ChatMessage:
-    """The message of a turn."""
+    """The message of a turn. One whose words came late is as old as they are."""
+    spoken_at = turn.stopped_speaking_at if turn.route is TurnRoute.TRANSCRIPT else None
     return ChatMessage(
         "user",
         [turn.transcript],
         id=turn.item_id or out.new_id("item"),
-        created_at=out.wall(),
+        created_at=out.wall(spoken_at),
         transcript_confidence=turn.confidence,
         metrics=user_metrics(turn, state.decided_at or out.now, out.wall),
     )

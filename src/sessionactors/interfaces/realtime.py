@@ -79,6 +79,9 @@ class RealtimeUsage:
 class InputSpeechStarted:
     """The server hears the user speak. It has cancelled its own response already, if it does so."""
 
+    item_id: str = ""
+    """The server's id of what the user begins to say, if it has one already: that of its transcript."""
+
 
 @dataclass(frozen=True, slots=True)
 class InputSpeechStopped:
@@ -86,6 +89,8 @@ class InputSpeechStopped:
 
     user_transcription_enabled: bool = False
     """A final transcript of it will follow."""
+    item_id: str = ""
+    """As that of :class:`InputSpeechStarted`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -184,6 +184,8 @@ class FinalTranscript:
     """Who spoke, if the recogniser tells speakers apart."""
     item_id: str = ""
     """Of a realtime model: its id of what was said, which is a turn already."""
+    started_at: int | None = None
+    """When the user began to say it, if a realtime model's words are known to belong to that speech."""
 
 
 @message()

@@ -20,6 +20,8 @@ class AppendItems:
     """A realtime model knows of them, in its own way: it is not told."""
     in_history: bool = True
     """False: the history has them already; only the context gets them."""
+    by_time: bool = False
+    """They became known late: each is placed by its ``created_at``, before what came after it."""
 
 
 @message()
@@ -90,6 +92,8 @@ class HistoryChanged:
 
     version: int
     added: tuple[ChatItem, ...]
+    at: int | None = None
+    """The place of the first of them; None: the end."""
 
 
 @message()

@@ -49,6 +49,9 @@ class CommitUserAudio:
     """What was heard is a turn: a reply to it may be asked for. ``turn`` to ``realtime``."""
 
     participant: str
+    started_at: int | None = None
+    """When the user began to speak, if that is known: the transcript may come much later."""
+    ended_at: int | None = None
 
 
 @message()

@@ -217,6 +217,8 @@ class HistoryNote:
 
     version: int
     items: tuple[ChatItem, ...]
+    at: int | None = None
+    """The place of the first of them; None: the end."""
     type: Literal["_history"] = "_history"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import takewhile
@@ -85,10 +85,11 @@ class Mirror:
         if self.run is not None:
             self.run.work_ends(f"handoff to {agent}")
 
-    def add_items(self, items: Iterable[ChatItem], roster: Roster) -> None:
+    def add_items(self, items: Sequence[ChatItem], at: int | None, roster: Roster) -> None:
         """Items entered the history; a run lists handoffs, but the one with which the session began."""
+        place = len(self.items) if at is None else at
+        self.items[place:place] = items
         for item in items:
-            self.items.append(item)
             if isinstance(item, AgentHandoff) and item.old_agent_id is not None and self.run is not None:
                 self.run.add_handoff(item, *roster.who(item))
 
@@ -127,8 +128,8 @@ class Mirror:
     def note(self, note: HistoryNote | UserTurnCommittedNote | IdleNote | KeytermsNote, roster: Roster) -> None:
         """Items were added, a turn was committed by hand, or all is idle."""
         match note:
-            case HistoryNote(_, items):
-                self.add_items(items, roster)
+            case HistoryNote(_, items, at):
+                self.add_items(items, at, roster)
             case KeytermsNote(keyterms):
                 self.keyterms = keyterms
             case IdleNote(request):
