@@ -170,7 +170,8 @@ class Ear(Actor[EarState, EarMessage]):
         """Put the judge of overlaps before ``turn``, if the options name one; another actor for another judge."""
         refs, wanted = self._refs, options.interruption_mode
         if wanted == "adaptive" or (isinstance(wanted, InterruptionDetector) and not self._can_judge):
-            reason = "it needs a detector (mode=detector), a vad and an stt; any voice that is long enough interrupts"
+            needs = "a detector (mode=detector), a vad, and an stt or a realtime model"
+            reason = f"it needs {needs}; any voice that is long enough interrupts"
             out.log("interruption_mode_unusable", level="warning", mode=str(wanted), reason=reason)
         judge = wanted if isinstance(wanted, InterruptionDetector) and self._can_judge else None
         if judge is state.judge:
@@ -190,7 +191,8 @@ class Ear(Actor[EarState, EarMessage]):
 
     @property
     def _can_judge(self) -> bool:
-        return self._refs.vad is not None and self._refs.stt is not None
+        """Words hold a turn until it is judged; a realtime model's turn without words is held by ``overlap``."""
+        return self._refs.vad is not None and (self._refs.stt is not None or self._refs.realtime is not None)
 
     def receive(self, state: EarState, message: EarMessage, out: Outbox[EarMessage]) -> EarState:
         """Pass it on."""

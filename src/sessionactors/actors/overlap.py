@@ -31,6 +31,7 @@ from sessionactors.messages.overlap import (
     Judged,
     OverlapJudged,
     OverlapWordsOverdue,
+    VoiceWasNoise,
     WordsHeld,
 )
 from sessionactors.messages.session import OptionsChanged, Publish
@@ -102,9 +103,8 @@ class OverlapActor(Actor[OverlapState, OverlapMessage]):
                 return self._no_more_words(state, out)
             case SpeechStarted(at):
                 return self._on_voice(state, at, message, out)
-            case SpeechEnded(at):
-                out.tell(self._turn, message)
-                return self._on_voice_ended(state, at, out)
+            case SpeechEnded():
+                return self._on_voice_ended(state, message, out)
             case AgentStateFact(agent_state, at):
                 out.tell(self._turn, message)
                 return self._on_agent(state, at, out, speaks=agent_state == "speaking")
@@ -156,12 +156,16 @@ class OverlapActor(Actor[OverlapState, OverlapMessage]):
         out.tell(self._turn, message)
         return state
 
-    def _on_voice_ended(self, state: OverlapState, at: int, out: Outbox[OverlapMessage]) -> OverlapState:
-        overlap = state.open
+    def _on_voice_ended(self, state: OverlapState, message: SpeechEnded, out: Outbox[OverlapMessage]) -> OverlapState:
+        overlap, wordless = state.open, self._refs.stt is None
+        if overlap is not None and overlap.ended_at is None and overlap.judged is Judged.OPEN and wordless:
+            # A realtime model has it as audio, so its end would be the end of a turn. The detector is awaited first.
+            return self._ask(state, replace(overlap, ended_at=message.at, final=True, end=message), out)
+        out.tell(self._turn, message)
         if overlap is None or overlap.ended_at is not None:
             return state
         out.timer(WORDS, WORDS_WITHIN, OverlapWordsOverdue(overlap.number))
-        return self._ask(state, replace(overlap, ended_at=at), out)
+        return self._ask(state, replace(overlap, ended_at=message.at), out)
 
     def _on_agent(self, state: OverlapState, at: int, out: Outbox[OverlapMessage], *, speaks: bool) -> OverlapState:
         if speaks:
@@ -269,6 +273,8 @@ class OverlapActor(Actor[OverlapState, OverlapMessage]):
             return self._give_up(state, out) if overlap.final else state
         self._publish(overlap, verdict, out)
         self._tell_floor(Judged.BACKCHANNEL, overlap.began_at, out)
+        if self._refs.realtime is not None:
+            out.tell(self._turn, VoiceWasNoise(overlap.began_at, overlap.ended_at))
         out.tell(self._turn, HeardBackchannel())
         state = replace(state, open=replace(overlap, judged=Judged.BACKCHANNEL), backchannels=state.backchannels + 1)
         state = self._discard(state, out)
@@ -302,8 +308,10 @@ class OverlapActor(Actor[OverlapState, OverlapMessage]):
         self._tell_floor(judged, overlap.began_at, out)
         for words in state.held:
             out.tell(self._turn, words)
+        if overlap.end is not None:
+            out.tell(self._turn, overlap.end)
         finals = sum(1 for words in state.held if isinstance(words, FinalTranscript))
-        return replace(state, open=replace(overlap, judged=judged), held=(), released=state.released + finals)
+        return replace(state, open=replace(overlap, judged=judged, end=None), held=(), released=state.released + finals)
 
     @staticmethod
     def _discard(state: OverlapState, out: Outbox[OverlapMessage]) -> OverlapState:

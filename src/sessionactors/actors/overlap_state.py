@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sessionactors.interfaces.interruption_detector import InterruptionDetector, Overlap
-from sessionactors.messages.ear import FinalTranscript, InterimTranscript, PreflightTranscript
+from sessionactors.messages.ear import FinalTranscript, InterimTranscript, PreflightTranscript, SpeechEnded
 from sessionactors.messages.overlap import Judged
 from sessionactors.model.audio import AudioFrame
 from sessionactors.runtime import NS
@@ -33,6 +33,8 @@ class OpenOverlap:
     interim: str = ""
     final: bool = False
     """No more words are waited for."""
+    end: SpeechEnded | None = None
+    """The end of the voice, held where no words could hold the turn."""
     asking: bool = False
     more: bool = False
     """Something came while the detector was being asked: it is asked again."""

@@ -38,15 +38,10 @@ from sessionactors.messages.ear import (
     TranscriptOverdue,
 )
 from sessionactors.messages.history import ContextSnapshot
-from sessionactors.messages.overlap import HeardBackchannel, OverlapNews, WordsHeld
+from sessionactors.messages.overlap import HeardBackchannel, OverlapNews, VoiceWasNoise, WordsHeld
 from sessionactors.messages.realtime import UserBegan
 from sessionactors.messages.session import OptionsChanged
-from sessionactors.messages.turn import (
-    AgentStateFact,
-    InterruptionWanted,
-    TurnAnswered,
-    TurnTaken,
-)
+from sessionactors.messages.turn import AgentStateFact, InterruptionWanted, TurnAnswered, TurnTaken
 from sessionactors.model.options import SessionOptions
 from sessionactors.runtime import NS, Actor, Outbox
 
@@ -87,6 +82,7 @@ TurnMessage: TypeAlias = (
     | FlushOverdue
     | ClearTurn
     | OverlapNews
+    | VoiceWasNoise
 )
 
 ASK_AFTER = 0.2
@@ -200,6 +196,8 @@ class TurnActor(Actor[TurnState, TurnMessage]):
                 return self._orders.on_clear(state, message, out)
             case WordsHeld() | HeardBackchannel():
                 return self._watch.on_overlap(state, message, out)
+            case VoiceWasNoise():
+                return self._end.on_backchannel(state, message, out)
             case _:
                 assert_never(message)
 

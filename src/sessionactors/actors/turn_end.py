@@ -18,7 +18,8 @@ from sessionactors.messages.ear import (
     VoiceCommitted,
 )
 from sessionactors.messages.history import ContextSnapshot, ContextWanted
-from sessionactors.messages.realtime import CommitUserAudio
+from sessionactors.messages.overlap import VoiceWasNoise
+from sessionactors.messages.realtime import ClearUserAudio, CommitUserAudio
 from sessionactors.messages.turn import TurnAnswered, TurnOffered, TurnRoute, UserTurnEnded
 from sessionactors.model.chat import ChatContext, ChatMessage
 from sessionactors.runtime import EffectPort, Outbox
@@ -236,6 +237,20 @@ class TurnEnd:
             turns=state.turns + 1,
             ledger=state.ledger.commit(),
         )
+
+    def on_backchannel(self, state: TurnState, heard: VoiceWasNoise, out: Outbox[TurnMessage]) -> TurnState:
+        """What a realtime model heard over the agent was no turn: it forgets the audio, or would take it for one later.
+
+        Where words of the same turn came before, the model has them in the same audio: then all of it counts.
+        """
+        goes_on = state.started_at is not None and state.started_at < heard.began_at
+        if state.phase is Phase.SPEAKING:
+            state = replace(state, phase=Phase.DECIDING, ended_at=heard.ended_at, pauses_before=state.pauses)
+        if goes_on or state.rules.ends_by is EndsBy.COMMAND:
+            return self.decide(state, out) if state.phase is Phase.DECIDING else state
+        if self._refs.realtime is not None:
+            out.tell(self._refs.realtime, ClearUserAudio(self._refs.participant))
+        return self.drop(state, out) if self.heard_by_model else state
 
     def drop(self, state: TurnState, out: Outbox[TurnMessage]) -> TurnState:
         """Speech without words is no turn. Words that come late still make it one."""

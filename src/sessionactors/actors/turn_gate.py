@@ -19,6 +19,7 @@ from sessionactors.messages.ear import (
     SpeechEnded,
     SpeechStarted,
 )
+from sessionactors.messages.overlap import VoiceWasNoise
 from sessionactors.messages.turn import AgentStateFact
 from sessionactors.model.options import SessionOptions
 from sessionactors.model.turn_strategies import TurnScene
@@ -58,7 +59,7 @@ class Gate:
         match message:
             case SpeechStarted(at) | RecognizerHeardStart(at):
                 return replace(self, scene=replace(scene, voice=True, text=""), knocked_at=at)
-            case SpeechEnded() | RecognizerHeardEnd():
+            case SpeechEnded() | RecognizerHeardEnd() | VoiceWasNoise():
                 return replace(self, scene=replace(scene, voice=False))
             case InterimTranscript(text) | PreflightTranscript(text):
                 return replace(self, scene=replace(scene, text=text))

@@ -56,3 +56,12 @@ class OverlapWordsOverdue:
     """``overlap``, to itself: the words of an overlap that has ended do not come."""
 
     overlap: int
+
+
+@message()
+class VoiceWasNoise:
+    """What a realtime model has just heard over the agent was a listening noise: no turn. ``overlap`` to ``turn``."""
+
+    began_at: int
+    ended_at: int
+    """When the voice ended; where there are no words, :class:`.SpeechEnded` was held until it was judged."""
