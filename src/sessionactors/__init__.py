@@ -109,6 +109,7 @@ if TYPE_CHECKING:
         VADMetrics,
     )
     from .model.options import APIConnectOptions, SessionConnectOptions, SessionOptions
+    from .model.realtime_events import RealtimeSessionReconnectedEvent
     from .model.sentinel import FLUSH, NOT_GIVEN, FlushSentinel, NotGiven
     from .model.speech import SPEECH_PRIORITY_HIGH, SPEECH_PRIORITY_LOW, SPEECH_PRIORITY_NORMAL
     from .model.timed_string import TimedString
@@ -349,6 +350,7 @@ __all__ = [
     "RealtimeModelMetrics",
     "RealtimeSession",
     "RealtimeSessionError",
+    "RealtimeSessionReconnectedEvent",
     "RealtimeUsage",
     "RecognitionContext",
     "RecognitionUsage",
@@ -606,6 +608,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "SessionConnectOptions",
         "SessionOptions",
     ),
+    "model.realtime_events": ("RealtimeSessionReconnectedEvent",),
     "model.sentinel": (
         "FLUSH",
         "FlushSentinel",

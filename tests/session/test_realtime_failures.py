@@ -6,7 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from sessionactors import APIConnectionError, APIConnectOptions, APIError, APITimeoutError, CloseReason
+from sessionactors import (
+    APIConnectionError,
+    APIConnectOptions,
+    APIError,
+    APITimeoutError,
+    CloseReason,
+    RealtimeSessionReconnectedEvent,
+)
 from sessionactors.interfaces.realtime import RealtimeSessionError, SessionReconnected
 from sessionactors.testing import (
     CLIENT_TURNS,
@@ -40,6 +47,13 @@ def test_a_lost_session_is_replaced_by_one_that_knows_the_conversation() -> None
     assert second.told("update_chat_ctx") == [["Tell me a story.", "Once upon"]]
     assert run.snapshot is not None
     assert run.snapshot["realtime"].state["connections"] == 2
+    (back,) = run.of(RealtimeSessionReconnectedEvent)
+    assert (back.label, back.outage) == ("scripted-realtime", near(0.1))
+
+
+def test_a_session_that_never_worked_was_not_reconnected() -> None:
+    run = played(one_turn(RealtimeScript(SPEAKING, faults=Faults([]))))
+    assert run.of(RealtimeSessionReconnectedEvent) == []
 
 
 def test_losing_the_session_while_idle_is_not_noticed_by_the_user() -> None:
@@ -158,6 +172,9 @@ def test_a_session_that_reconnects_by_itself_goes_on() -> None:
     run = played(scenario)
     assert run.errors == []
     assert run.said() == ["I am fine, thank you."]
+    assert [(event.outage, event.label) for event in run.of(RealtimeSessionReconnectedEvent)] == [
+        (0.0, "scripted-realtime")
+    ]
 
 
 def test_what_is_no_event_is_a_typed_failure_and_not_the_actors_end() -> None:

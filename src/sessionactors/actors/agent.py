@@ -53,7 +53,7 @@ from sessionactors.model.events import ErrorEvent, MetricsCollectedEvent
 from sessionactors.model.speech import SpeechSource
 from sessionactors.runtime import Actor, Outbox
 
-from .agent_and_model import begin_server_reply, store_message
+from .agent_and_model import begin_server_reply, context_for, store_message
 from .agent_hooks import ENTER_HOOK, EXIT_HOOK, run_hook
 from .agent_idle import pass_on_waiters
 from .agent_state import AgentActorState, Phase, Seat
@@ -272,7 +272,7 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
             id="",
             source=SpeechSource.GENERATE_REPLY,
             agent=state.agent,
-            chat_items=None if verdict.chat_items is None else (*verdict.chat_items, message),
+            chat_items=context_for(turn, verdict, message),
             allow_interruptions=state.agent.options(state.options).allow_interruptions,
             turn=name,
             automatic=True,

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from sessionactors.interfaces.speech_spec import SpeechSpec
+from sessionactors.interfaces.user_code import TurnVerdict
 from sessionactors.messages.floor import ScheduleSpeech
 from sessionactors.messages.history import AppendItems
 from sessionactors.messages.llm import CancelGeneration
 from sessionactors.messages.turn import TurnRoute, UserTurnEnded
-from sessionactors.model.chat import ChatMessage
+from sessionactors.model.chat import ChatItem, ChatMessage
 from sessionactors.model.speech import SpeechSource
 from sessionactors.runtime import Outbox
 
@@ -31,6 +32,13 @@ def store_message(turn: UserTurnEnded, message: ChatMessage, agent: str, wiring:
         out.tell(wiring.history, AppendItems((message,), agent=agent))
     elif message.text_content and (model is None or not model.capabilities.user_transcription):
         out.tell(wiring.history, AppendItems((message,), agent=agent, had_by_model=True))
+
+
+def context_for(turn: UserTurnEnded, verdict: TurnVerdict, message: ChatMessage) -> tuple[ChatItem, ...] | None:
+    """The context that the hook made for the reply, if it did. A turn's audio is with the realtime model already."""
+    if verdict.chat_items is None:
+        return None
+    return verdict.chat_items if turn.route is TurnRoute.AUDIO else (*verdict.chat_items, message)
 
 
 def begin_server_reply(state: AgentActorState, response: str, wiring: Wiring, out: Outbox[AgentMessage]) -> None:

@@ -26,7 +26,7 @@ from sessionactors.messages.ear import (
     SubstituteSilence,
     UseComponents,
 )
-from sessionactors.messages.realtime import EarOpened
+from sessionactors.messages.realtime import EarClosed, EarOpened
 from sessionactors.messages.session import OptionsChanged
 from sessionactors.messages.turn import AgentStateFact
 from sessionactors.model.options import SessionOptions
@@ -211,6 +211,11 @@ class Ear(Actor[EarState, EarMessage]):
             case _:
                 assert_never(message)
         return state
+
+    def stopped(self, state: EarState, out: Outbox[EarMessage]) -> None:
+        """The participant is gone: a realtime model may hear another one."""
+        if self._refs.realtime is not None:
+            out.tell(self._refs.realtime, EarClosed(self._refs.participant))
 
     def summary(self, state: EarState) -> Mapping[str, object]:
         """Whose ear."""

@@ -38,6 +38,7 @@ from sessionactors.messages.realtime import (
     ClearUserAudio,
     CommitUserAudio,
     ContextGrew,
+    EarClosed,
     EarOpened,
     NodeEnded,
     NodeMade,
@@ -55,11 +56,12 @@ from sessionactors.messages.realtime import (
     UserAudio,
     UserBegan,
 )
-from sessionactors.messages.session import ComponentFailed, ComponentStumbled
+from sessionactors.messages.session import ComponentFailed, ComponentStumbled, Publish
 from sessionactors.messages.tts import AudioCredit, CancelSynthesis
 from sessionactors.messages.video import UserVideo
 from sessionactors.model.errors import APIConnectionError, APITimeoutError, RealtimeError
 from sessionactors.model.instructions import rendered
+from sessionactors.model.realtime_events import RealtimeSessionReconnectedEvent
 from sessionactors.runtime import NS, Actor, EffectPort, Outbox, Overflow
 
 from .realtime_hearing import Hearing
@@ -72,6 +74,7 @@ from .wiring import Wiring
 
 RealtimeMessage: TypeAlias = (
     EarOpened
+    | EarClosed
     | UserAudio
     | UserVideo
     | UserBegan
@@ -133,7 +136,7 @@ class RealtimeActor(Actor[RealtimeState, RealtimeMessage]):
         """The session died with the failure: another one goes on with the conversation."""
         lost = APIConnectionError("realtime was restarted, and its session with the server ended")
         lost.__cause__ = error
-        state = self._replies.sound.nodes_lost(self._let_go(state, lost, out), out)
+        state = self._replies.sound.nodes_lost(self._let_go(_losing(state, out.now), lost, out), out)
         return self._seed(state, out)
 
     def receive(self, state: RealtimeState, message: RealtimeMessage, out: Outbox[RealtimeMessage]) -> RealtimeState:
@@ -159,9 +162,10 @@ class RealtimeActor(Actor[RealtimeState, RealtimeMessage]):
                 return self._replies.sound.mute(state, segment, out)
             case SegmentHeard():
                 return self._replies.sound.heard(state, message, out)
-            case EarOpened(participant, turn):
-                line = participant if state.line is None else state.line
-                return replace(state, ears={**state.ears, participant: turn}, line=line)
+            case EarOpened():
+                return self._hearing.opened(state, message)
+            case EarClosed(participant):
+                return self._hearing.closed(state, participant, out)
             case UserBegan(participant):
                 return self._hearing.order(state, UserIsActive(), participant, out)
             case CommitUserAudio():
@@ -175,7 +179,7 @@ class RealtimeActor(Actor[RealtimeState, RealtimeMessage]):
             case ContextSnapshot():
                 return self._on_seeded(state, message, out)
             case RealtimeOpened():
-                return self._replies.ask_next(replace(state, stage=Stage.OPEN), out)
+                return self._on_opened(state, out)
             case RealtimeRefused(_, error, request):
                 return self._on_refused(state, error, request, out)
             case RealtimeEnded(connection, error):
@@ -241,6 +245,15 @@ class RealtimeActor(Actor[RealtimeState, RealtimeMessage]):
             known=frozenset(item.id for item in sent),
         )
 
+    def _on_opened(self, state: RealtimeState, out: Outbox[RealtimeMessage]) -> RealtimeState:
+        if state.lost_at is not None:
+            self._reconnected((out.now - state.lost_at) / NS, out)
+        return self._replies.ask_next(replace(state, stage=Stage.OPEN, lost_at=None), out)
+
+    def _reconnected(self, outage: float, out: Outbox[RealtimeMessage]) -> None:
+        event = RealtimeSessionReconnectedEvent(outage, self._model.label, out.wall())
+        out.tell(self._wiring.supervisor, Publish(event))
+
     def _on_serve(self, state: RealtimeState, order: ServeAgent, out: Outbox[RealtimeMessage]) -> RealtimeState:
         """Another agent, or another conversation: the session goes on with it, or gives way to one that begins so."""
         if state.connection is None:
@@ -273,7 +286,7 @@ class RealtimeActor(Actor[RealtimeState, RealtimeMessage]):
         worked = state.stage is Stage.OPEN and (out.now - state.opened_at) / NS >= SETTLED_IN
         failures = 1 if worked else state.failures + 1
         delay = retry_delay(error, failures, self._options)
-        state = replace(self._let_go(state, error, out), failures=failures)
+        state = replace(self._let_go(_losing(state, out.now), error, out), failures=failures)
         if delay is None:
             return self._broken(state, error, out)
         self._report(error, out)
@@ -342,7 +355,7 @@ class RealtimeActor(Actor[RealtimeState, RealtimeMessage]):
             case RemoteItemAdded(item):
                 return self._hearing.item_added(state, item)
             case SessionReconnected():
-                out.log("realtime_session_reconnected", model=self._model.label)
+                self._reconnected(0.0, out)
                 return state
             case RealtimeSessionError(error, recoverable):
                 if recoverable:
@@ -368,3 +381,8 @@ class RealtimeActor(Actor[RealtimeState, RealtimeMessage]):
             "heard": round(state.heard, 3),
             "unheard": round(state.unheard, 3),
         }
+
+
+def _losing(state: RealtimeState, now: int) -> RealtimeState:
+    """A session that worked is lost now, or one was before and none has worked since."""
+    return replace(state, lost_at=now) if state.lost_at is None and state.stage is Stage.OPEN else state

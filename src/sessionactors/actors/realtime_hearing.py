@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sessionactors.interfaces.realtime import InputAudioTranscriptionCompleted
 from sessionactors.messages.ear import FinalTranscript, InterimTranscript, NoWords, SpeechEnded, SpeechStarted
-from sessionactors.messages.realtime import CommitUserAudio, HeardByModel, UserAudio
+from sessionactors.messages.realtime import CommitUserAudio, EarOpened, HeardByModel, UserAudio
 from sessionactors.messages.session import Publish
 from sessionactors.model.chat import ChatItem, ChatMessage
 from sessionactors.model.events import UserInputTranscribedEvent
@@ -32,6 +32,23 @@ class Hearing:
 
     def __init__(self, wiring: Wiring) -> None:
         self._wiring = wiring
+
+    @staticmethod
+    def opened(state: RealtimeState, ear: EarOpened) -> RealtimeState:
+        """A participant can be heard: the first one is whom the model hears."""
+        line = ear.participant if state.line is None else state.line
+        return replace(state, ears={**state.ears, ear.participant: ear.turn}, line=line)
+
+    @staticmethod
+    def closed(state: RealtimeState, participant: str, out: Outbox[RealtimeMessage]) -> RealtimeState:
+        """A participant is gone: whom the model heard is followed by who has been there longest."""
+        ears = {identity: turn for identity, turn in state.ears.items() if identity != participant}
+        state = replace(state, ears=ears)
+        if participant != state.line:
+            return state
+        if state.connection is not None:
+            out.feed(LINK, Clear())  # a half sentence of who left would begin the other's
+        return replace(state, line=next(iter(ears), None), speaking=False, spoken=ended(state.spoken, "", out.now))
 
     @staticmethod
     def audio(state: RealtimeState, audio: UserAudio, out: Outbox[RealtimeMessage]) -> RealtimeState:
@@ -66,7 +83,8 @@ class Hearing:
         if commit.participant != state.line or state.connection is None:
             return state
         out.feed(LINK, Commit())
-        spoken = began(state.spoken, "", out.now if commit.started_at is None else commit.started_at)
+        started_at = out.now if commit.started_at is None else commit.started_at
+        spoken = began(state.spoken, "", started_at, commit.participant)
         return replace(state, spoken=ended(spoken, "", out.now if commit.ended_at is None else commit.ended_at))
 
     def started(self, state: RealtimeState, item_id: str, out: Outbox[RealtimeMessage]) -> RealtimeState:
@@ -74,7 +92,7 @@ class Hearing:
         if state.speaking or not self._wiring.components.server_turns:
             return state
         _tell_turn(state, SpeechStarted(out.now), out)
-        return replace(state, speaking=True, spoken=began(state.spoken, item_id, out.now))
+        return replace(state, speaking=True, spoken=began(state.spoken, item_id, out.now, state.line))
 
     @staticmethod
     def stopped(state: RealtimeState, out: Outbox[RealtimeMessage], item_id: str = "") -> RealtimeState:
@@ -126,7 +144,7 @@ class Hearing:
                 text,
                 is_final=event.is_final,
                 created_at=out.wall(),
-                speaker_id=state.line,
+                speaker_id=state.line if one is None else one.participant,
                 item_id=event.item_id,
             )
             out.tell(self._wiring.supervisor, Publish(transcribed))

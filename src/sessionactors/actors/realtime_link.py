@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import TypeAlias, assert_never, cast, get_args
 
@@ -121,6 +122,15 @@ class AskReply:
     instructions: str | None
     tool_choice: ToolChoice | None
     tools: tuple[ToolDefinition, ...] | None
+    aside: tuple[ChatItem, ...] = ()
+    """Items of the conversation while this reply is made; :class:`ForgetItems` follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetItems:
+    """Take items out of the server's conversation."""
+
+    ids: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +142,9 @@ class AskSay:
 
 
 Urgent: TypeAlias = AudioFrame | VideoFrame | Commit | Clear | UserIsActive | Interrupt | Truncate
-Ordered: TypeAlias = AddItems | ReplaceItems | ChangeInstructions | ChangeTools | SetToolChoice | AskReply | AskSay
+Ordered: TypeAlias = (
+    AddItems | ForgetItems | ReplaceItems | ChangeInstructions | ChangeTools | SetToolChoice | AskReply | AskSay
+)
 Order: TypeAlias = Urgent | Ordered
 
 Answer: TypeAlias = RealtimeSaid | RealtimeOpened | RealtimeRefused
@@ -279,10 +291,9 @@ class _Link:
         session = self._session
         match order:
             case AddItems(items):
-                context = session.chat_ctx
-                known = {item.id for item in context}
-                wanted = ChatContext([*context, *(item for item in items if item.id not in known)])
-                await self._within(session.update_chat_ctx(wanted), "update_chat_ctx")
+                await self._add(items)
+            case ForgetItems(ids):
+                await self._forget(ids)
             case ReplaceItems(items):
                 await self._within(session.update_chat_ctx(ChatContext(items)), "update_chat_ctx")
             case ChangeInstructions(instructions):
@@ -291,16 +302,30 @@ class _Link:
                 await self._within(session.update_tools(tools), "update_tools")
             case SetToolChoice(tool_choice):
                 session.update_options(tool_choice=tool_choice)
-            case AskReply(request, instructions, tool_choice, tools):
+            case AskReply(request, instructions, tool_choice, tools, aside):
+                if aside and request in self._waiting:
+                    await self._add(aside)
                 if self._begin(request):
                     session.generate_reply(
                         request_id=request, instructions=instructions, tool_choice=tool_choice, tools=tools
                     )
+                elif aside:
+                    await self._forget({item.id for item in aside})
             case AskSay(request, text):
                 if self._begin(request):
                     session.say(text, request_id=request)
             case _:
                 assert_never(order)
+
+    async def _add(self, items: tuple[ChatItem, ...]) -> None:
+        context = self._session.chat_ctx
+        known = {item.id for item in context}
+        wanted = ChatContext([*context, *(item for item in items if item.id not in known)])
+        await self._within(self._session.update_chat_ctx(wanted), "update_chat_ctx")
+
+    async def _forget(self, ids: AbstractSet[str]) -> None:
+        wanted = ChatContext([item for item in self._session.chat_ctx if item.id not in ids])
+        await self._within(self._session.update_chat_ctx(wanted), "update_chat_ctx")
 
     def _begin(self, request: str) -> bool:
         """Whether the request is still wanted."""

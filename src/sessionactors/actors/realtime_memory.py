@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sessionactors.interfaces.realtime import RealtimeModel
+from sessionactors.interfaces.realtime import RealtimeCapabilities, RealtimeModel
+from sessionactors.messages.llm import GenerateText
 from sessionactors.messages.realtime import ServeAgent
 from sessionactors.messages.session import ComponentStumbled
 from sessionactors.model.chat import INSTRUCTIONS_ITEM_ID, ChatItem, ChatMessage, FunctionCall, FunctionCallOutput
@@ -97,6 +98,17 @@ class ServersMemory:
         elif tools:
             self._refuse(f"{self._label} keeps its tools while it runs (it has no mutable_tools)", out)
         return state
+
+
+def aside_for(
+    state: RealtimeState, order: GenerateText, can: RealtimeCapabilities, out: Outbox[RealtimeMessage]
+) -> tuple[ChatItem, ...]:
+    """What the server is to know for one reply only, if it can be told."""
+    aside = tuple(item for item in order.aside if item.id not in state.known)
+    if aside and not can.mutable_chat_context:
+        out.log("context_not_sent", level="warning", request=order.request, reason="no mutable_chat_context")
+        return ()
+    return aside
 
 
 def _differences(state: RealtimeState, order: ServeAgent) -> tuple[bool, bool, bool]:

@@ -41,7 +41,8 @@ from sessionactors.model.events import MetricsCollectedEvent
 from sessionactors.runtime import NS, Outbox
 
 from .realtime_figures import metrics_of
-from .realtime_link import LINK, AskReply, AskSay, Interrupt, SetToolChoice
+from .realtime_link import LINK, AskReply, AskSay, ForgetItems, Interrupt, SetToolChoice
+from .realtime_memory import aside_for
 from .realtime_reply import Claim, Reply, fresh
 from .realtime_sound import ReplySound
 from .realtime_state import RealtimeState, Stage
@@ -88,6 +89,7 @@ class Replies:
             order.instructions,
             choice if own_choice else None,
             order.tools if own_choice and order.tools != state.tools else None,
+            aside_for(state, order, self._can, out),
         )
         reply = replace(self._fresh(order.request, out), claim=claim, order=ask, tool_choice=choice)
         return self.ask_next(state.with_reply(reply), out)
@@ -276,6 +278,8 @@ class Replies:
         if reply is None:
             return state
         out.cancel_timer(_stall(reply.key))
+        if isinstance(reply.order, AskReply) and reply.order.aside:
+            out.feed(LINK, ForgetItems(frozenset(item.id for item in reply.order.aside)))
         if reply.ended:
             if reply.cancelled and reply.settled:  # what came after the cut was never heard
                 reply = self.sound.shorten(reply, "", 0.0, out)

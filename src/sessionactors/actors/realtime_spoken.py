@@ -17,11 +17,13 @@ class Spoken:
     started_at: int | None = None
     ended_at: int | None = None
     """None while the user goes on."""
+    participant: str | None = None
+    """Who said it: the words may come when that one has left."""
 
 
-def began(spoken: tuple[Spoken, ...], item_id: str, at: int) -> tuple[Spoken, ...]:
+def began(spoken: tuple[Spoken, ...], item_id: str, at: int, participant: str | None = None) -> tuple[Spoken, ...]:
     """The user begins to speak."""
-    return (*spoken, Spoken(item_id, at))[-REMEMBERED:]
+    return (*spoken, Spoken(item_id, at, None, participant))[-REMEMBERED:]
 
 
 def ended(spoken: tuple[Spoken, ...], item_id: str, at: int) -> tuple[Spoken, ...]:

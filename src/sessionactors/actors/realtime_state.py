@@ -40,6 +40,8 @@ class RealtimeState:
     opened_at: int = 0
     failures: int = 0
     """Sessions lost in a row."""
+    lost_at: int | None = None
+    """Since when there is none that worked."""
     instructions: str = ""
     tools: tuple[ToolDefinition, ...] = ()
     tool_choice: ToolChoice = "auto"
@@ -51,7 +53,7 @@ class RealtimeState:
     """Speeches whose tool outputs the server answers by itself, and that answer's response as soon as it has begun."""
     ears: Mapping[str, Ref[HeardByModel]] = field(default_factory=dict)
     line: str | None = None
-    """The participant whom the model hears: the first one."""
+    """The participant whom the model hears: the one who has been there longest."""
     speaking: bool = False
     """The server hears the user."""
     spoken: tuple[Spoken, ...] = ()

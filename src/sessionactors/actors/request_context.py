@@ -35,6 +35,13 @@ def context_of(
     return (*items, ChatMessage("system", [spec.instructions], id=f"{spec.id}.instructions", created_at=wall))
 
 
+def aside_of(spec: SpeechSpec, context: ContextSnapshot) -> tuple[ChatItem, ...]:
+    """What the context that was given for this reply has beside the agent's own: messages with words."""
+    own = {item.id for item in context.items}
+    given = () if spec.chat_items is None else spec.chat_items
+    return tuple(item for item in given if isinstance(item, ChatMessage) and item.text_content and item.id not in own)
+
+
 def tools_of(spec: SpeechSpec, agent: UserAgent) -> tuple[ToolDefinition, ...]:
     """The tools that a speech may use."""
     return tuple(

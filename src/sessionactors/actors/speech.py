@@ -60,7 +60,7 @@ from sessionactors.model.speech import SpeechSource
 from sessionactors.runtime import Actor, Outbox, Ref, Scope
 
 from .component_metadata import metadata_of
-from .request_context import context_of, tool_choice_of, tools_of
+from .request_context import aside_of, context_of, tool_choice_of, tools_of
 from .speech_request import StepNames, adopt, read_source, say_by_model
 from .speech_state import REVIEW_WITHIN, SpeechState
 from .speech_text import SpeechText
@@ -197,6 +197,7 @@ class Speech(Actor[SpeechState, SpeechMessage]):
                 segment=self._text.message(state),
                 audio_node=context.agent.components.audio_node,
                 may_be_empty=spec.may_be_empty,
+                aside=aside_of(spec, context),
             ),
         )
         marks = GenerationMarks(state.marks.user_stopped_at or spec.user_stopped_at, out.now, model=metadata_of(model))

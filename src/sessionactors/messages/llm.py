@@ -94,6 +94,8 @@ class GenerateText:
     """What becomes of its audio then."""
     may_be_empty: bool = False
     """An answer without text and calls is none that failed."""
+    aside: tuple[ChatItem, ...] = ()
+    """Of ``chat_items``, messages for this reply only: a realtime model is told them, and forgets them behind it."""
 
 
 @message(lane=Lane.CONTROL, overflow=Overflow.CONFLATE, key=lambda order: order.request)

@@ -29,6 +29,13 @@ class EarOpened:
     turn: Ref[HeardByModel]
 
 
+@message()
+class EarClosed:
+    """A participant has left and was heard to the end: another one may be on the line. Ear to ``realtime``."""
+
+    participant: str
+
+
 @message(overflow=Overflow.DROP_OLDEST, limit=HALF_A_SECOND)
 class UserAudio:
     """A participant's audio, mono at the rate that the model wants. ``input`` to ``realtime``."""

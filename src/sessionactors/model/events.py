@@ -13,6 +13,7 @@ from .answers import IdleNote, UserTurnCommittedNote
 from .chat import AgentHandoff, ChatItem, ChatMessage, FunctionCall, FunctionCallOutput
 from .interruption_events import AgentFalseInterruptionEvent, OverlappingSpeechEvent
 from .metrics import SessionMetrics
+from .realtime_events import RealtimeSessionReconnectedEvent
 from .speech import InputModality
 from .tool_events import ToolExecutionUpdatedEvent
 from .usage import AgentSessionUsage
@@ -365,6 +366,7 @@ PublicEvent: TypeAlias = (
     | SpeechCreatedEvent
     | AgentFalseInterruptionEvent
     | OverlappingSpeechEvent
+    | RealtimeSessionReconnectedEvent
     | MetricsCollectedEvent
     | SessionUsageUpdatedEvent
     | ErrorEvent

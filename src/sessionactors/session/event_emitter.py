@@ -22,6 +22,7 @@ EventTypes: TypeAlias = Literal[
     "speech_created",
     "agent_false_interruption",
     "overlapping_speech",
+    "session_reconnected",
     "metrics_collected",
     "session_usage_updated",
     "error",

@@ -40,6 +40,8 @@ class HeardSaying:
     text: str
     at: float
     until: float
+    line: int = 0
+    """Level of the silence on the line of who says it: so lines are told apart."""
 
 
 @dataclass(slots=True)
@@ -47,18 +49,21 @@ class HeardTime:
     """Of which times audio was pushed."""
 
     timeline: Timeline
-    pushed: list[tuple[float, float]] = field(default_factory=list)
+    pushed: list[tuple[float, float, int]] = field(default_factory=list)
+    """From, until, and whose line."""
 
     def push(self, frame: AudioFrame) -> None:
         """A frame has just come, complete."""
         self.timeline.begin(frame)
         now = self.timeline.now()
         begin = now - frame.duration
-        if self.pushed and begin - self.pushed[-1][1] < frame.duration:
-            self.pushed[-1] = (self.pushed[-1][0], now)
+        line = int.from_bytes(frame.data[:2], "little", signed=True)
+        last = self.pushed[-1] if self.pushed else None
+        if last is not None and last[2] == line and begin - last[1] < frame.duration:
+            self.pushed[-1] = (last[0], now, line)
         else:
-            self.pushed.append((begin, now))
+            self.pushed.append((begin, now, line))
 
-    def heard(self, moment: float) -> bool:
-        """Whether the audio just before a moment was pushed."""
-        return any(begin <= moment and end >= moment - NEAR for begin, end in self.pushed)
+    def heard(self, moment: float, line: int = 0) -> bool:
+        """Whether the audio of a line just before a moment was pushed."""
+        return any(begin <= moment and end >= moment - NEAR and whose == line for begin, end, whose in self.pushed)

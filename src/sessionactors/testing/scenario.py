@@ -341,7 +341,7 @@ class Scenario:
         return performance.run(voice, llm, realtime)
 
     def _heard(self) -> list[HeardSaying]:
-        return [HeardSaying(saying.text, saying.at, saying.until) for saying in self._sayings]
+        return [HeardSaying(saying.text, saying.at, saying.until, saying.line) for saying in self._sayings]
 
     def _voice(self) -> MarkedVoice:
         return MarkedVoice(self._durations, ttfb=self._ttfb, word_timings=self._word_timings, faults=self._voice_faults)

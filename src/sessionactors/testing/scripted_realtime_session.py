@@ -149,7 +149,7 @@ class ScriptedRealtimeSession(RealtimeSession):
         self._note("commit_audio")
         now = self._model.time.timeline.now()
         for saying in self._model.sayings:
-            if self._committed <= saying.at < now and self._model.time.heard(saying.until):
+            if self._committed <= saying.at < now and self._model.time.heard(saying.until, saying.line):
                 self._spawn(self._transcribe(saying, self._model.transcription_delay))
         self._committed = now
 
@@ -264,7 +264,7 @@ class ScriptedRealtimeSession(RealtimeSession):
         if saying.until < self._model.time.timeline.now():
             return  # an earlier session heard it, or nobody did
         await self._until(saying.at + ONSET)
-        if not self._model.time.heard(saying.at + ONSET):
+        if not self._model.time.heard(saying.at + ONSET, saying.line):
             return
         self._cancel_response()
         self.emit(InputSpeechStarted())
