@@ -45,7 +45,7 @@ if TYPE_CHECKING:
         STTCapabilities,
     )
     from .interfaces.text_io import TextSink
-    from .interfaces.transport import TranscriptSegment, Transport, TransportEvents
+    from .interfaces.transport import ParticipantKind, TranscriptSegment, Transport, TransportEvents
     from .interfaces.tts import TTS, SynthesizedAudio, WordTiming
     from .interfaces.turn_detector import StreamingTurnDetector, TurnDetector, TurnDetectorStream
     from .interfaces.vad import VAD, VADCapabilities, VADEvent, VADEventType
@@ -334,6 +334,7 @@ __all__ = [
     "Overlap",
     "OverlapVerdict",
     "OverlappingSpeechEvent",
+    "ParticipantKind",
     "PlaybackFinished",
     "PlaybackFinishedEvent",
     "PlaybackProgressed",
@@ -513,11 +514,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "SpeechEventType",
     ),
     "interfaces.text_io": ("TextSink",),
-    "interfaces.transport": (
-        "TranscriptSegment",
-        "Transport",
-        "TransportEvents",
-    ),
+    "interfaces.transport": ("ParticipantKind", "TranscriptSegment", "Transport", "TransportEvents"),
     "interfaces.tts": (
         "SynthesizedAudio",
         "TTS",

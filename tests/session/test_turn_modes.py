@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sessionactors import OptionError, SpeechEvent, SpeechEventType
+from sessionactors import NOT_GIVEN, OptionError, SpeechEvent, SpeechEventType
 from sessionactors.actors.turn_rules import EndsBy, TurnParts, check_detector, resolve_rules
 from sessionactors.messages.turn import InterruptionWanted, UserTurnEnded
 from sessionactors.model.options import SessionOptions
@@ -73,6 +73,12 @@ SERVER = TurnParts(vad=True, stt=True, realtime=True, server_turns=True)
         (AUDIO, ALL, EndsBy.VOICE, False),
         (AUDIO, NO_VAD, EndsBy.VOICE, True),
         (AUDIO, SERVER, EndsBy.SERVER, True),
+        # not given: the best that there is, and nothing to warn of
+        (NOT_GIVEN, SERVER, EndsBy.SERVER, False),
+        (NOT_GIVEN, REALTIME, EndsBy.VOICE, False),
+        (NOT_GIVEN, ALL, EndsBy.VOICE, False),
+        (NOT_GIVEN, NO_VAD, EndsBy.VOICE, False),
+        (NOT_GIVEN, NO_STT, EndsBy.VOICE, False),
     ],
 )
 def test_a_mode_that_cannot_work_gives_way_with_a_warning(
@@ -137,6 +143,24 @@ def test_without_a_vad_the_end_of_the_last_word_counts() -> None:
     scenario.stt_reports(final, at=2.7)
     scenario.llm_otherwise("Fine.")
     assert turns_at(played(scenario)) == [(near(3.0), "How are you?")]
+
+
+def test_without_a_vad_the_recognisers_end_of_speech_is_enough_where_no_mode_is_given() -> None:
+    """It says so 0.7 s behind the voice, and behind the final: the delay counts from there."""
+    scenario = asking(without=["vad"])
+    scenario.stt_reports(START, at=0.6)
+    scenario.stt_reports(END, at=3.0)
+    run = played(scenario)
+    assert turns_at(run) == [(near(3.2), "How are you?")]  # the final came at 2.7
+    assert run.user_became("listening")[0] == near(2.7)
+
+
+def test_without_ears_nothing_spoken_is_a_turn_and_what_is_typed_is() -> None:
+    scenario = asking(without=["vad", "stt"])
+    scenario.user_types("Hello.", at=4.0)
+    run = played(scenario)
+    assert run.conversation == [("user", "Hello."), ("assistant", "Fine.")]
+    assert run.user_states == ["listening"]
 
 
 def test_without_a_vad_a_late_final_begins_the_delay_anew() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from sessionactors.interfaces.audio_io import AudioSource, PlaybackFinished, SinkEvent
+from sessionactors.interfaces.transport import NO_ATTRIBUTES, ParticipantKind
 from sessionactors.model.audio import AudioFrame
 
 
@@ -42,7 +44,14 @@ class RoomLog:
     told: list[tuple[str, ...]] = field(default_factory=list)
     sources: dict[str, AudioSource | None] = field(default_factory=dict)
 
-    def participant_joined(self, identity: str, audio: AudioSource | None) -> None:
+    def participant_joined(
+        self,
+        identity: str,
+        audio: AudioSource | None,
+        *,
+        kind: ParticipantKind = "standard",
+        attributes: Mapping[str, str] = NO_ATTRIBUTES,
+    ) -> None:
         self.sources[identity] = audio
         self.told.append(("joined", identity))
 

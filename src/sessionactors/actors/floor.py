@@ -15,6 +15,7 @@ from sessionactors.messages.deferred import QuietOver, QuietWanted, SpeechEnded,
 from sessionactors.messages.floor import (
     DrainFloor,
     DropSpeculation,
+    EchoExpected,
     FalseInterruptionDue,
     FloorGranted,
     FloorReleased,
@@ -63,7 +64,7 @@ from sessionactors.runtime import (
 from . import floor_quiet
 from .floor_begin import Beginning, SpeculationFact, prepared_summary
 from .floor_cut import Cutting
-from .floor_gate import begin_warmup, end_warmup, follow_options, go_on_warming, keep_gate
+from .floor_gate import begin_warmup, end_warmup, expect_echo, follow_options, go_on_warming, keep_gate
 from .floor_holds import hold, tell_held
 from .floor_news import announce, report_end, say_scheduled, tell_end
 from .floor_pause import Pausing, await_first_sound, pause_summary
@@ -100,6 +101,7 @@ FloorMessage: TypeAlias = (
     | PauseRefused
     | OverlapJudged
     | FalseInterruptionDue
+    | EchoExpected
     | WarmupOver
     | QuietFact
     | HoldFloor
@@ -175,6 +177,8 @@ class Floor(Actor[FloorState, FloorMessage]):
                 return state
             case OptionsChanged():
                 return self._next(follow_options(replace(state, options=message), out), out)
+            case EchoExpected():
+                return self._users.consider(expect_echo(state, message, out), out)
             case WarmupOver():
                 return self._users.consider(end_warmup(state, out), out)
             case QuietWanted() | QuietOver() | IdleWanted() | TurnSettled():

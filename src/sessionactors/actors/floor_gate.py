@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sessionactors.messages.ear import SubstituteSilence
-from sessionactors.messages.floor import WarmupOver
+from sessionactors.messages.floor import EchoExpected, WarmupOver
 from sessionactors.runtime import NS, Outbox
 
 from .floor_state import FloorState, Warmup
@@ -31,6 +31,16 @@ def begin_warmup(state: FloorState, out: Outbox[FloorMessage]) -> FloorState:
         return replace(state, warmup=Warmup.OVER)
     out.timer(TIMER, seconds, WarmupOver())
     return replace(state, warmup=Warmup.RUNNING, warm_at=out.now + round(seconds * NS))
+
+
+def expect_echo(state: FloorState, echo: EchoExpected, out: Outbox[FloorMessage]) -> FloorState:
+    """Who is there has changed; what the session was told to do about the warm-up holds all the same."""
+    if state.options.session.was_given("aec_warmup_duration"):
+        return state
+    if not echo.expected:
+        return replace(end_warmup(state, out), echo=False)
+    begins = (echo.anew or not state.echo) and state.warmup is Warmup.OVER
+    return replace(state, echo=True, warmup=Warmup.DUE if begins else state.warmup)
 
 
 def go_on_warming(state: FloorState, out: Outbox[FloorMessage]) -> None:

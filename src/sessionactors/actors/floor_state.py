@@ -153,6 +153,8 @@ class FloorState:
     pauses: int = 0
     false_interruptions: int = 0
     warmup: Warmup = Warmup.DUE
+    echo: bool = True
+    """Somebody is there whose echo canceller has to warm up."""
     warm_at: int = 0
     """When the warm-up is over."""
     substituting: bool = False

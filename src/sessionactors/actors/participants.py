@@ -6,9 +6,11 @@ the turn before it ends. Whether the session ends with them is an option.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sessionactors.interfaces.transport import ParticipantKind
 from sessionactors.interfaces.user_code import UserAgent
 from sessionactors.messages.ear import (
     AttachSource,
@@ -18,6 +20,7 @@ from sessionactors.messages.ear import (
     TurnFlushed,
     UseComponents,
 )
+from sessionactors.messages.floor import EchoExpected
 from sessionactors.messages.room import ParticipantJoined, ParticipantLeft
 from sessionactors.messages.session import ActorEnded
 from sessionactors.messages.video import AttachVideo, SetVideoEnabled, UsersSpeak
@@ -66,10 +69,21 @@ class Participants:
         """Somebody is there."""
         if not self._wanted(joined.identity):
             return state
-        state = replace(state, present=state.present | {joined.identity})
+        state = self._expect_echo(state, joined, out)
         if joined.source is None or not self._wiring.components.room_audio_input:
             return state
         return self.attach(state, joined.identity, AttachSource(joined.source), out)
+
+    def _expect_echo(
+        self, state: SupervisorState, joined: ParticipantJoined, out: Outbox[SupervisorMessage]
+    ) -> SupervisorState:
+        present, without_echo = state.present | {joined.identity}, state.without_echo - {joined.identity}
+        if not gives_echo(joined.kind, joined.attributes):
+            without_echo |= {joined.identity}
+        echo = EchoExpected(expected=not present <= without_echo, anew=state.visited and not state.present)
+        if echo.anew or echo.expected is not state.echo:
+            out.tell(self._wiring.floor, echo)
+        return replace(state, present=present, without_echo=without_echo, visited=True, echo=echo.expected)
 
     def attach(
         self, state: SupervisorState, identity: str, attach: AttachSource, out: Outbox[SupervisorMessage]
@@ -100,7 +114,8 @@ class Participants:
 
     def left(self, state: SupervisorState, left: ParticipantLeft, out: Outbox[SupervisorMessage]) -> SupervisorState:
         """Somebody is gone: what they were saying is heard to its end."""
-        state = replace(state, present=state.present - {left.identity})
+        gone = {left.identity}
+        state = replace(state, present=state.present - gone, without_echo=state.without_echo - gone)
         ear = state.ears.get(left.identity)
         if ear is None or state.closing is not None:
             return state
@@ -164,6 +179,14 @@ class Participants:
     def _wanted(self, identity: str) -> bool:
         only = self._wiring.components.participant_identity
         return only is None or only == identity
+
+
+def gives_echo(kind: ParticipantKind, attributes: Mapping[str, str]) -> bool:
+    """Whether the agent's voice may come back from this participant: not from a telephone that the agent called.
+
+    A call that came in names the rule that let it in (``sip.ruleID``).
+    """
+    return kind != "sip" or bool(attributes.get("sip.ruleID"))
 
 
 def _ended(end: Terminated) -> ActorEnded:

@@ -12,7 +12,7 @@ from typing import TypeAlias, assert_never
 
 from sessionactors.interfaces.audio_io import AudioSource
 from sessionactors.interfaces.home import Home
-from sessionactors.interfaces.transport import Transport, TransportEvents
+from sessionactors.interfaces.transport import NO_ATTRIBUTES, ParticipantKind, Transport, TransportEvents
 from sessionactors.messages.output import AttachSink
 from sessionactors.messages.room import (
     LeaveRoom,
@@ -193,9 +193,16 @@ class _Events(TransportEvents):
         if self._room.is_alive():
             self._room.tell(message)
 
-    def participant_joined(self, identity: str, audio: AudioSource | None) -> None:
+    def participant_joined(
+        self,
+        identity: str,
+        audio: AudioSource | None,
+        *,
+        kind: ParticipantKind = "standard",
+        attributes: Mapping[str, str] = NO_ATTRIBUTES,
+    ) -> None:
         """Somebody is there."""
-        self._tell(ParticipantJoined(identity, audio))
+        self._tell(ParticipantJoined(identity, audio, kind, attributes))
 
     def participant_left(self, identity: str, reason: str) -> None:
         """Somebody is gone."""

@@ -74,6 +74,12 @@ class SupervisorState:
     user_state: UserState = "listening"
     speaking: frozenset[str] = frozenset()
     present: frozenset[str] = frozenset()
+    without_echo: frozenset[str] = frozenset()
+    """Those of them whose line gives no echo back."""
+    echo: bool = True
+    """Whether ``floor`` expects one."""
+    visited: bool = False
+    """Somebody has been there."""
     """Participants who are in the room."""
     leaving: frozenset[str] = frozenset()
     """Those who have left, and are heard out."""

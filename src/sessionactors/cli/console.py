@@ -6,13 +6,13 @@ import asyncio
 import json
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TextIO
 
 from rich.console import Console
 
 from sessionactors.interfaces.audio_io import AudioSource
-from sessionactors.interfaces.transport import TranscriptSegment, TransportEvents
+from sessionactors.interfaces.transport import NO_ATTRIBUTES, ParticipantKind, TranscriptSegment, TransportEvents
 from sessionactors.model.errors import SessionActorsError
 from sessionactors.model.events import (
     AgentStateChangedEvent,
@@ -183,9 +183,16 @@ class _HeldEvents(TransportEvents):
         self._events = events
         self._left = left
 
-    def participant_joined(self, identity: str, audio: AudioSource | None) -> None:
+    def participant_joined(
+        self,
+        identity: str,
+        audio: AudioSource | None,
+        *,
+        kind: ParticipantKind = "standard",
+        attributes: Mapping[str, str] = NO_ATTRIBUTES,
+    ) -> None:
         """Somebody is there."""
-        self._events.participant_joined(identity, audio)
+        self._events.participant_joined(identity, audio, kind=kind, attributes=attributes)
 
     def participant_left(self, identity: str, reason: str) -> None:
         """The input ended."""

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from types import MappingProxyType
+from typing import ClassVar, Final, Literal, Protocol, TypeAlias
 
 from .audio_io import AudioSink, AudioSource
 from .home import Home
+
+ParticipantKind: TypeAlias = Literal["standard", "sip", "connector", "ingress", "egress", "agent", "bridge"]
+"""What a participant is: somebody with an app (``"standard"``), a telephone call (``"sip"``), or another service."""
+
+NO_ATTRIBUTES: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +33,22 @@ class TranscriptSegment:
 class TransportEvents(Protocol):
     """What a transport tells the session. Thread-safe; no call blocks."""
 
-    def participant_joined(self, identity: str, audio: AudioSource | None) -> None:
-        """A participant is there, with audio unless it has none."""
+    def participant_joined(
+        self,
+        identity: str,
+        audio: AudioSource | None,
+        *,
+        kind: ParticipantKind = "standard",
+        attributes: Mapping[str, str] = NO_ATTRIBUTES,
+    ) -> None:
+        """A participant is there, with audio unless it has none.
+
+        Args:
+            identity: who, unique in the room.
+            audio: what they say.
+            kind: what they are.
+            attributes: as the room has them, such as ``sip.ruleID`` of a call that came in.
+        """
 
     def participant_left(self, identity: str, reason: str) -> None:
         """A participant is gone."""

@@ -226,6 +226,15 @@ class FalseInterruptionDue:
     speech: str
 
 
+@message(lane=Lane.CONTROL, overflow=Overflow.CONFLATE)
+class EchoExpected:
+    """Who is there now: does their echo canceller have to hear the agent first? ``supervisor`` to ``floor``."""
+
+    expected: bool
+    anew: bool
+    """Nobody was there before: what was heard until now taught their canceller nothing."""
+
+
 @message()
 class WarmupOver:
     """``floor``, to itself: the echo canceller has adapted."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import field
+
 from sessionactors.interfaces.audio_io import AudioSink, AudioSource
-from sessionactors.interfaces.transport import TranscriptSegment
+from sessionactors.interfaces.transport import ParticipantKind, TranscriptSegment
 from sessionactors.runtime import Lane, Overflow, message
 
 
@@ -39,6 +42,8 @@ class ParticipantJoined:
 
     identity: str
     source: AudioSource | None
+    kind: ParticipantKind = "standard"
+    attributes: Mapping[str, str] = field(default_factory=dict)
 
 
 @message()

@@ -6,10 +6,17 @@ timed by the loop's clock, so under a virtual-time loop a scripted call is exact
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sessionactors.interfaces.audio_io import AudioSink
-from sessionactors.interfaces.transport import TranscriptSegment, Transport, TransportEvents
+from sessionactors.interfaces.transport import (
+    NO_ATTRIBUTES,
+    ParticipantKind,
+    TranscriptSegment,
+    Transport,
+    TransportEvents,
+)
 from sessionactors.model.audio import BYTES_PER_SAMPLE, AudioFrame
 from sessionactors.model.errors import SessionStateError
 
@@ -98,6 +105,7 @@ class MemoryTransport(Transport):
         self._events: TransportEvents | None = None
         self._closed = False
         self._participants: dict[str, MemorySource | None] = {}
+        self._kinds: dict[str, tuple[ParticipantKind, Mapping[str, str]]] = {}
         self._transcripts: list[TranscriptSegment] = []
         if participant is not None:
             self.join(participant)
@@ -112,7 +120,8 @@ class MemoryTransport(Transport):
             raise SessionStateError("a MemoryTransport is connected once: make another one for the next session")
         self._events = events
         for identity, source in self._participants.items():
-            events.participant_joined(identity, source)
+            kind, attributes = self._kinds[identity]
+            events.participant_joined(identity, source, kind=kind, attributes=attributes)
 
     @property
     def audio_sink(self) -> AudioSink | None:
@@ -162,8 +171,23 @@ class MemoryTransport(Transport):
             raise SessionStateError(f"participant {identity!r} has no audio in this room; present: {present}")
         return source
 
-    def join(self, identity: str = _CALLER, *, audio: bool | None = None, silence_level: int = 0) -> None:
+    def join(
+        self,
+        identity: str = _CALLER,
+        *,
+        audio: bool | None = None,
+        silence_level: int = 0,
+        kind: ParticipantKind = "standard",
+        attributes: Mapping[str, str] = NO_ATTRIBUTES,
+    ) -> None:
         """Let a participant come in, with audio unless ``audio=False`` or the room is for text.
+
+        Args:
+            identity: who.
+            audio: whether they can speak; None: as the room.
+            silence_level: see :class:`MemorySource`.
+            kind: what they are; ``"sip"`` for a telephone call.
+            attributes: as a room has them.
 
         Raises:
             SessionStateError: somebody of that name is there.
@@ -174,9 +198,9 @@ class MemoryTransport(Transport):
         source = None
         if speaks:
             source = MemorySource(frame_ms=self._frame_ms, silence_rate=self._silence_rate, silence_level=silence_level)
-        self._participants[identity] = source
+        self._participants[identity], self._kinds[identity] = source, (kind, attributes)
         if self._events is not None and not self._closed:
-            self._events.participant_joined(identity, source)
+            self._events.participant_joined(identity, source, kind=kind, attributes=attributes)
 
     def leave(self, identity: str = _CALLER, reason: str = "left") -> None:
         """Let a participant go; their audio ends first.
