@@ -206,8 +206,9 @@ class ScriptedRealtimeSession(RealtimeSession):
         self._note("start_user_activity")
 
     async def aclose(self) -> None:
-        """End it."""
+        """End it, and its events."""
         self.closed = True
+        self.break_off(None)
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""The conformance kit: what any model, recogniser or voice must do, tried on yours.
+"""The conformance kit: what any model, recogniser, voice or detector must do, tried on yours.
 
 Write a rig (:class:`LLMRig`, :class:`STTRig`, :class:`TTSRig`, ...): how to make your provider, what it can do, and
 which faults of its backend you can bring on. Then parametrise a test with :func:`checks`, or print the table:
@@ -17,17 +17,21 @@ from .check import Check, CheckOfRig, Checks
 from .fault import Fault
 from .llm_checks import LLM_CHECKS, LLMRig
 from .outcome import Nonconforming, NotApplicable, Outcome
+from .realtime_checks import REALTIME_CHECKS, RealtimeRig
 from .rig import Rig
 from .spoken import Utterance
 from .stt_checks import STT_CHECKS, STTRig
 from .table import CHECKS, Row, as_json, as_text, checks, run
 from .tts_checks import TTS_CHECKS, TTSRig
+from .vad_checks import VAD_CHECKS, VADRig
 
 __all__ = [
     "CHECKS",
     "LLM_CHECKS",
+    "REALTIME_CHECKS",
     "STT_CHECKS",
     "TTS_CHECKS",
+    "VAD_CHECKS",
     "Check",
     "CheckOfRig",
     "Checks",
@@ -36,11 +40,13 @@ __all__ = [
     "Nonconforming",
     "NotApplicable",
     "Outcome",
+    "RealtimeRig",
     "Rig",
     "Row",
     "STTRig",
     "TTSRig",
     "Utterance",
+    "VADRig",
     "as_json",
     "as_text",
     "checks",

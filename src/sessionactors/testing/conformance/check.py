@@ -34,10 +34,15 @@ class Check:
 
 
 class Checks:
-    """The checks of a kind, in their order."""
+    """The checks of a kind, in their order.
 
-    def __init__(self, *include: Checks) -> None:
-        self.all: list[Check] = [check for other in include for check in other.all]
+    Args:
+        include: checks of others that are checks of this kind too.
+        without: names of those that are not.
+    """
+
+    def __init__(self, *include: Checks, without: tuple[str, ...] = ()) -> None:
+        self.all: list[Check] = [check for other in include for check in other.all if check.name not in without]
 
     def needs(self, fault: Fault | None = None) -> Callable[[Callable[[R], Coroutine[object, object, None]]], Check]:
         """Make a check of a function: its name and docstring are the check's.

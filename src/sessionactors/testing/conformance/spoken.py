@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 
 from sessionactors.model.audio import AudioFrame
@@ -46,6 +46,12 @@ class Heard(AsyncIterator[AudioFrame | FlushSentinel]):
     def hang_up(self) -> None:
         """The line ends."""
         self._hung_up = True
+
+    async def frames(self) -> AsyncGenerator[AudioFrame, None]:
+        """Without the flushes: for those that know of none."""
+        async for item in self:
+            if isinstance(item, AudioFrame):
+                yield item
 
     async def __anext__(self) -> AudioFrame | FlushSentinel:
         if self._hung_up or (not self._items and self._silence is None):

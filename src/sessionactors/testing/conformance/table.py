@@ -12,13 +12,21 @@ from sessionactors.model.errors import OptionError
 from .check import Check, CheckOfRig, Checks
 from .llm_checks import LLM_CHECKS, LLMRig
 from .outcome import Outcome
+from .realtime_checks import REALTIME_CHECKS, RealtimeRig
 from .rig import Rig
 from .stt_checks import STT_CHECKS, STTRig
 from .tts_checks import TTS_CHECKS, TTSRig
+from .vad_checks import VAD_CHECKS, VADRig
 
 AnyRig: TypeAlias = "Rig[Any]"
 
-CHECKS: Final[Mapping[str, Checks]] = {LLMRig.kind: LLM_CHECKS, STTRig.kind: STT_CHECKS, TTSRig.kind: TTS_CHECKS}
+CHECKS: Final[Mapping[str, Checks]] = {
+    LLMRig.kind: LLM_CHECKS,
+    STTRig.kind: STT_CHECKS,
+    TTSRig.kind: TTS_CHECKS,
+    VADRig.kind: VAD_CHECKS,
+    RealtimeRig.kind: REALTIME_CHECKS,
+}
 """By kind of provider."""
 
 MARKS: Final = {"ok": "ok", "failed": "FAILED", "not applicable": "-"}
