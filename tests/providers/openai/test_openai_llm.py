@@ -6,40 +6,25 @@ import asyncio
 import json
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from sessionactors.actors.llm import LLMActor
 from sessionactors.interfaces.llm import ChatChunk, CompletionUsage, FunctionToolCall
 from sessionactors.messages.llm import GenerateText, GenerationDone, GenerationFailed, TextDelta
-from sessionactors.model.chat import ChatContext
-from sessionactors.model.errors import APIConnectionError, APIError, APIStatusError, APITimeoutError, OptionError
+from sessionactors.model.chat import ImageContent
+from sessionactors.model.errors import APIConnectionError, APIError, APIStatusError, APITimeoutError
 from sessionactors.model.options import APIConnectOptions, SessionOptions
-from sessionactors.model.tools import ToolDefinition
+from sessionactors.model.video import VideoFrame
 from sessionactors.providers import openai
 from sessionactors.providers.openai import LLM
 
 from tests.actors.service_stage import Stage, text_of
+from tests.providers.openai.asking import WEATHER, answer, hello, until
 from tests.wire.openai_server import Call, Completion, OpenAIServer
-
-WEATHER = ToolDefinition(
-    "weather", "Tells the weather.", {"type": "object", "properties": {"place": {"type": "string"}}}
-)
-
-
-def hello() -> ChatContext:
-    context = ChatContext()
-    context.add_message(role="system", content="Be brief.")
-    context.add_message(role="user", content="Hello?")
-    return context
-
-
-async def answer(llm: LLM, **options: Any) -> list[ChatChunk]:
-    async with llm.chat(chat_ctx=hello(), **options) as stream:
-        return [chunk async for chunk in stream]
 
 
 async def answers(script: Sequence[Completion | str], **options: Any) -> tuple[list[ChatChunk], OpenAIServer]:
@@ -51,13 +36,6 @@ async def answers(script: Sequence[Completion | str], **options: Any) -> tuple[l
             await llm.aclose()
 
 
-async def until(condition: Callable[[], object]) -> None:
-    """Wait, by turns of the loop, for what a thread or another task does."""
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - a thread sets no event of this loop
-            await asyncio.sleep(0.005)
-
-
 async def failure(completion: Completion, **options: Any) -> APIError:
     with pytest.raises(APIError) as raised:
         await answers([completion], **options)
@@ -67,36 +45,14 @@ async def failure(completion: Completion, **options: Any) -> APIError:
 async def test_a_reply_comes_as_deltas_with_usage_at_the_end() -> None:
     chunks, server = await answers([Completion("Hello to you.", cached=4)])
     assert [chunk.content for chunk in chunks if chunk.content] == ["Hello ", "to ", "you. "]
-    assert [chunk.usage for chunk in chunks if chunk.usage] == [CompletionUsage(3, 7, 4)]
+    assert [chunk.usage for chunk in chunks if chunk.usage] == [CompletionUsage(3, 7, 4, 2)]
     assert {chunk.request_id for chunk in chunks} == {"chatcmpl-1"}
     body = server.asked[0].body
-    assert body["model"] == "gpt-4o-mini"
+    assert body["model"] == "gpt-4.1"
     assert (body["stream"], body["stream_options"]) == (True, {"include_usage": True})
     assert body["messages"] == [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello?"}]
     # What was not given is not sent: the endpoint's defaults count.
     assert set(body) == {"model", "messages", "stream", "stream_options"}
-
-
-async def test_options_are_sent() -> None:
-    async with OpenAIServer(["Yes."]) as server:
-        llm = LLM(
-            "tiny",
-            api_key="secret",
-            base_url=server.base_url,
-            temperature=0.5,
-            max_completion_tokens=99,
-            parallel_tool_calls=False,
-            extra_headers={"X-Team": "voice"},
-            extra_body={"seed": 4},
-        )
-        await answer(llm, tools=[WEATHER], tool_choice="required")
-        await llm.aclose()
-    asked = server.asked[0]
-    assert asked.body["model"] == "tiny"
-    assert (asked.body["temperature"], asked.body["max_completion_tokens"], asked.body["seed"]) == (0.5, 99, 4)
-    assert (asked.body["parallel_tool_calls"], asked.body["tool_choice"]) == (False, "required")
-    assert asked.body["tools"][0]["function"]["parameters"] == WEATHER.parameters
-    assert (asked.headers["authorization"], asked.headers["x-team"]) == ("Bearer secret", "voice")
 
 
 async def test_without_tools_nothing_is_said_about_them() -> None:
@@ -143,7 +99,11 @@ async def test_a_call_without_a_name_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "status, retryable", [(400, False), (401, False), (404, False), (408, True), (429, True), (500, True), (503, True)]
+    "status, retryable",
+    [
+        *((400, False), (401, False), (403, False), (404, False), (422, False)),
+        *((408, True), (409, True), (429, True), (500, True), (503, True)),
+    ],
 )
 async def test_an_error_status_is_typed(status: int, retryable: bool) -> None:
     error = await failure(Completion(status=status, error={"message": "no, sorry"}))
@@ -151,6 +111,38 @@ async def test_an_error_status_is_typed(status: int, retryable: bool) -> None:
     assert (error.status_code, error.retryable, error.request_id) == (status, retryable, "req_1")
     assert "no, sorry" in str(error)
     assert error.__cause__ is not None
+
+
+async def test_an_account_without_money_is_not_asked_again() -> None:
+    error = await failure(Completion(status=429, error={"message": "no money", "code": "insufficient_quota"}))
+    assert not error.retryable
+
+
+@pytest.mark.parametrize(
+    "headers, seconds",
+    [
+        ({"retry-after": "7"}, 7.0),
+        ({"retry-after": "7", "retry-after-ms": "250"}, 0.25),
+        ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0.0),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "inf"}, None),
+        ({}, None),
+    ],
+)
+async def test_the_wait_that_is_asked_for_is_told(headers: dict[str, str], seconds: float | None) -> None:
+    error = await failure(Completion(status=429, headers=headers))
+    assert isinstance(error, APIStatusError)
+    assert error.retry_after == seconds
+
+
+async def test_a_wrong_key_is_refused_and_not_shown() -> None:
+    async with OpenAIServer(key="right") as server:
+        llm = LLM(base_url=server.base_url, api_key="wrong-key")
+        with pytest.raises(APIStatusError) as raised:
+            await answer(llm)
+        await llm.aclose()
+    assert (raised.value.status_code, raised.value.retryable) == (401, False)
+    assert "wrong-key" not in f"{raised.value} {raised.value.body} {llm!r}"
 
 
 async def test_the_sdk_does_not_retry() -> None:
@@ -181,6 +173,56 @@ async def test_a_stream_that_just_ends_is_no_success() -> None:
     error = await failure(Completion("one two three", finish=False))
     assert isinstance(error, APIConnectionError)
     assert "before the reply was finished" in str(error)
+
+
+async def test_a_refusal_is_what_the_model_says() -> None:
+    chunks, _ = await answers([Completion(refusal="I'm sorry, I can't help with that.")])
+    assert "".join(chunk.content for chunk in chunks) == "I'm sorry, I can't help with that."
+
+
+async def test_a_reply_that_the_filter_withholds_is_a_failure_that_no_retry_heals() -> None:
+    error = await failure(Completion("one", finish_reason="content_filter"))
+    assert "content filter" in str(error)
+    assert not error.retryable
+
+
+async def test_a_reply_that_is_too_long_ends_where_it_was_cut() -> None:
+    with capture_logs() as lines:
+        chunks, _ = await answers([Completion("one two", finish_reason="length")])
+    assert "".join(chunk.content for chunk in chunks) == "one two "
+    assert [line["request"] for line in lines if line["event"] == "reply_cut_off"] == ["chatcmpl-1"]
+
+
+async def test_a_call_that_is_cut_off_is_not_made() -> None:
+    cut = Completion(calls=[Call("weather", '{"place": "Be')], finish_reason="length")
+    error = await failure(cut, tools=[WEATHER])
+    assert "in the middle of a tool call" in str(error)
+    assert not error.retryable
+
+
+async def test_thoughts_are_not_for_the_listener() -> None:
+    chunks, _ = await answers(["<think>The user greets me. </think>  Good morning."])
+    assert "".join(chunk.content for chunk in chunks) == "Good morning. "
+
+
+async def test_hidden_reasoning_is_counted() -> None:
+    chunks, _ = await answers([Completion("Yes.", reasoning=2)])
+    assert [chunk.usage.reasoning_tokens for chunk in chunks if chunk.usage] == [2]
+
+
+async def test_pictures_are_sent() -> None:
+    context = hello()
+    seen = VideoFrame(bytes(3 * 4), 2, 2, "rgb24").as_image(detail="low")
+    context.add_message(role="user", content=["Look:", ImageContent("https://example.com/cat.png"), seen])
+    async with OpenAIServer(["A cat."]) as server:
+        llm = LLM(base_url=server.base_url)
+        await answer(llm, context)
+        await llm.aclose()
+    text, by_url, frame = server.asked[0].messages[-1]["content"]
+    assert text == {"type": "text", "text": "Look:"}
+    assert by_url["image_url"] == {"url": "https://example.com/cat.png", "detail": "auto"}
+    assert frame["image_url"]["url"].startswith("data:image/png;base64,")
+    assert frame["image_url"]["detail"] == "low"
 
 
 @pytest.mark.parametrize("kind, retryable", [("server_error", True), ("invalid_request_error", False)])
@@ -243,44 +285,6 @@ async def test_nothing_is_sent_before_the_first_chunk_is_wanted() -> None:
         await llm.aclose()
 
 
-async def test_each_loop_has_its_own_client() -> None:
-    async with OpenAIServer(["here", "there", "here again"]) as server:
-        llm = LLM(base_url=server.base_url)
-        await answer(llm)
-        there: list[ChatChunk] = []
-
-        async def elsewhere() -> None:
-            there.extend(await answer(llm))
-            await llm.aclose()  # its own client, and the other one on its loop
-
-        thread = threading.Thread(target=lambda: asyncio.run(elsewhere()))
-        thread.start()
-        await until(lambda: not thread.is_alive())
-        assert [chunk.content for chunk in there if chunk.content] == ["there "]
-        assert [chunk.content for chunk in await answer(llm) if chunk.content] == ["here ", "again "]
-        await llm.aclose()
-        await llm.aclose()
-
-
-async def test_clients_are_closed_on_their_own_loops() -> None:
-    async with OpenAIServer(["here", "again"]) as server:
-        llm = LLM(base_url=server.base_url)
-        other = asyncio.new_event_loop()
-        thread = threading.Thread(target=other.run_forever)
-        thread.start()
-        try:
-            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(answer(llm), other))
-            await llm.aclose()
-        finally:
-            other.call_soon_threadsafe(other.stop)
-            await until(lambda: not thread.is_alive())
-            await asyncio.to_thread(other.run_until_complete, other.shutdown_default_executor())
-            other.close()
-        # It can be used again.
-        assert await answer(llm)
-        await llm.aclose()
-
-
 async def test_a_session_retries_what_the_provider_does_not() -> None:
     options = SessionOptions(llm_conn_options=APIConnectOptions(max_retry=2, retry_interval=0.05, timeout=0.3))
     script = [Completion(status=503), Completion("late", hang_after=0), Completion("Hello to you.")]
@@ -296,21 +300,6 @@ async def test_a_session_retries_what_the_provider_does_not() -> None:
             assert (metrics.prompt_tokens, metrics.completion_tokens) == (7, 3)
             assert len(server.asked) == 3
         await llm.aclose()
-
-
-def test_a_key_is_needed_without_an_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
-    with pytest.raises(OptionError, match="OPENAI_API_KEY"):
-        LLM()
-    monkeypatch.setenv("OPENAI_API_KEY", "secret")
-    assert "secret" not in repr(LLM())
-
-
-@pytest.mark.parametrize("options", [{"temperature": 3.0}, {"max_completion_tokens": 0}, {"timeout": 0.0}])
-def test_options_out_of_range_are_refused(options: dict[str, Any]) -> None:
-    with pytest.raises(OptionError, match=next(iter(options))):
-        LLM(base_url="http://localhost/v1", **options)
 
 
 def test_the_sdk_is_imported_with_its_package_and_not_before() -> None:

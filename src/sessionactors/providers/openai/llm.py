@@ -1,121 +1,165 @@
-"""Chat models through the OpenAI SDK: streaming, tools, usage. Deadlines and retries are the session's."""
+"""Chat models through the OpenAI SDK: Chat Completions, streamed. Deadlines and retries are the session's."""
 
 from __future__ import annotations
 
-import asyncio
-import os
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass
-from threading import Lock
-from typing import Final
-from weakref import WeakKeyDictionary
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from typing import Self, cast
+from urllib.parse import urlsplit
 
-try:
-    import httpx2  # what the SDK speaks through
-    import openai
-except ImportError as missing:
-    raise ImportError(
-        "sessionactors.providers.openai needs the OpenAI SDK: pip install 'sessionactors[openai]'"
-    ) from missing
-
+import openai
 from openai.types.chat import ChatCompletionChunk
-from openai.types.chat.chat_completion_chunk import ChoiceDelta
+from typing_extensions import Unpack
 
 from sessionactors.interfaces import llm as port
-from sessionactors.interfaces.llm import ChatChunk, CompletionUsage, FunctionToolCall, LLMStream
+from sessionactors.interfaces.llm import ChatChunk, LLMStream
 from sessionactors.model.chat import ChatContext
 from sessionactors.model.errors import APIConnectionError, OptionError
-from sessionactors.model.sentinel import NOT_GIVEN, NotGiven, NotGivenOr
+from sessionactors.model.sentinel import NOT_GIVEN, NotGivenOr, given
 from sessionactors.model.tools import ToolChoice, ToolDefinition
 
-from .chat_messages import to_messages, to_tools
+from . import endpoints
+from .chat_messages import OfferedTools, to_messages
+from .chat_reply import ChatReply
+from .clients import ApiKey, AzureOptions, Clients, azure_clients, clients_for
+from .endpoints import Endpoint
+from .request_options import (
+    ChatOptions,
+    given_only,
+    least_effort,
+    refuses_effort_with_tools,
+    without_sampling,
+)
 from .sdk_errors import our_error
-from .tool_call_deltas import ToolCallAssembler
+from .sdk_stream import end
 
-_TLS: Final = httpx2.create_ssl_context()
-"""One for all clients: making one reads the trusted certificates from disk, which no loop should wait for."""
+LIMIT = "max_completion_tokens"
 
-# The SDK and its transport import half of themselves when a first client is made; that should not be on a loop either.
-openai.AsyncOpenAI(api_key="none", http_client=openai.DefaultAsyncHttpxClient(verify=_TLS)).chat.completions  # noqa: B018
+_OPTIONS = frozenset(ChatOptions.__annotations__)
 
-GENERATOR_TURNS = 12
-"""Turns of the loop in which abandoned generators of the SDK are closed; seven were needed when it was measured."""
 
-NO_KEY = "unused"
-"""Sent to an endpoint of one's own when no key was given; the SDK insists on one."""
+class EndpointOptions(ChatOptions, total=False):
+    """What a constructor for a server takes besides model, key and address; see :class:`LLM`."""
+
+    client: openai.AsyncOpenAI | None
+    timeout: float
+    strict_tool_schema: NotGivenOr[bool]
+    extra_headers: NotGivenOr[Mapping[str, str]]
+    extra_body: NotGivenOr[Mapping[str, object]]
+    extra_query: NotGivenOr[Mapping[str, object]]
+
+
+class AtEndpoint:
+    """``LLM.with_<server>(...)``, from the table of servers."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self.__doc__ = f"A model served by {endpoint.name}, at ``{endpoint.base_url}`` unless told otherwise."
+
+    def __call__(
+        self,
+        *,
+        model: str = "",
+        api_key: str | None = None,
+        base_url: str | None = None,
+        **options: Unpack[EndpointOptions],
+    ) -> LLM:
+        """Make it.
+
+        Args:
+            model: its name there; not given: a usual one.
+            api_key: None: from the server's environment variable.
+            base_url: None: the server's usual address.
+            options: see :class:`LLM`.
+
+        Raises:
+            OptionError: no key where it needs one, no model where none is usual, or a value out of range.
+        """
+        endpoint = self._endpoint
+        model = model or endpoint.model
+        if not model:
+            raise OptionError(f"{endpoint.name} serves what it was started with: name it, as in model='my-model'")
+        if options.get("client") is not None:
+            return LLM(model, _limit=endpoint.limit, **options)
+        key = endpoint.api_key(api_key)
+        return LLM(model, api_key=key, base_url=base_url or endpoint.base_url, _limit=endpoint.limit, **options)
 
 
 class LLM(port.LLM):
     """A chat model behind OpenAI's API or a compatible endpoint.
 
+    One object may serve any number of rooms, nodes and tools at once: it has one client for each loop that asks.
+
     Args:
         model: its name there.
-        api_key: None: ``OPENAI_API_KEY``. An endpoint of one's own may need none.
+        api_key: a key, or a coroutine function that gives the one of the moment; None: ``OPENAI_API_KEY``. An endpoint
+            of one's own may need none.
         base_url: the endpoint, such as ``http://localhost:8000/v1``; None: ``OPENAI_BASE_URL``, or OpenAI's.
-        temperature: 0..2; not given: the model's default.
-        max_completion_tokens: > 0; not given: the model's limit.
-        parallel_tool_calls: whether it may ask for several tools at once; sent only with tools.
+        client: a client of your own instead, used on your loop, closed by you.
         timeout: seconds that the transport waits for bytes; a backstop, the session's deadlines come first.
+        strict_tool_schema: offer tools in strict mode where their schema can be said in it, so that arguments always
+            fit; not given: at OpenAI, because few others know it.
         extra_headers: sent with every request.
         extra_body: fields of the request that have no argument here.
+        extra_query: added to the address.
+        options: see :class:`.ChatOptions`.
 
     Raises:
-        OptionError: no key, neither given nor in the environment, and no ``base_url``; or a value out of range.
+        OptionError: no key, neither given nor in the environment, and no ``base_url``; an unknown option, or a value
+            out of range.
     """
 
     label = "openai.LLM"
-    provider = "openai"
 
     def __init__(
         self,
-        model: str = "gpt-4o-mini",
+        model: str = "gpt-4.1",
         *,
-        api_key: str | None = None,
+        api_key: ApiKey | None = None,
         base_url: str | None = None,
-        temperature: NotGivenOr[float] = NOT_GIVEN,
-        max_completion_tokens: NotGivenOr[int] = NOT_GIVEN,
-        parallel_tool_calls: NotGivenOr[bool] = NOT_GIVEN,
+        client: openai.AsyncOpenAI | None = None,
         timeout: float = 60.0,
-        extra_headers: Mapping[str, str] | None = None,
-        extra_body: Mapping[str, object] | None = None,
+        strict_tool_schema: NotGivenOr[bool] = NOT_GIVEN,
+        extra_headers: NotGivenOr[Mapping[str, str]] = NOT_GIVEN,
+        extra_body: NotGivenOr[Mapping[str, object]] = NOT_GIVEN,
+        extra_query: NotGivenOr[Mapping[str, object]] = NOT_GIVEN,
+        _clients: Clients | None = None,
+        _limit: str = LIMIT,
+        **options: Unpack[ChatOptions],
     ) -> None:
-        base_url = base_url or os.environ.get("OPENAI_BASE_URL") or None
-        api_key = api_key or os.environ.get("OPENAI_API_KEY") or (NO_KEY if base_url else None)
-        if api_key is None:
-            raise OptionError("openai.LLM needs an api_key: pass one, set OPENAI_API_KEY, or give a base_url")
-        if not isinstance(temperature, NotGiven) and not 0 <= temperature <= 2:
-            raise OptionError(f"temperature must be between 0 and 2, got {temperature}")
-        if not isinstance(max_completion_tokens, NotGiven) and max_completion_tokens <= 0:
-            raise OptionError(f"max_completion_tokens must be positive, got {max_completion_tokens}")
-        if timeout <= 0:
-            raise OptionError(f"timeout must be positive, got {timeout}")
+        chosen = given_only(options, _OPTIONS, self.label)
+        self._clients = _clients or clients_for(
+            self.label, api_key=api_key, base_url=base_url, client=client, timeout=timeout
+        )
         self.model = model
-        self._api_key = api_key
-        self._base_url = base_url
-        self._temperature = temperature
-        self._max_completion_tokens = max_completion_tokens
-        self._parallel_tool_calls = parallel_tool_calls
-        self._timeout = timeout
-        self._extra_headers = dict(extra_headers or {})
-        self._extra_body = dict(extra_body or {})
-        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, _LoopClient] = WeakKeyDictionary()
-        self._lock = Lock()
+        self.provider = self._clients.provider
+        self.home = self._clients.home
+        self._strict = given(strict_tool_schema, self._clients.official)
+        self._tool_choice = cast("ToolChoice", chosen.pop("tool_choice", "auto"))
+        self._parallel = chosen.pop("parallel_tool_calls", None)
+        if "reasoning_effort" not in chosen and (effort := least_effort(model)) is not None:
+            chosen["reasoning_effort"] = effort
+        if LIMIT in chosen:
+            chosen[_limit] = chosen.pop(LIMIT)
+        self._options = without_sampling(chosen, model, chosen.get("reasoning_effort"))
+        self._extra_headers = dict(given(extra_headers, {}))
+        self._extra_body = dict(given(extra_body, {}))
+        self._extra_query = dict(given(extra_query, {}))
 
     def __repr__(self) -> str:
-        return f"<openai.LLM {self.model} at {self._base_url or 'OpenAI'}>"
+        return f"<{self.label} {self.model} at {self.provider}>"
 
     def chat(
         self, *, chat_ctx: ChatContext, tools: Sequence[ToolDefinition] = (), tool_choice: ToolChoice = "auto"
     ) -> LLMStream:
-        return LLMStream(self._chunks(chat_ctx, tools, tool_choice))
+        return LLMStream(self._chunks(chat_ctx, OfferedTools(tools, strict=self._strict), tool_choice))
 
     async def _chunks(
-        self, chat_ctx: ChatContext, tools: Sequence[ToolDefinition], tool_choice: ToolChoice
+        self, chat_ctx: ChatContext, tools: OfferedTools, tool_choice: ToolChoice
     ) -> AsyncGenerator[ChatChunk, None]:
         stream: openai.AsyncStream[ChatCompletionChunk] | None = None
         try:
             stream = await self._request(chat_ctx, tools, tool_choice)
-            reply = _Reply()
+            reply = ChatReply(self.label, tools)
             while True:
                 try:
                     received = await stream.__anext__()  # `async for` would put one more generator around it
@@ -131,122 +175,135 @@ class LLM(port.LLM):
             raise ours from error
         finally:
             if stream is not None:
-                await _end(stream)
+                await end(stream)
 
     async def _request(
-        self, chat_ctx: ChatContext, tools: Sequence[ToolDefinition], tool_choice: ToolChoice
+        self, chat_ctx: ChatContext, tools: OfferedTools, tool_choice: ToolChoice
     ) -> openai.AsyncStream[ChatCompletionChunk]:
-        parallel = self._parallel_tool_calls
-        client = await self._client()
+        client = await self._clients.here()
+        body = dict(self._options)
+        if tools.offered:
+            body |= {} if self._parallel is None else {"parallel_tool_calls": self._parallel}
+            if refuses_effort_with_tools(self.model):
+                body.pop("reasoning_effort", None)
         return await client.chat.completions.create(
             model=self.model,
-            messages=to_messages(chat_ctx.items, developer_role=self._base_url is None),
+            messages=to_messages(chat_ctx.items, developer_role=self._clients.official),
             stream=True,
             stream_options={"include_usage": True},
-            temperature=openai.omit if isinstance(self._temperature, NotGiven) else self._temperature,
-            max_completion_tokens=(
-                openai.omit if isinstance(self._max_completion_tokens, NotGiven) else self._max_completion_tokens
-            ),
-            tools=to_tools(tools) if tools else openai.omit,
-            tool_choice=tool_choice if tools else openai.omit,
-            parallel_tool_calls=openai.omit if isinstance(parallel, NotGiven) or not tools else parallel,
+            tools=tools.offered or openai.omit,
+            tool_choice=(self._tool_choice if tool_choice == "auto" else tool_choice) if tools.offered else openai.omit,
             extra_headers=self._extra_headers or None,
-            extra_body=self._extra_body or None,
+            extra_query=self._extra_query or None,
+            extra_body=body | self._extra_body or None,
         )
 
-    async def _client(self) -> openai.AsyncOpenAI:
-        """The client of the running loop: connections of one loop hang or raise on another."""
-        loop = asyncio.get_running_loop()
-        with self._lock:
-            known = self._clients.get(loop)
-            if known is not None and not known.client.is_closed():
-                return known.client
-            client = openai.AsyncOpenAI(
-                api_key=self._api_key,
-                base_url=self._base_url,
-                timeout=self._timeout,
-                max_retries=0,
-                http_client=openai.DefaultAsyncHttpxClient(verify=_TLS),
-            )
-            known = self._clients[loop] = _LoopClient(client, _until_the_loop_ends(client))
-        await anext(known.life)
-        return client
+    def prewarm(self) -> None:
+        self._clients.prewarm()
 
     async def aclose(self) -> None:
-        with self._lock:
-            clients = list(self._clients.items())
-            self._clients.clear()
-        here = asyncio.get_running_loop()
-        for loop, known in clients:
-            if loop is here:
-                await known.life.aclose()
-            elif loop.is_running():
-                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(known.life.aclose(), loop))
-            # A loop that does not run any more has closed its connections when it ended.
+        await self._clients.aclose()
 
+    # -- servers -----------------------------------------------------------------------------------------------------
 
-@dataclass(frozen=True, slots=True)
-class _LoopClient:
-    """A client and what closes it."""
+    @classmethod
+    def with_azure(
+        cls,
+        *,
+        model: str = "gpt-4o",
+        azure_endpoint: str | None = None,
+        azure_deployment: str | None = None,
+        api_version: str | None = None,
+        api_key: str | None = None,
+        azure_ad_token: str | None = None,
+        azure_ad_token_provider: Callable[[], str | Awaitable[str]] | None = None,
+        organization: str | None = None,
+        project: str | None = None,
+        base_url: str | None = None,
+        timeout: float = 60.0,
+        strict_tool_schema: bool = True,
+        **options: Unpack[ChatOptions],
+    ) -> Self:
+        """A deployment at Azure; what is not given comes from the environment, see :class:`.AzureOptions`.
 
-    client: openai.AsyncOpenAI
-    life: AsyncGenerator[None, None]
+        Raises:
+            OptionError: no address, no credential or no version; an unknown option, or a value out of range.
+        """
+        reach = AzureOptions(
+            *(azure_endpoint, azure_deployment, api_version, api_key, azure_ad_token),
+            *(azure_ad_token_provider, organization, project, base_url),
+        )
+        clients = azure_clients(cls.label, reach, timeout)
+        return cls(model, strict_tool_schema=strict_tool_schema, _clients=clients, **options)
 
+    @classmethod
+    def with_openrouter(
+        cls,
+        *,
+        model: str = endpoints.OPENROUTER.model,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        site_url: str | None = None,
+        app_name: str | None = None,
+        fallback_models: Sequence[str] = (),
+        provider: Mapping[str, object] | None = None,
+        plugins: Sequence[Mapping[str, object]] = (),
+        **options: Unpack[EndpointOptions],
+    ) -> LLM:
+        """A model routed by OpenRouter.
 
-async def _until_the_loop_ends(client: openai.AsyncOpenAI) -> AsyncGenerator[None, None]:
-    """Closes the client when it is closed itself, which every loop does with open generators when it ends.
+        Args:
+            model: its name there.
+            api_key: None: ``OPENROUTER_API_KEY``.
+            base_url: None: its usual address.
+            site_url: shown in its statistics, as ``app_name``.
+            app_name: see ``site_url``.
+            fallback_models: asked when the model cannot be reached.
+            provider: its preferences for routing.
+            plugins: its plugins, such as ``{"id": "web"}``.
+            options: as for every endpoint.
 
-    Programs that make an LLM for a session and forget it leave connections behind otherwise.
-    """
-    try:
-        yield
-    finally:
-        await client.close()
+        Raises:
+            OptionError: no key, or a value out of range.
+        """
+        headers = {"HTTP-Referer": site_url, "X-Title": app_name}
+        body = {
+            "models": [model, *fallback_models] if fallback_models else None,
+            "provider": provider,
+            "plugins": list(plugins),
+        }
+        options["extra_headers"] = {name: value for name, value in headers.items() if value} | dict(
+            given(options.get("extra_headers", NOT_GIVEN), {})
+        )
+        options["extra_body"] = {name: value for name, value in body.items() if value} | dict(
+            given(options.get("extra_body", NOT_GIVEN), {})
+        )
+        return AtEndpoint(endpoints.OPENROUTER)(model=model, api_key=api_key, base_url=base_url, **options)
 
+    @classmethod
+    def with_letta(cls, *, agent_id: str, base_url: str | None = None, api_key: str | None = None) -> LLM:
+        """An agent of Letta's, which has its own memory.
 
-async def _end(stream: openai.AsyncStream[ChatCompletionChunk]) -> None:
-    """Close the response, and let the SDK's generators end now, not when the garbage collector finds them.
+        Raises:
+            OptionError: no key, or an address that is none.
+        """
+        if base_url is not None and not urlsplit(base_url).netloc:
+            raise OptionError(f"base_url has no host: {base_url!r}")
+        return AtEndpoint(endpoints.LETTA)(model=agent_id, base_url=base_url, api_key=api_key)
 
-    The SDK leaves generators inside generators behind, also after a good end. asyncio closes each in a task of its own,
-    one after the other: tasks that a test, or the end of a loop, would find running.
-    """
-    await stream.close()
-    chunks: object = getattr(stream, "_iterator", None)
-    if isinstance(chunks, AsyncGenerator):
-        await chunks.aclose()
-    for _ in range(GENERATOR_TURNS):
-        await asyncio.sleep(0)
-
-
-class _Reply:
-    """What has come of one reply."""
-
-    def __init__(self) -> None:
-        self._calls = ToolCallAssembler()
-        self.finished = False
-        """The model has said why it stopped."""
-
-    def take(self, received: ChatCompletionChunk) -> ChatChunk:
-        """Our chunk for one of the SDK's; empty for a part of a tool call, as a sign of life."""
-        content = ""
-        calls: tuple[FunctionToolCall, ...] = ()
-        # The SDK builds chunks without checking: compatible endpoints leave out or null what should be there.
-        for choice in received.choices or ():
-            delta: ChoiceDelta | None = choice.delta
-            if delta is not None:
-                content += delta.content or ""
-                for call in delta.tool_calls or ():
-                    self._calls.add(call)
-            if choice.finish_reason and not self.finished:
-                self.finished = True
-                calls = self._calls.complete()
-        return ChatChunk(content, calls, _usage(received), received.id or "")
-
-
-def _usage(received: ChatCompletionChunk) -> CompletionUsage | None:
-    usage = received.usage
-    if usage is None:
-        return None
-    details = usage.prompt_tokens_details
-    cached = (details.cached_tokens or 0) if details is not None else 0
-    return CompletionUsage(usage.completion_tokens, usage.prompt_tokens, cached)
+    with_cerebras = AtEndpoint(endpoints.CEREBRAS)
+    with_cometapi = AtEndpoint(endpoints.COMETAPI)
+    with_deepseek = AtEndpoint(endpoints.DEEPSEEK)
+    with_fireworks = AtEndpoint(endpoints.FIREWORKS)
+    with_groq = AtEndpoint(endpoints.GROQ)
+    with_llama_cpp = AtEndpoint(endpoints.LLAMA_CPP)
+    with_nebius = AtEndpoint(endpoints.NEBIUS)
+    with_octo = AtEndpoint(endpoints.OCTO)
+    with_ollama = AtEndpoint(endpoints.OLLAMA)
+    with_ovhcloud = AtEndpoint(endpoints.OVHCLOUD)
+    with_perplexity = AtEndpoint(endpoints.PERPLEXITY)
+    with_sambanova = AtEndpoint(endpoints.SAMBANOVA)
+    with_telnyx = AtEndpoint(endpoints.TELNYX)
+    with_together = AtEndpoint(endpoints.TOGETHER)
+    with_vllm = AtEndpoint(endpoints.VLLM)
+    with_x_ai = AtEndpoint(endpoints.X_AI)

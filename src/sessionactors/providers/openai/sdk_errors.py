@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import email.utils
+import math
+import time
+from collections.abc import Mapping
+
 import openai
 
 from sessionactors.model.errors import APIConnectionError, APIError, APIStatusError, APITimeoutError
 
-_FINAL = frozenset({"invalid_request_error", "insufficient_quota", "authentication_error", "permission_error"})
-"""Types of errors in a stream that a second request does not heal."""
+_FINAL = frozenset(
+    {"invalid_request_error", "insufficient_quota", "authentication_error", "permission_error", "not_found_error"}
+    | {"context_length_exceeded", "content_filter", "content_policy_violation", "invalid_api_key", "model_not_found"}
+)
+"""Types and codes of errors that a second request does not heal."""
+
+CONFLICT = 409
+"""OpenAI's: another request held a lock; it heals, unlike those of most services."""
 
 
 def our_error(error: Exception, label: str) -> Exception:
@@ -29,9 +40,11 @@ def our_error(error: Exception, label: str) -> Exception:
                 status_code=error.status_code,
                 request_id=error.request_id,
                 body=error.body,
+                retryable=_retryable(error),
+                retry_after=retry_after(error.response.headers),
             )
         case openai.APIError():
-            return APIError(f"{label}: {error.message}", body=error.body, retryable=error.type not in _FINAL)
+            return reported(error.body, error.message, label)
         case openai.OpenAIError():
             return APIError(f"{label}: {error}", retryable=False)
         case ValueError():
@@ -39,3 +52,46 @@ def our_error(error: Exception, label: str) -> Exception:
             return APIError(f"{label}: the answer cannot be read: {error}")
         case _:
             return error
+
+
+def reported(body: object, message: str, label: str) -> APIError:
+    """An error that was reported inside of a stream.
+
+    Args:
+        body: what was reported; its ``type`` and ``code`` say whether it heals.
+        message: for people.
+        label: whose request it was.
+    """
+    return APIError(f"{label}: {message}", body=body, retryable=not _names(body) & _FINAL)
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds >= 0 that an answer asks to wait: in milliseconds, in seconds, or as a date; None if it does not ask."""
+    for name, divisor in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
+        try:
+            delay = float(headers.get(name) or "")
+        except ValueError:
+            continue
+        return max(0.0, delay / divisor) if math.isfinite(delay) else None
+    try:
+        at = email.utils.parsedate_to_datetime(headers.get("retry-after") or "")
+    except ValueError:
+        return None
+    return max(0.0, at.timestamp() - time.time())
+
+
+def _retryable(error: openai.APIStatusError) -> bool | None:
+    if error.status_code == CONFLICT:
+        return True
+    if "insufficient_quota" in _names(error.body):
+        return False  # sent as 429, but no waiting helps
+    return None
+
+
+def _names(body: object) -> set[object]:
+    """What an error calls itself."""
+    if not isinstance(body, Mapping):
+        return set()
+    inner = body.get("error")
+    named = inner if isinstance(inner, Mapping) else body
+    return {name for name in (named.get("type"), named.get("code")) if isinstance(name, str)}

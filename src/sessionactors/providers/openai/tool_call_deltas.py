@@ -25,6 +25,9 @@ class ToolCallAssembler:
     def __init__(self) -> None:
         self._calls: list[_OpenCall] = []
 
+    def __bool__(self) -> bool:
+        return bool(self._calls)
+
     def add(self, delta: ChoiceDeltaToolCall) -> None:
         """A piece of a call. Endpoints number calls, or give each a new id, or both."""
         call = self._call_of(delta)
