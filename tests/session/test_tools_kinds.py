@@ -126,13 +126,13 @@ def test_what_a_tool_is_can_be_read_from_it() -> None:
 
 
 def test_a_provider_tool_is_offered_in_the_providers_format() -> None:
-    from sessionactors.providers.openai.chat_messages import to_tools
+    from sessionactors.providers.openai.chat_messages import OfferedTools
 
     search = ProviderTool(id="web_search", definition={"type": "web_search", "depth": 2})
     scenario = typed(Agent(instructions="", tools=[search, weather]))
     scenario.llm_replies("Found it.")
     run = played(scenario)
-    shown, function = to_tools(run.requests[0].tools)
+    shown, function = OfferedTools(run.requests[0].tools).offered
     assert shown == {"type": "web_search", "depth": 2}
     assert function["function"]["name"] == "weather"
 

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from sessionactors import function_tool
-from sessionactors.model.tools import ToolDefinition
+from sessionactors.model.tools import JsonValue, ToolDefinition
 from sessionactors.providers.openai.chat_messages import OfferedTools
 from sessionactors.providers.openai.strict_schema import strict, without_nulls
 
@@ -87,7 +87,7 @@ def test_a_schema_that_has_no_strict_form_is_sent_as_it_is(tool: Any) -> None:
     assert function["parameters"] == tool.definition.parameters
 
 
-OBJECT = {"type": "object", "required": ["x"]}
+OBJECT: dict[str, Any] = {"type": "object", "required": ["x"]}
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_schemas_of_others_that_cannot_be_said(parameters: dict[str, Any]) -> No
 
 
 def test_bounds_that_strict_mode_does_not_know_are_left_to_the_tool() -> None:
-    said = {"type": "string", "minLength": 2, "title": "X", "format": "uri", "pattern": "a+", "default": "aa"}
+    said: dict[str, JsonValue] = {"type": "string", "minLength": 2, "title": "X", "format": "uri", "pattern": "a+", "default": "aa"}
     form = strict({**OBJECT, "properties": {"x": said, "y": {"type": "string", "format": "date"}}})
     assert form is not None
     assert form.schema["properties"] == {
@@ -131,4 +131,5 @@ def test_arguments_that_cannot_be_read_or_have_nothing_to_leave_out_stay(argumen
 
 def test_tools_that_the_server_runs_are_sent_as_they_say() -> None:
     search = ToolDefinition("search", "", {}, server_side={"type": "web_search"})
-    assert OfferedTools([search], strict=True).offered == [{"type": "web_search"}]
+    offered: list[Any] = OfferedTools([search], strict=True).offered
+    assert offered == [{"type": "web_search"}]
