@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from sessionactors import (
     OptionError,
     RunContext,
     SessionStateError,
+    SpeechHandle,
     StopResponse,
     function_tool,
 )
@@ -244,21 +246,34 @@ def test_who_waits_is_told_all_the_same_when_the_floor_fails() -> None:
     assert took == [near(2.53)]
 
 
-def test_p11_a_tool_that_waits_until_all_is_idle_is_told_that_it_waits_for_itself() -> None:
-    texts: list[str] = []
+def test_a_tool_may_wait_until_its_words_have_been_heard_and_all_is_idle() -> None:
+    times: list[float] = []
 
-    async def tool(context: Context) -> str:
-        with pytest.raises(SessionStateError) as refused:
-            await context.session.wait_for_idle()
-        texts.append(str(refused.value))
+    @function_tool
+    async def look_up(context: Context) -> str:
+        await context.session.wait_for_idle()
+        times.append(now())
         return "found"
 
-    assert played(with_tool(tool)).said() == ["Let me see.", "Fine."]
-    (text,) = texts
-    assert text == (
-        "tool 'look_up' waits until the session is idle, as speech-1 is, which runs it and is over only when it has "
-        "returned: wait for what was said before it with RunContext.wait_for_playout(), or go on after update()"
-    )
+    scenario = Scenario(Agent(instructions="Be kind.", tools=[look_up]))
+    scenario.user_says("How are you?", at=0.5, until=2.5)
+    scenario.llm_replies("Let me see.", tool_calls=[("look_up", "{}")])
+    scenario.tts_speaks(duration=3.0)
+    scenario.llm_replies("Fine.")
+    run = played(scenario)
+    assert run.said() == ["Let me see.", "Fine."]
+    assert [moment - run.began / 1e9 for moment in times] == [near(run.audio[0].until)]
+
+
+def test_tools_that_wait_are_idle_at_the_same_time_in_any_order() -> None:
+    def talk() -> Scenario:
+        async def tool(context: Context) -> str:
+            await context.session.wait_for_idle()
+            return "found"
+
+        return with_tool(tool)
+
+    explore(talk, schedules=20)
 
 
 def test_a_tool_that_has_answered_its_call_may_wait_and_so_may_what_it_left_behind() -> None:
@@ -298,6 +313,209 @@ def test_p11_a_hook_without_whose_end_the_session_is_not_idle_is_told_so() -> No
     agent = WaitsInItsHook(instructions="Be kind.")
     assert played(typed(agent, "Hello.")).said() == ["Answer 1."]
     assert agent.refused.startswith("on_user_turn_completed() waits until the session is idle, which is over only when")
+
+
+class WaitsInANode(Agent):
+    """A node of it waits for what cannot come before the node has ended."""
+
+    def __init__(self, node: str, wait: Callable[[Session], Awaitable[object]]) -> None:
+        super().__init__(instructions="Be kind.")
+        self._node, self._wait = node, wait
+        self.refused: list[str] = []
+
+    async def _refusal(self, node: str) -> None:
+        if node == self._node:
+            with pytest.raises(SessionStateError) as refused:
+                await self._wait(self.session)
+            self.refused.append(str(refused.value))
+
+    async def llm_node(self, chat_ctx: ChatContext, tools: Any, model_settings: Any) -> Any:
+        await self._refusal("llm_node")
+        async for chunk in Agent.default.llm_node(self, chat_ctx, tools, model_settings):
+            yield chunk
+
+    async def tts_node(self, text: Any, model_settings: Any) -> Any:
+        await self._refusal("tts_node")
+        async for frame in Agent.default.tts_node(self, text, model_settings):
+            yield frame
+
+    async def transcription_node(self, text: Any, model_settings: Any) -> Any:
+        await self._refusal("transcription_node")
+        async for piece in text:
+            yield piece
+
+
+@pytest.mark.parametrize("node", ["llm_node", "tts_node", "transcription_node"])
+def test_p11_a_node_that_waits_for_its_own_speech_is_told_so_at_once(node: str) -> None:
+    async def own_speech(session: Session) -> None:
+        await handles[0]
+
+    async def idle(session: Session) -> None:
+        await session.wait_for_idle()
+
+    async def drained(session: Session) -> None:
+        await session.drain()
+
+    for wait, text in (
+        (own_speech, f"{node} of speech-1 waits for speech-1, which is over only when that is"),
+        (drained, f"{node} of speech-1 waits for speech-1, which is over only when that is"),
+        (idle, f"{node} waits until the session is idle, as speech-1 is, for which it works"),
+    ):
+        handles: list[SpeechHandle] = []
+        agent = WaitsInANode(node, wait)
+        scenario = Scenario(agent)
+        scenario.call(0.5, lambda session: handles.append(session.generate_reply()))  # noqa: B023
+        scenario.llm_replies("Fine.")
+        run = played(scenario)
+        assert run.said() == ["Fine."]
+        assert [text in refused for refused in agent.refused] == [True]
+        assert run.ended_at < 10.0
+
+
+def test_p11_the_text_of_a_speech_that_waits_for_it_is_told_so() -> None:
+    refused: list[str] = []
+
+    async def source(session: Session) -> AsyncIterator[str]:
+        yield "One. "
+        try:
+            await handles[0]
+        except SessionStateError as error:
+            refused.append(str(error))
+        yield "Two."
+
+    handles: list[SpeechHandle] = []
+    scenario = Scenario(keeper(), audio=False)
+    scenario.call(0.5, lambda session: handles.append(session.say(source(session))))
+    assert played(scenario).said() == ["One. Two."]
+    assert refused[0].startswith("the text that say() was given of speech-1 waits for speech-1")
+
+
+def test_what_a_node_leaves_behind_may_wait_for_its_speech() -> None:
+    seen: list[bool] = []
+
+    class Notes(Agent):
+        async def llm_node(self, chat_ctx: ChatContext, tools: Any, model_settings: Any) -> Any:
+            async def later() -> None:
+                await asyncio.sleep(0.5)
+                handle = self.session.current_speech
+                assert handle is not None
+                await handle
+                await self.session.wait_for_idle()
+                seen.append(handle.done())
+
+            self.left = asyncio.ensure_future(later())
+            async for chunk in Agent.default.llm_node(self, chat_ctx, tools, model_settings):
+                yield chunk
+
+    scenario = Scenario(Notes(instructions="Be kind."))
+    scenario.user_says("How are you?", at=0.5, until=2.5)
+    scenario.llm_replies("Let me see.")
+    scenario.tts_speaks(duration=3.0)
+    played(scenario)
+    assert seen == [True]
+
+
+def test_what_a_tool_leaves_behind_may_wait_for_its_speech_when_the_tool_is_over() -> None:
+    order: list[str] = []
+
+    async def tool(context: Context) -> str:
+        async def later() -> None:
+            with pytest.raises(SessionStateError, match="look_up"):
+                await context.speech_handle  # the tool still runs, and may wait for this task
+            await asyncio.sleep(0.1)
+            await context.speech_handle
+            order.append("over")
+
+        left.append(asyncio.ensure_future(later()))
+        await asyncio.sleep(0.05)
+        return "found"
+
+    left: list[asyncio.Task[None]] = []
+    played(with_tool(tool))
+    assert order == ["over"]
+
+
+# -- who is waited for by a handoff ----------------------------------------------------------------------------------
+
+
+class SaysGoodbye(Agent):
+    """Is heard to its end before it lets go."""
+
+    idle = False
+
+    async def on_exit(self) -> None:
+        self.session.say("Goodbye.")
+        await self.session.wait_for_idle()
+        self.idle = True
+
+
+def test_on_exit_may_wait_until_what_it_says_has_been_heard() -> None:
+    def talk() -> Scenario:
+        agents.append(SaysGoodbye(instructions="Be kind."))
+        scenario = Scenario(agents[-1], audio=False)
+        scenario.call(0.5, lambda session: session.update_agent(Greets(instructions="Be brief.")))
+        scenario.user_types("Who are you?", at=0.55)
+        scenario.llm_replies("The other one.")
+        return scenario
+
+    agents: list[SaysGoodbye] = []
+    run = played(talk())
+    assert run.said() == ["Goodbye.", "I am the other one.", "The other one."]
+    explore(talk, schedules=20)
+    assert all(agent.idle for agent in agents)
+
+
+def test_a_tool_that_a_handoff_waits_for_does_not_wait_for_what_the_user_says_to_the_next_agent() -> None:
+    """The turn waits for the next agent, who waits for the tool, which waits until all is idle."""
+
+    def talk(asked_at: float = 1.5) -> Scenario:
+        async def tool(context: Context) -> str:
+            context.disallow_interruptions()
+            await asyncio.sleep(2.0)
+            await context.session.wait_for_idle()
+            idle.append(True)
+            return "found"
+
+        scenario = with_tool(tool)
+        scenario.call(1.0, lambda session: session.update_agent(Greets(instructions="Be brief.")))
+        scenario.user_types("Are you there?", at=asked_at)
+        scenario.llm_replies("Yes.")
+        return scenario
+
+    idle: list[bool] = []
+    for at in (0.9, 1.5, 2.9):
+        said = played(talk(at)).said()
+        assert {"I am the other one.", "Fine.", "Yes."} <= set(said)
+    assert len(idle) == 3
+    explore(talk, schedules=20)
+    assert len(idle) == 23
+
+
+def test_a_tool_that_waits_already_when_the_handoff_comes_does_not_wait_for_what_that_holds_up() -> None:
+    def talk() -> Scenario:
+        @function_tool
+        async def look_up(context: Context) -> str:
+            context.disallow_interruptions()
+            await context.session.wait_for_idle()
+            idle.append(now())
+            return "found"
+
+        scenario = Scenario(Agent(instructions="Be kind.", tools=[look_up]))
+        scenario.user_types("How are you?", at=0.5)
+        scenario.llm_replies("Let me see.", tool_calls=[("look_up", "{}")])
+        scenario.tts_speaks(duration=3.0)
+        scenario.call(1.5, lambda session: session.update_agent(Greets(instructions="Be brief.")))
+        scenario.user_types("Are you there?", at=2.0)
+        scenario.llm_replies("Fine.")
+        scenario.llm_replies("Yes.")
+        return scenario
+
+    idle: list[float] = []
+    run = played(talk())
+    assert run.said() == ["Let me see.", "Fine.", "I am the other one.", "Yes."]
+    assert idle[0] - run.began / 1e9 == near(run.audio[0].until)
+    explore(talk, schedules=20)
+    assert len(idle) == 21
 
 
 # -- how a wait ends -------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sessionactors.messages.session import IdleWanted
 from sessionactors.runtime import Outbox
 
 from .agent_state import AgentActorState
@@ -19,9 +20,17 @@ if TYPE_CHECKING:
 
 
 def pass_on_waiters(state: AgentActorState, wiring: Wiring, out: Outbox[AgentMessage]) -> AgentActorState:
-    """When no agent takes over and no turn is open, the rest is for ``floor`` to know."""
-    if not state.idle_wanted or state.turns or state.held or state.move is not None:
-        return state
+    """When no agent takes over and no turn is open, the rest is for ``floor`` to know.
+
+    Who is waited for by a change of agents does not wait for that change, nor for what waits for it.
+    """
+    busy = bool(state.turns or state.held) or state.move is not None
+    kept: list[IdleWanted] = []
     for wanted in state.idle_wanted:
-        out.tell(wiring.floor, wanted)
-    return replace(state, idle_wanted=())
+        if not busy:
+            out.tell(wiring.floor, wanted)
+        elif state.is_waited_for(wanted):
+            out.tell(wiring.floor, replace(wanted, aside=True))
+        else:
+            kept.append(wanted)
+    return replace(state, idle_wanted=tuple(kept)) if len(kept) < len(state.idle_wanted) else state

@@ -147,6 +147,24 @@ class AgentActorState:
         """Those that leave with the move, the one in charge first."""
         return tuple(reversed(self.stack[move.leaving_from :]))
 
+    def drained_by(self, move: Move) -> tuple[frozenset[str], frozenset[str]]:
+        """Of which agents the speeches have to be over before the stack changes; and which speeches are spared."""
+        if move.kind is not MoveKind.TASK:
+            return frozenset(seat.agent.key for seat in self.leaving_seats(move)), frozenset()
+        hosts = [seat.host for seat in self.stack] + [other.host for other in (move, *self.wanted)]
+        spared = frozenset(host.speech for host in hosts if host is not None and host.speech)
+        return frozenset(seat.agent.key for seat in self.stack[-1:]), spared
+
+    def is_waited_for(self, wish: IdleWanted) -> bool:
+        """Whether a change of who is in charge waits for the tool or hook that waits until all is idle."""
+        move = self.move
+        if move is None or not wish.agent:
+            return False
+        if not wish.speech:
+            return move.phase is Phase.EXIT and move.exiting == wish.agent
+        agents, spared = self.drained_by(move)
+        return move.phase is Phase.DRAIN and wish.agent in agents and wish.speech not in spared
+
     def revised(self, agent: UserAgent) -> AgentActorState:
         """The same with the newest revision of an agent, wherever it is."""
         key = agent.key

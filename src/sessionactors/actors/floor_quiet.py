@@ -17,7 +17,7 @@ from sessionactors.messages.session import IdleWanted, Publish
 from sessionactors.model.answers import IdleNote
 from sessionactors.runtime import Outbox
 
-from .floor_state import FloorState, is_open, is_user_speaking
+from .floor_state import FloorState, is_being_decided, is_open, is_user_speaking
 from .wiring import Wiring
 
 if TYPE_CHECKING:
@@ -27,13 +27,26 @@ QuietFact: TypeAlias = QuietWanted | QuietOver | IdleWanted | TurnSettled
 """What is told about the quiet."""
 
 
-def is_quiet(state: FloorState) -> bool:
-    """Whether nobody speaks, and nobody is about to."""
-    if state.current is not None or state.held or state.claims or state.deferred or state.answering:
+def is_quiet(state: FloorState, *, aside: bool = False) -> bool:
+    """Whether nobody speaks, and nobody is about to.
+
+    Args:
+        state: of the floor.
+        aside: turns that wait for their reply do not count: they wait for who asks.
+    """
+    if state.current is not None or state.held or state.claims or state.deferred or is_user_speaking(state):
         return False
-    if is_user_speaking(state) or is_open(state):
+    if is_being_decided(state) if aside else state.answering or is_open(state):
         return False
     return all(entry.background for entry in state.entries.values())
+
+
+def is_aside(state: FloorState, wish: IdleWanted) -> bool:
+    """Whether a change of agents waits for who waits here: known when it was asked for, or since."""
+    drain = state.drain
+    if wish.aside or drain is None:
+        return wish.aside
+    return wish.agent in drain.agents and bool(wish.speech) and wish.speech not in drain.spared
 
 
 def follow(state: FloorState, fact: QuietFact) -> FloorState:
@@ -65,13 +78,18 @@ def summary(state: FloorState) -> Mapping[str, object]:
 
 def give(state: FloorState, wiring: Wiring, out: Outbox[FloorMessage]) -> FloorState:
     """Give the quiet to the one who has waited longest, if there is quiet and nobody has it; else tell of it."""
-    if not (state.quiet_wanted or state.idle_wanted) or not is_quiet(state):
+    if not (state.quiet_wanted or state.idle_wanted) or not is_quiet(state, aside=True):
         return state
-    if state.quiet_wanted and state.quiet_for is None:
+    quiet = is_quiet(state)
+    if quiet and state.quiet_wanted and state.quiet_for is None:
         wish, *others = state.quiet_wanted
         out.tell(wish.reply_to, Quiet(wish.request))
         state = replace(state, quiet_wanted=tuple(others), quiet_for=wish.request)
-    told = tuple(wish for wish in state.idle_wanted if wish.in_front or state.quiet_for is None)
+    told = tuple(
+        wish
+        for wish in state.idle_wanted
+        if is_aside(state, wish) or (quiet and (wish.in_front or state.quiet_for is None))
+    )
     for idle in told:
         out.tell(wiring.supervisor, Publish(IdleNote(idle.request)))
     return replace(state, idle_wanted=tuple(wish for wish in state.idle_wanted if wish not in told))

@@ -202,6 +202,11 @@ def is_open(state: FloorState) -> bool:
     return any(user.decided is not Decided.DROPPED for user in state.users.values())
 
 
+def is_being_decided(state: FloorState) -> bool:
+    """Whether it is not known yet if a participant's turn is over."""
+    return any(user.decided is Decided.OPEN for user in state.users.values())
+
+
 def with_user(state: FloorState, participant: str, **changes: object) -> FloorState:
     """The same with one participant changed."""
     user = replace(state.users.get(participant, UserFacts()), **changes)  # type: ignore[arg-type]

@@ -12,6 +12,7 @@ from typing import TypeAlias, assert_never
 
 from sessionactors.interfaces.home import Home
 from sessionactors.interfaces.llm import LLM, ChatChunk, CompletionUsage
+from sessionactors.interfaces.speech_in_hand import in_hand
 from sessionactors.messages.llm import (
     AttemptDue,
     AttemptEnded,
@@ -177,9 +178,10 @@ class LLMActor(Actor[LLMState, LLMMessage]):
                 "a reply was asked for, but there is no llm: give one to AgentSession, start() or the agent"
             )
         chat = llm.chat(chat_ctx=ChatContext(order.chat_items), tools=order.tools, tool_choice=order.tool_choice)
-        async with chat as chunks:
-            async for chunk in chunks:
-                await port.send(ChunkArrived(order.request, attempt, _checked(chunk, llm.label)))
+        with in_hand(order.request, llm.label):
+            async with chat as chunks:
+                async for chunk in chunks:
+                    await port.send(ChunkArrived(order.request, attempt, _checked(chunk, llm.label)))
 
     def _watch(self, request: Request, out: Outbox[LLMMessage]) -> None:
         name = request.order.request

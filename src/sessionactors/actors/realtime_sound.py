@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 from sessionactors.interfaces.audio_node import AudioNode
 from sessionactors.interfaces.home import Home
 from sessionactors.interfaces.realtime import RealtimeModel
+from sessionactors.interfaces.speech_in_hand import in_hand
 from sessionactors.interfaces.tts import WordTiming
 from sessionactors.messages.realtime import NodeEnded, NodeMade, SegmentHeard
 from sessionactors.messages.session import ComponentStumbled
@@ -89,7 +90,8 @@ class ReplySound:
     def _start_node(claim: Claim, node: AudioNode, out: Outbox[RealtimeMessage]) -> None:
         async def run(port: EffectPort[RealtimeMessage]) -> None:
             frames = cast("AsyncIterator[AudioFrame]", port.inlet)
-            await relay(node.process(frames), lambda frame: NodeMade(claim.request, frame, claim.scope), port)
+            with in_hand(claim.speech, node.label):
+                await relay(node.process(frames), lambda frame: NodeMade(claim.request, frame, claim.scope), port)
 
         out.effect(
             _node(claim.request),

@@ -123,7 +123,7 @@ class Speech(Actor[SpeechState, SpeechMessage]):
             return self._end_text(state, out)
         out.effect(
             "source",
-            lambda port: read_source(port, text, self._step_scope(state)),
+            lambda port: read_source(port, text, self._spec.id, self._step_scope(state)),
             done=lambda _: SourceTextEnded(None),
             failed=SourceTextEnded,
             user_loop=True,

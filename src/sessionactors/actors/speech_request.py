@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sessionactors.interfaces.audio_node import AudioNode
+from sessionactors.interfaces.speech_in_hand import in_hand
 from sessionactors.interfaces.speech_spec import SpeechSpec
 from sessionactors.messages.output import GenerationMarks
 from sessionactors.messages.realtime import AdoptResponse, SayText
@@ -73,7 +74,8 @@ async def _all_of(source: AsyncIterable[str]) -> str:
     return "".join([text async for text in source])
 
 
-async def read_source(port: EffectPort[SpeechMessage], source: AsyncIterable[str], scope: Scope) -> None:
+async def read_source(port: EffectPort[SpeechMessage], source: AsyncIterable[str], speech: str, scope: Scope) -> None:
     """Pass the pieces of a text on as they come."""
-    async for text in source:
-        await port.send(SourceText(text, scope))
+    with in_hand(speech, "the text that say() was given"):
+        async for text in source:
+            await port.send(SourceText(text, scope))

@@ -257,15 +257,10 @@ class Succession:
 
     def _drain(self, state: AgentActorState, move: Move, out: Outbox[AgentMessage]) -> AgentActorState:
         """Ask the floor to say when those that leave, or that pause, have been heard to their end."""
-        spared: frozenset[str] = frozenset()
-        seats = state.leaving_seats(move)
-        if move.kind is MoveKind.TASK:
-            seats = state.stack[-1:]
-            hosts = [seat.host for seat in state.stack] + [other.host for other in (move, *state.wanted)]
-            spared = frozenset(host.speech for host in hosts if host is not None and host.speech)
+        agents, spared = state.drained_by(move)
         ticket = state.ticket + 1
         cut = move.ended is not None and move.ended.cut
-        out.tell(self._wiring.floor, DrainFloor(ticket, frozenset(_keys(seats)), spared, cut))
+        out.tell(self._wiring.floor, DrainFloor(ticket, agents, spared, cut))
         return replace(state, ticket=ticket, move=replace(move, phase=Phase.DRAIN))
 
     def drained(self, state: AgentActorState, ticket: int, out: Outbox[AgentMessage]) -> AgentActorState:

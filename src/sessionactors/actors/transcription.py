@@ -12,6 +12,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
+from sessionactors.interfaces.speech_in_hand import in_hand
 from sessionactors.interfaces.text_node import TextNode
 from sessionactors.messages.session import Publish
 from sessionactors.messages.transcription import NodeEnded, NodeOverdue, NodeTextMade, NodeTextWanted
@@ -148,10 +149,11 @@ def _begin(segment: Segment, node: TextNode, out: Outbox[OutputMessage]) -> None
 
 async def _run(port: EffectPort[OutputMessage], node: TextNode, name: str, scope: Scope) -> None:
     source = _Source(port, name)
-    async with aclosing(node.process(source)) as pieces:
-        async for piece in pieces:
-            end = given(piece.end_time, None) if isinstance(piece, TimedString) else None
-            await port.send(NodeTextMade(name, str(piece), source.taken, end, scope))
+    with in_hand(name, node.label):
+        async with aclosing(node.process(source)) as pieces:
+            async for piece in pieces:
+                end = given(piece.end_time, None) if isinstance(piece, TimedString) else None
+                await port.send(NodeTextMade(name, str(piece), source.taken, end, scope))
 
 
 class _Source(AsyncIterator[str]):

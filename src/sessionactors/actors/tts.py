@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import TypeAlias, assert_never
 
 from sessionactors.interfaces.home import Home
+from sessionactors.interfaces.speech_in_hand import in_hand
 from sessionactors.interfaces.tts import TTS
 from sessionactors.messages.session import ComponentFailed, ComponentStumbled, Publish, Recovered
 from sessionactors.messages.tts import (
@@ -227,7 +228,8 @@ class TTSActor(Actor[TTSState, TTSMessage]):
             raise SessionStateError(
                 "speech was asked for, but there is no tts: give one to AgentSession, start() or the agent"
             )
-        await speak(port.send, port.inlet, voice, order)
+        with in_hand(order.segment, voice.label):
+            await speak(port.send, port.inlet, voice, order)
 
     def _on_text_wanted(self, state: TTSState, name: str, number: int, out: Outbox[TTSMessage]) -> TTSState:
         segment, attempt = state.running(name, number)

@@ -30,6 +30,12 @@ class IdleWanted:
     request: str
     in_front: bool = False
     """Who waits has the quiet to itself (``RunContext.foreground``): that it is taken does not count."""
+    agent: str = ""
+    """Key of the agent whose tool or ``on_exit`` waits, if others wait for its end; empty if nobody does."""
+    speech: str = ""
+    """The speech whose tool waits."""
+    aside: bool = False
+    """A handoff waits for who waits: what waits for that handoff does not count, or none would ever end."""
 
 
 @message(lane=Lane.CONTROL, overflow=Overflow.CONFLATE)

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from .agent_session import AgentSession
 
 
+ON_EXIT: Final = "on_exit"
+"""What a hook is called that a change of agents waits for."""
+
+
 class Caller:
     """A tool or a hook that runs."""
 

@@ -11,6 +11,7 @@ from sessionactors.messages.deferred import QuietOver
 from sessionactors.messages.session import IdleWanted
 from sessionactors.model.errors import OptionError, SessionStateError
 
+from .caller import CALLER, ON_EXIT
 from .session_link import SessionLink, Userdata_T
 from .speech_handle import SpeechHandle
 from .waits import IDLE, IN_FRONT
@@ -24,32 +25,49 @@ class SessionIdle(SessionLink[Userdata_T]):
 
         That is: no speech is heard or waits to be, the user is silent, no end of a turn is being decided, no turn is
         being answered, no agent is about to take over. A speech that is out of hearing while its tools run does not
-        count. Any number of callers may wait; none keeps the session idle. While a tool is inside of
-        :meth:`.RunContext.foreground`, all others wait for its end. Gives None, where LiveKit gives the activity.
+        count, so a tool may wait. While a handoff waits for the tool or the ``on_exit`` that waits here, what the next
+        agent is to answer does not count either. Any number of callers may wait; none keeps the session idle. While a
+        tool is inside of :meth:`.RunContext.foreground`, all others wait for its end. Gives None, where LiveKit gives
+        the activity.
 
         Raises:
             SessionStateError: the session was never started, is closing or closed, also while this waits (LiveKit:
-                ``ActivityClosedError``); or a tool that has not answered its call, ``on_exit`` or
-                ``on_user_turn_completed`` waits, without whose end the session is not idle.
+                ``ActivityClosedError``); or ``on_user_turn_completed``, a node or the text given to ``say`` waits,
+                without whose end the session is not idle.
         """
         system, wiring = self._listening("wait_for_idle()")
+        of_agent, of_speech = self._awaited()
         with self._waits.waiting_for(IDLE):
             asked = True
             while asked:
-                while commits := [commit for commit in self._mirror.commits.values() if not commit.done()]:
+                while commits := self._commits(of_agent):
                     await asyncio.wait(commits)
                 if self._mirror.closing:
                     raise SessionStateError("wait_for_idle(): the session is closing")
                 before = self._mirror.unbegun()  # the request arrives behind these
-                await self._told_idle(system.tree(self._room_name).new_id("idle"), wiring)
-                commits = [commit for commit in self._mirror.commits.values() if not commit.done()]
-                asked = bool(commits or self._mirror.unbegun() - before)
+                request = system.tree(self._room_name).new_id("idle")
+                await self._told_idle(IdleWanted(request, IN_FRONT.get(), of_agent, of_speech), wiring)
+                asked = bool(self._commits(of_agent) or self._mirror.unbegun() - before)
 
-    async def _told_idle(self, request: str, wiring: Wiring) -> None:
+    def _awaited(self) -> tuple[str, str]:
+        """The agent and the speech whose tool asks, or the agent whose ``on_exit`` does: others wait for its end."""
+        caller = CALLER.get()
+        if caller is None or caller.over:
+            return "", ""
+        if caller.speech and self._waits.binding_tool() is not None:
+            return caller.agent, caller.speech
+        return (caller.agent, "") if caller.what == ON_EXIT else ("", "")
+
+    def _commits(self, of_agent: str) -> list[asyncio.Future[str]]:
+        """Turns that are being committed by hand. One may wait for a handoff, which may wait for a tool or a hook."""
+        return [] if of_agent else [commit for commit in self._mirror.commits.values() if not commit.done()]
+
+    async def _told_idle(self, wanted: IdleWanted, wiring: Wiring) -> None:
+        request = wanted.request
         idle: asyncio.Future[None] = self._loop.create_future()
         self._mirror.idles[request] = idle
         try:
-            wiring.agent.tell(IdleWanted(request, IN_FRONT.get()))
+            wiring.agent.tell(wanted)
             await idle
         finally:
             if self._mirror.idles.pop(request, None) is not None and wiring.floor.is_alive():

@@ -81,6 +81,7 @@ class ToolCaller:
             link=link,
             templates=meant.templates,
         )
+        self._session._waits.tool_began(call.call_id)
         inside = CURRENT_TOOL.set(RunningTool(call.call_id, call.name, link.speech_id))
         try:
             await link.begin()
@@ -95,7 +96,7 @@ class ToolCaller:
         finally:
             context._over()
             CURRENT_TOOL.reset(inside)
-            self._session._waits.tool_ended(call.call_id)
+            self._session._waits.let_go(call.call_id)
         return self._result(call.name, value)
 
     def _result(self, tool: str, value: object) -> ToolResult:

@@ -16,7 +16,7 @@ from sessionactors.model.instructions import Instructions
 from sessionactors.model.options import SessionOptions
 from sessionactors.model.tools import ToolDefinition, ToolRules
 
-from .caller import calling
+from .caller import ON_EXIT, calling
 from .editable_message import EditableMessage
 from .function_tool import StopResponse
 from .on_enter import entering
@@ -132,7 +132,7 @@ class SessionUserAgent(UserAgent):
 
     async def on_exit(self) -> None:
         """The agent's hook."""
-        with calling(self._session, self._key, "on_exit"), keeping_busy("on_exit()"):
+        with calling(self._session, self._key, ON_EXIT):
             await self._agent.on_exit()
 
     async def on_user_turn_exceeded(self, event: UserTurnExceededEvent) -> None:
@@ -153,6 +153,5 @@ class SessionUserAgent(UserAgent):
 
     async def run_tool(self, call: FunctionCall, link: ToolLink) -> ToolResult:
         """Run one tool call."""
-        what = f"tool {call.name!r}"
-        with calling(self._session, self._key, what, link.speech_id), keeping_busy(what):
+        with calling(self._session, self._key, f"tool {call.name!r}", link.speech_id):
             return await self._caller.run(call, link)

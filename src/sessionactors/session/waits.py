@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final
 
+from sessionactors.interfaces.speech_in_hand import SPEECH_IN_HAND, SpeechInHand
 from sessionactors.model.errors import SessionStateError
 
 IDLE: Final = "idle"
@@ -40,7 +41,7 @@ class WaitEdge:
     waiter: str
     """A speech, whose tool waits; or ``user code``."""
     tool: str
-    """Which tool, as ``name (call id)``; empty outside of tools."""
+    """Which tool, as ``name (call id)``, or which node; empty outside of these."""
     waits_for: str
     """A speech, or ``idle``."""
 
@@ -82,20 +83,25 @@ class Waits:
 
     def __init__(self) -> None:
         self._edges: list[WaitEdge] = []
-        self._let_go: set[str] = set()
+        self._binding: set[str] = set()
 
     @property
     def edges(self) -> tuple[WaitEdge, ...]:
         """Who waits for what, the longest wait first."""
         return tuple(self._edges)
 
-    def let_go(self, call_id: str) -> None:
-        """A tool has answered its call and goes on in the background: its speech does not wait for it any more."""
-        self._let_go.add(call_id)
+    def tool_began(self, call_id: str) -> None:
+        """A tool runs: its speech is over only when it has returned."""
+        self._binding.add(call_id)
 
-    def tool_ended(self, call_id: str) -> None:
-        """A tool is over."""
-        self._let_go.discard(call_id)
+    def let_go(self, call_id: str) -> None:
+        """A tool is over, or has answered its call and goes on in the background: its speech does not wait for it."""
+        self._binding.discard(call_id)
+
+    def binding_tool(self) -> RunningTool | None:
+        """The tool in which this is asked, if its speech waits for it."""
+        tool = CURRENT_TOOL.get()
+        return tool if tool is not None and tool.call_id in self._binding else None
 
     @contextmanager
     def waiting_for(self, target: str) -> Iterator[None]:
@@ -104,44 +110,32 @@ class Waits:
         Raises:
             SessionStateError: the wait would never end, since the target waits for the waiter.
         """
-        tool = CURRENT_TOOL.get()
+        tool, work = self.binding_tool(), SPEECH_IN_HAND.get()
         if target == IDLE:
-            self._refuse_busy(tool)
-        if tool is None or tool.call_id in self._let_go:
-            edge = WaitEdge("user code", "", target)
-        else:
-            self._refuse_circle(tool, target)
+            _refuse_busy(work)
+        if work is not None and not work.over:
+            edge = WaitEdge(work.speech, work.what, target)
+        elif tool is not None:
             edge = WaitEdge(tool.speech_id, f"{tool.name} ({tool.call_id})", target)
+        else:
+            edge = WaitEdge("user code", "", target)
+        if tool is not None or edge.tool:
+            self._refuse_circle(edge)
         self._edges.append(edge)
         try:
             yield
         finally:
             self._edges.remove(edge)
 
-    def _refuse_busy(self, tool: RunningTool | None) -> None:
-        code = KEEPS_BUSY.get()
-        if code is None or code.over or (tool is not None and tool.call_id in self._let_go):
-            return
-        if tool is None:
-            what, instead = "which is over", "wait for the handles of what it says"
-        else:
-            what = f"as {tool.speech_id} is, which runs it and is over"
-            instead = "wait for what was said before it with RunContext.wait_for_playout(), or go on after update()"
-        raise SessionStateError(
-            f"{code.what} waits until the session is idle, {what} only when it has returned: {instead}"
-        )
-
-    def _refuse_circle(self, tool: RunningTool, target: str) -> None:
-        if target == tool.speech_id:
+    def _refuse_circle(self, edge: WaitEdge) -> None:
+        if edge.waits_for == edge.waiter:
             raise SessionStateError(
-                f"tool {tool.name!r} waits for {target}, the speech that runs it, which is over only when the tool is: "
-                "wait for what was said before it with RunContext.wait_for_playout()"
+                f"{edge}, which is over only when that is: in a tool, wait for what was said before it with "
+                "RunContext.wait_for_playout()"
             )
-        path = self._path(target, tool.speech_id)
+        path = self._path(edge.waits_for, edge.waiter)
         if path:
-            raise SessionStateError(
-                f"tool {tool.name!r} of {tool.speech_id} would wait for ever: " + "; ".join(map(str, path))
-            )
+            raise SessionStateError(f"{edge.tool} of {edge.waiter} would wait for ever: " + "; ".join(map(str, path)))
 
     def _path(self, start: str, end: str) -> list[WaitEdge]:
         """Edges by which ``start`` waits for ``end``; empty if it does not."""
@@ -154,3 +148,22 @@ class Waits:
                     reached[edge.waits_for] = [*reached[node], edge]
                     waiting.append(edge.waits_for)
         return reached.get(end, [])
+
+
+def _refuse_busy(work: SpeechInHand | None) -> None:
+    """Refuse a wait for the quiet by code that the quiet waits for.
+
+    Raises:
+        SessionStateError: it does.
+    """
+    code = KEEPS_BUSY.get()
+    if work is not None and not work.over:
+        what, whose = work.what, f"as {work.speech} is, for which it works and which is over"
+    elif code is not None and not code.over:
+        what, whose = code.what, "which is over"
+    else:
+        return
+    raise SessionStateError(
+        f"{what} waits until the session is idle, {whose} only when it has returned: "
+        "wait for the handles of what it says, or let a task of its own wait"
+    )
