@@ -2,6 +2,7 @@
 #
 #   make demo      a spoken conversation, offline; writes demo-out/
 #   make test      the suite
+#   make conformance  the table provider x check
 #   make coverage  branch coverage of kernel, actors and drop-ins, with its gate
 #   make check     lint, format, types, levels, promises, docs
 #   make peer      the same programs on livekit-agents and on ours
@@ -83,6 +84,11 @@ coverage: $(DEV) ## branch coverage of kernel, actors and drop-ins, with its gat
 	$(BIN)/coverage erase
 	$(BIN)/pytest --numprocesses=$(WORKERS) --cov --cov-report= $(TRACED) -k "not ($(REPEATED))" -p no:randomly
 	$(BIN)/python tests/coverage_gate.py
+
+.PHONY: conformance
+conformance: $(DEV) ## what each provider must do: the table provider x check; ARGS="--json" for programs
+	$(BIN)/python -m sessionactors.cli conformance $(ARGS) \
+	  $(patsubst tests/conformance/%.py,tests.conformance.%,$(sort $(wildcard tests/conformance/rigs_*.py))) 2>/dev/null
 
 PEER_VENV ?= .venv-peer
 

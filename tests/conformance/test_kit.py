@@ -87,9 +87,9 @@ def test_the_table_has_a_column_for_each_provider_and_says_why() -> None:
 
 def test_the_command_prints_the_table_and_fails_when_a_check_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     command = CliRunner()
-    good = command.invoke(app, ["conformance", "tests.conformance.rigs_of_fakes:LLM"])
+    good = command.invoke(app, ["conformance", "tests.conformance.fake_rigs:LLM"])
     assert (good.exit_code, "fake.LLM: 28 ok, 0 failed" in good.output) == (0, True), good.output
-    bad = command.invoke(app, ["conformance", "--json", "tests.conformance.rigs_of_fakes:FLAWED"])
+    bad = command.invoke(app, ["conformance", "--json", "tests.conformance.fake_rigs:FLAWED"])
     assert bad.exit_code == 1
     assert json.loads(bad.stdout)[0]["provider"] == "fake.LLM"
 
@@ -97,9 +97,9 @@ def test_the_command_prints_the_table_and_fails_when_a_check_fails(monkeypatch: 
 @pytest.mark.parametrize(
     "name, says",
     [
-        ("tests.conformance.rigs_of_fakes:NONE", "has no NONE; its rigs are FLAWED, LLM, STT, TTS"),
+        ("tests.conformance.fake_rigs:NONE", "has no NONE; its rigs are FLAWED, LLM, STT, TTS"),
         ("tests.conformance.fake_llm", "has no rigs"),
-        ("tests.conformance.rigs_of_fakes:NUMBER", "is no rig"),
+        ("tests.conformance.fake_rigs:NUMBER", "is no rig"),
     ],
 )
 def test_a_name_that_stands_for_no_rig_is_told(name: str, says: str) -> None:

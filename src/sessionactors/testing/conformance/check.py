@@ -74,6 +74,14 @@ class CheckOfRig:
     def __str__(self) -> str:
         return f"{self.rig.name}-{self.check.name}"
 
+    @property
+    def why_not(self) -> str:
+        """Why it does not apply, where the rig alone says so: waived, or a fault that it cannot bring on."""
+        if reason := self.rig.waived.get(self.check.name):
+            return reason
+        fault = self.check.fault
+        return "" if fault is None or fault in self.rig.faults else f"the rig cannot bring on: {fault.value}"
+
     def __call__(self) -> None:
         """Run it, on a loop of its own.
 
@@ -81,11 +89,8 @@ class CheckOfRig:
             Nonconforming: the provider does not do what it must.
             NotApplicable: the check says nothing about this provider.
         """
-        if reason := self.rig.waived.get(self.check.name):
-            raise NotApplicable(reason)
-        fault = self.check.fault
-        if fault is not None and fault not in self.rig.faults:
-            raise NotApplicable(f"the rig cannot bring on: {fault.value}")
+        if self.why_not:
+            raise NotApplicable(self.why_not)
         with asyncio.Runner(loop_factory=self.rig.loop_factory) as runner:
             runner.run(self._run())
 

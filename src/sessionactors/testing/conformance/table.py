@@ -112,8 +112,9 @@ def _notes(rows: Sequence[Row]) -> list[str]:
         reasons: dict[str, list[str]] = {}
         for outcome in row.outcomes:
             if outcome.result == "not applicable":
-                reasons.setdefault(outcome.why, []).append(outcome.check)
-        notes += [f"{row.provider}: {', '.join(names)} -: {why}" for why, names in reasons.items()]
+                reason, colon, what = outcome.why.partition(": ")
+                reasons.setdefault(reason if colon else outcome.why, []).append(what or outcome.check)
+        notes += [f"{row.provider}: not applicable: {why}: {', '.join(what)}" for why, what in reasons.items()]
         good = sum(outcome.result == "ok" for outcome in row.outcomes)
         left = len(row.outcomes) - good - len(row.failed)
         notes.append(f"{row.provider}: {good} ok, {len(row.failed)} failed, {left} not applicable")

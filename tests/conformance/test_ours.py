@@ -1,0 +1,31 @@
+"""Our providers conform. Each module ``rigs_<whose>.py`` beside this one has rigs; ``make conformance`` prints the table."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sessionactors.testing import conformance
+
+MODULES = sorted(path.stem for path in Path(__file__).parent.glob("rigs_*.py"))
+
+
+def _rigs() -> Iterator[conformance.Rig[Any]]:
+    """What can be checked here: a module whose vendor is not installed does not import, and is left out."""
+    for name in MODULES:
+        try:
+            module = importlib.import_module(f"tests.conformance.{name}")
+        except ImportError as error:
+            if (error.name or "").startswith(("sessionactors.", "tests.")) and error.__cause__ is None:
+                raise
+            continue
+        yield from (rig for rig in module.RIGS if rig.name not in getattr(module, "LONG", ()))
+
+
+@pytest.mark.parametrize("check", [check for check in conformance.checks(*_rigs()) if not check.why_not], ids=str)
+def test_our_provider_conforms(check: conformance.CheckOfRig) -> None:
+    check()
