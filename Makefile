@@ -2,9 +2,9 @@
 #
 #   make demo      a spoken conversation, offline; writes demo-out/
 #   make test      the suite
-#   make conformance  the table provider x check
 #   make coverage  branch coverage of kernel, actors and drop-ins, with its gate
 #   make check     lint, format, types, levels, promises, docs
+#   make conformance  what each provider must do: the table provider x check
 #   make peer      the same programs on livekit-agents and on ours
 #   make mutants   removes each guard and shows that its test fails
 #   make bench     kernel benchmark

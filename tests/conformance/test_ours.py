@@ -1,4 +1,4 @@
-"""Our providers conform. Each module ``rigs_<whose>.py`` beside this one has rigs; ``make conformance`` prints the table."""
+"""Our providers conform: the rigs of each module ``rigs_<whose>.py`` here. ``make conformance`` prints the table."""
 
 from __future__ import annotations
 
