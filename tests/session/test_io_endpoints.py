@@ -188,6 +188,114 @@ def test_ports_and_classes_may_take_each_others_place() -> None:
     assert [report.interrupted for report in reports(run)] == [True, False]
 
 
+class Wrapper(AudioOutput):
+    """Passes on, and counts."""
+
+    def __init__(self, behind: AudioOutput) -> None:
+        super().__init__(label="wrapper", capabilities=AudioOutputCapabilities(pause=True), next_in_chain=behind)
+        self.passed: list[tuple[float, bool]] = []
+        self.on("playback_finished", lambda event: self.passed.append((event.playback_position, event.interrupted)))
+
+    async def capture_frame(self, frame: AudioFrame) -> None:
+        await super().capture_frame(frame)
+        assert self.next_in_chain is not None
+        await self.next_in_chain.capture_frame(frame)
+
+    def flush(self) -> None:
+        super().flush()
+        assert self.next_in_chain is not None
+        self.next_in_chain.flush()
+
+    def clear_buffer(self) -> None:
+        assert self.next_in_chain is not None
+        self.next_in_chain.clear_buffer()
+
+
+def test_the_end_of_a_chain_is_replaced_and_the_rest_of_it_stays() -> None:
+    first, second = Speaker(), Speaker(can_pause=False)
+    wrapper = Wrapper(first)
+    scenario = through((0.1, wrapper))
+    scenario.call(2.7, lambda session: session.output.replace_audio_tail(second))
+    scenario.call(4.0, lambda session: session.say(STORY.lower()))
+    scenario.user_says("Stop it.", at=4.5, until=5.3)
+    scenario.llm_replies("Well then.")
+    run = scenario.play()
+    assert first.log == ["attached", "started", "interrupted", "detached"]
+    assert second.log[:3] == ["attached", "started", "interrupted"]  # and not paused: it cannot
+    assert wrapper.passed[0] == (near(2.0), True)
+    assert len(wrapper.passed) == 3
+    assert [report.interrupted for report in reports(run)] == [True, True, False]
+    assert run.said()[-1] == "Well then."
+
+
+def test_the_end_of_a_chain_is_replaced_in_silence_and_before_the_start() -> None:
+    first, second, third = Speaker(), Speaker(), Speaker()
+    wrapper = Wrapper(first)
+    scenario = through((0.0, wrapper))
+    scenario.call(0.2, lambda session: session.output.replace_audio_tail(second))
+    scenario.play()
+    assert (first.log, second.captured) == (["attached", "detached"], near(6.0))
+    output = AgentSession[object]().output
+    output.audio = wrapper
+    output.replace_audio_tail(third)
+    assert (wrapper.next_in_chain, output.audio) == (third, wrapper)
+
+
+def test_an_output_without_a_chain_is_replaced_itself() -> None:
+    first, second = Speaker(), Speaker()
+    scenario = through((0.1, first))
+    scenario.call(2.7, lambda session: session.output.replace_audio_tail(second))
+    run = scenario.play()
+    assert first.log == ["attached", "started", "interrupted", "detached"]
+    assert run.said() == [reports(run)[0].heard]
+    with pytest.raises(OptionError, match="takes an AudioOutput"):
+        AgentSession[object]().output.replace_audio_tail(MemorySink())  # type: ignore[arg-type]
+
+
+class Mute(Speaker):
+    """Never says that it was cleared."""
+
+    def clear_buffer(self) -> None:
+        self.log.append("cleared")
+
+
+def test_an_end_that_does_not_say_that_it_was_cleared_is_replaced_all_the_same() -> None:
+    first, second = Mute(), Speaker()
+    scenario = through((0.1, Wrapper(first)))
+    scenario.call(2.7, lambda session: session.output.replace_audio_tail(second))
+    scenario.call(3.0, lambda session: session.interrupt())
+    scenario.call(5.0, lambda session: session.say("And now here."))
+    run = scenario.play()
+    assert run.said()[-1] == "And now here."
+    assert second.log == ["attached", "started", "finished", "detached"]
+
+
+class Knowing(Speaker):
+    """Knows what was heard."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text = text
+
+    def on_playback_finished(
+        self, *, playback_position: float, interrupted: bool, synchronized_transcript: str | None = None
+    ) -> None:
+        super().on_playback_finished(
+            playback_position=playback_position, interrupted=interrupted, synchronized_transcript=self.text
+        )
+
+
+@pytest.mark.parametrize("text, kept", [("Once upon a time there was a king", True), ("", False)])
+def test_the_text_that_an_output_says_was_heard_is_what_is_kept(text: str, kept: bool) -> None:
+    scenario = through((0.1, Knowing(text)))
+    scenario.call(2.7, lambda session: session.interrupt())
+    assert scenario.play().said() == ([text] if kept else [])
+
+
+def test_of_a_segment_that_is_heard_to_its_end_all_is_kept() -> None:
+    assert through((0.1, Knowing("Once"))).play().said() == [STORY]
+
+
 def test_without_a_sink_the_next_words_are_text() -> None:
     speaker = Speaker()
     scenario = through((0.1, speaker), (2.7, None))

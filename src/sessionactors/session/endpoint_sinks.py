@@ -81,6 +81,8 @@ class OutputSink(AudioSink):
         self._ticking: asyncio.TimerHandle | None = None
         self._paused_at: float | None = None
         self._refused = 0
+        self._tail: tuple[AudioOutput, Callable[[], None]] | None = None
+        """What shall be the last of the chain as soon as nothing plays."""
 
     # -- from the actor loop -----------------------------------------------------------------------------------------
 
@@ -130,6 +132,27 @@ class OutputSink(AudioSink):
         """Let the output go once everything is reported."""
         self._call(self._leave)
 
+    # -- from the user's loop ----------------------------------------------------------------------------------------
+
+    def replace_tail(self, tail: AudioOutput, done: Callable[[], None]) -> None:
+        """Clear what plays, then put another output at the end of the chain and call ``done``."""
+        self._tail = tail, done
+        self._clear_all()
+        if not self._segments:
+            self._put_tail()
+
+    def _put_tail(self) -> None:
+        if self._tail is None:
+            return
+        (tail, done), self._tail = self._tail, None
+        before = self._endpoint._put_in(tail)
+        self.sample_rate = self._endpoint.sample_rate or AudioSink.sample_rate
+        self.can_pause = self._endpoint.can_pause
+        if self._attached and before is not None:
+            self._guarded(before.on_detached)
+            self._guarded(tail.on_attached)
+        done()
+
     # -- on the user's loop ------------------------------------------------------------------------------------------
 
     def _attach(self) -> None:
@@ -152,6 +175,9 @@ class OutputSink(AudioSink):
         self._guarded(self._endpoint.on_detached)
 
     def _begin(self, segment: str) -> None:
+        if self._tail is not None:  # who was cleared has not said so in time
+            self._segments.clear()
+            self._put_tail()
         self._segments[segment] = _Segment(segment)
 
     def _take(self, name: str, frame: AudioFrame | None) -> None:
@@ -258,12 +284,15 @@ class OutputSink(AudioSink):
     def _on_finished(self, event: PlaybackFinishedEvent) -> None:
         segment = self._playing()
         if segment is not None:
-            self._over(segment, event.playback_position, interrupted=event.interrupted or segment.cleared)
+            interrupted = event.interrupted or segment.cleared
+            self._over(segment, event.playback_position, interrupted=interrupted, text=event.synchronized_transcript)
 
-    def _over(self, segment: _Segment, position: float, *, interrupted: bool) -> None:
+    def _over(self, segment: _Segment, position: float, *, interrupted: bool, text: str | None = None) -> None:
         if self._segments.pop(segment.name, None) is None:
             return
-        self._report(PlaybackFinished(segment.name, position, interrupted))
+        self._report(PlaybackFinished(segment.name, position, interrupted, text))
+        if not self._segments:
+            self._put_tail()
         if self._leaving:
             self._leave()
 

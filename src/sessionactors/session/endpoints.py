@@ -178,15 +178,7 @@ class AudioOutput(_Output["AudioOutput"], ABC):
         self._last = PlaybackFinishedEvent(0.0, interrupted=False)
         self._progress = asyncio.Event()
         if next_in_chain is not None:
-            next_in_chain.on("playback_started", lambda event: self.on_playback_started(created_at=event.created_at))
-            next_in_chain.on(
-                "playback_finished",
-                lambda event: self.on_playback_finished(
-                    playback_position=event.playback_position,
-                    interrupted=event.interrupted,
-                    synchronized_transcript=event.synchronized_transcript,
-                ),
-            )
+            self._hear(next_in_chain)
 
     @property
     def sample_rate(self) -> int | None:
@@ -227,6 +219,35 @@ class AudioOutput(_Output["AudioOutput"], ABC):
         """Go on where it was paused."""
         if self._next is not None:
             self._next.resume()
+
+    # -- the end of the chain ----------------------------------------------------------------------------------------
+
+    def _put_in(self, tail: AudioOutput) -> AudioOutput | None:
+        """Let the last output behind this one be another, and give the one before; None if there is none behind."""
+        old = self._next
+        if old is None:
+            return None
+        if old._next is not None:
+            return old._put_in(tail)
+        old.off("playback_started", self._pass_started)
+        old.off("playback_finished", self._pass_finished)
+        self._next = tail
+        self._hear(tail)
+        return old
+
+    def _hear(self, behind: AudioOutput) -> None:
+        behind.on("playback_started", self._pass_started)
+        behind.on("playback_finished", self._pass_finished)
+
+    def _pass_started(self, event: PlaybackStartedEvent) -> None:
+        self.on_playback_started(created_at=event.created_at)
+
+    def _pass_finished(self, event: PlaybackFinishedEvent) -> None:
+        self.on_playback_finished(
+            playback_position=event.playback_position,
+            interrupted=event.interrupted,
+            synchronized_transcript=event.synchronized_transcript,
+        )
 
     # -- what it reports ---------------------------------------------------------------------------------------------
 

@@ -152,6 +152,8 @@ class AgentOutput:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._audio: AnyAudioOutput | None = None
         self._video: VideoOutput | None = None
+        self._port: OutputSink | None = None
+        """The user's own audio output as the actors see it."""
         self._transcription: AnyTextOutput | None = None
         self._audio_enabled = self._video_enabled = self._transcription_enabled = True
 
@@ -172,6 +174,24 @@ class AgentOutput:
         self._audio = _checked(sink, "output.audio", AudioOutput, AudioSink)
         if self._loop is not None:
             self._attach_audio(self._loop)
+
+    def replace_audio_tail(self, sink: AudioOutput) -> None:
+        """Let another output be the last of the chain behind :attr:`audio`; the outputs before it stay.
+
+        What plays on the old one is cleared and reported as interrupted, once; then the old one is detached and the
+        new one attached. Where :attr:`audio` passes on to no other, it is replaced itself.
+
+        Raises:
+            OptionError: it is no ``AudioOutput``.
+        """
+        _checked(sink, "output.replace_audio_tail()", AudioOutput)
+        head, port, loop = self._audio, self._port, self._loop
+        if not isinstance(head, AudioOutput) or head.next_in_chain is None:
+            self.audio = sink
+        elif port is None or loop is None:
+            head._put_in(sink)
+        else:
+            loop.call_soon_threadsafe(port.replace_tail, sink, lambda: self._ends.attach_sink(port))
 
     @property
     def video(self) -> VideoOutput | None:
@@ -239,11 +259,12 @@ class AgentOutput:
             self._attach_text(loop)
 
     def _end(self) -> None:
-        self._loop = None
+        self._loop = self._port = None
 
     def _attach_audio(self, loop: asyncio.AbstractEventLoop) -> None:
         audio = self._audio
-        self._ends.attach_sink(OutputSink(audio, loop) if isinstance(audio, AudioOutput) else audio)
+        self._port = OutputSink(audio, loop) if isinstance(audio, AudioOutput) else None
+        self._ends.attach_sink(self._port if isinstance(audio, AudioOutput) else audio)
 
     def _attach_text(self, loop: asyncio.AbstractEventLoop) -> None:
         text = self._transcription
