@@ -179,6 +179,7 @@ if TYPE_CHECKING:
     from .session.job import JobContext, WorkerOptions
     from .session.mcp_toolset import MCPToolset
     from .session.mock_tools import mock_tools
+    from .session.room_io import RoomIO
     from .session.room_options import (
         AudioInputOptions,
         AudioOutputOptions,
@@ -364,6 +365,7 @@ __all__ = [
     "ResponseToolCall",
     "RoomExists",
     "RoomHandle",
+    "RoomIO",
     "RoomInputOptions",
     "RoomOptions",
     "RoomOutputOptions",
@@ -709,6 +711,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "session.mcp_toolset": ("MCPToolset",),
     "session.mock_tools": ("mock_tools",),
+    "session.room_io": ("RoomIO",),
     "session.room_options": (
         "AudioInputOptions",
         "AudioOutputOptions",

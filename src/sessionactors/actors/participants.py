@@ -21,13 +21,15 @@ from sessionactors.messages.ear import (
     UseComponents,
 )
 from sessionactors.messages.floor import EchoExpected
-from sessionactors.messages.room import ParticipantJoined, ParticipantLeft
+from sessionactors.messages.room import LinkParticipant, ParticipantJoined, ParticipantLeft
 from sessionactors.messages.session import ActorEnded
 from sessionactors.messages.video import AttachVideo, SetVideoEnabled, UsersSpeak
+from sessionactors.model.link_notes import ParticipantsNote
 from sessionactors.runtime import ChildSpec, Outbox, Restart, Terminated
 
 from .closing import ear_name
 from .ear import Ear
+from .public_face import PublicFace
 from .supervisor_state import SupervisorState
 from .video import VideoActor
 from .wiring import Wiring
@@ -60,14 +62,41 @@ MAY_COME_BACK = frozenset(
 class Participants:
     """The ears of one session."""
 
-    def __init__(self, wiring: Wiring) -> None:
+    def __init__(self, wiring: Wiring, face: PublicFace) -> None:
         self._wiring = wiring
+        self._face = face
 
-    def joined(
+    def came(
+        self, state: SupervisorState, message: ParticipantJoined | LinkParticipant, out: Outbox[SupervisorMessage]
+    ) -> SupervisorState:
+        """Somebody is there, or who is listened to is chosen anew."""
+        if isinstance(message, LinkParticipant):
+            return self._told(self._linked(state, message, out), out)
+        state = replace(state, people={**state.people, message.identity: message})
+        return self._told(self._joined(state, message, out), out)
+
+    def _linked(
+        self, state: SupervisorState, order: LinkParticipant, out: Outbox[SupervisorMessage]
+    ) -> SupervisorState:
+        """Listen to one only, or to all. Who is not listened to any more is heard out."""
+        state = replace(state, only=order.identity)
+        for identity, joined in state.people.items():
+            if not self._wanted(state, identity):
+                if identity in state.present:
+                    state = self._ceased(state, identity, out)
+            elif identity not in state.present:
+                state = self._joined(state, joined, out)
+        return state
+
+    def _told(self, state: SupervisorState, out: Outbox[SupervisorMessage]) -> SupervisorState:
+        present = tuple(identity for identity in state.people if identity in state.present)
+        self._face.emit(state, ParticipantsNote(present, state.only), out)
+        return state
+
+    def _joined(
         self, state: SupervisorState, joined: ParticipantJoined, out: Outbox[SupervisorMessage]
     ) -> SupervisorState:
-        """Somebody is there."""
-        if not self._wanted(joined.identity):
+        if not self._wanted(state, joined.identity):
             return state
         state = self._expect_echo(state, joined, out)
         if joined.source is None or not self._wiring.components.room_audio_input:
@@ -114,19 +143,23 @@ class Participants:
 
     def left(self, state: SupervisorState, left: ParticipantLeft, out: Outbox[SupervisorMessage]) -> SupervisorState:
         """Somebody is gone: what they were saying is heard to its end."""
-        gone = {left.identity}
+        people = {identity: joined for identity, joined in state.people.items() if identity != left.identity}
+        return self._told(self._ceased(replace(state, people=people), left.identity, out), out)
+
+    def _ceased(self, state: SupervisorState, identity: str, out: Outbox[SupervisorMessage]) -> SupervisorState:
+        gone = {identity}
         state = replace(state, present=state.present - gone, without_echo=state.without_echo - gone)
-        ear = state.ears.get(left.identity)
+        ear = state.ears.get(identity)
         if ear is None or state.closing is not None:
             return state
         out.tell(ear, AttachSource(None))
         out.tell(ear, FlushTurn(self._wiring.options.session_close_transcript_timeout, out.myself))
-        return replace(state, leaving=state.leaving | {left.identity})
+        return replace(state, leaving=state.leaving | {identity})
 
     def ends_with(self, state: SupervisorState, left: ParticipantLeft) -> bool:
         """Whether the session ends because this participant left."""
         components = self._wiring.components
-        if state.closing is not None or not components.close_on_disconnect or not self._wanted(left.identity):
+        if state.closing is not None or not components.close_on_disconnect or not self._wanted(state, left.identity):
             return False
         return not state.present and left.reason.lower() not in MAY_COME_BACK
 
@@ -176,9 +209,9 @@ class Participants:
         out.tell(wiring.video, order)
         return state
 
-    def _wanted(self, identity: str) -> bool:
-        only = self._wiring.components.participant_identity
-        return only is None or only == identity
+    @staticmethod
+    def _wanted(state: SupervisorState, identity: str) -> bool:
+        return state.only is None or state.only == identity
 
 
 def gives_echo(kind: ParticipantKind, attributes: Mapping[str, str]) -> bool:

@@ -23,6 +23,7 @@ from sessionactors.interfaces.realtime import (
     InputSpeechStopped,
     RealtimeEvent,
     RealtimeModel,
+    RealtimeSession,
     RealtimeSessionError,
     RemoteItemAdded,
     ResponseAudio,
@@ -61,6 +62,7 @@ from sessionactors.messages.tts import AudioCredit, CancelSynthesis
 from sessionactors.messages.video import UserVideo
 from sessionactors.model.errors import APIConnectionError, APITimeoutError, RealtimeError
 from sessionactors.model.instructions import rendered
+from sessionactors.model.link_notes import RealtimeNote
 from sessionactors.model.realtime_events import RealtimeSessionReconnectedEvent
 from sessionactors.runtime import NS, Actor, EffectPort, Outbox, Overflow
 
@@ -178,8 +180,8 @@ class RealtimeActor(Actor[RealtimeState, RealtimeMessage]):
                 return self._on_serve(state, message, out)
             case ContextSnapshot():
                 return self._on_seeded(state, message, out)
-            case RealtimeOpened():
-                return self._on_opened(state, out)
+            case RealtimeOpened(session):
+                return self._on_opened(state, session, out)
             case RealtimeRefused(_, error, request):
                 return self._on_refused(state, error, request, out)
             case RealtimeEnded(connection, error):
@@ -245,7 +247,8 @@ class RealtimeActor(Actor[RealtimeState, RealtimeMessage]):
             known=frozenset(item.id for item in sent),
         )
 
-    def _on_opened(self, state: RealtimeState, out: Outbox[RealtimeMessage]) -> RealtimeState:
+    def _on_opened(self, state: RealtimeState, session: RealtimeSession, out: Outbox[RealtimeMessage]) -> RealtimeState:
+        out.tell(self._wiring.supervisor, Publish(RealtimeNote(session)))
         if state.lost_at is not None:
             self._reconnected((out.now - state.lost_at) / NS, out)
         return self._replies.ask_next(replace(state, stage=Stage.OPEN, lost_at=None), out)
@@ -268,6 +271,7 @@ class RealtimeActor(Actor[RealtimeState, RealtimeMessage]):
         if state.connection is not None:
             out.close_scope(state.connection)
             out.cancel_effect(LINK)
+            out.tell(self._wiring.supervisor, Publish(RealtimeNote(None)))
         state = self._hearing.stopped(state, out)
         state = replace(state, connection=None, stage=Stage.WAITING, owed={}, spoken=())
         for reply in list(state.replies.values()):

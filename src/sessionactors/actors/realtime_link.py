@@ -233,7 +233,7 @@ class _Link:
             await self._within(session.update_chat_ctx(ChatContext(opening.items)), "update_chat_ctx")
         if opening.tools:
             await self._within(session.update_tools(opening.tools), "update_tools")
-        await self._send(RealtimeOpened(opening.scope))
+        await self._send(RealtimeOpened(session, opening.scope))
         self._opened.set()
 
     async def _within(self, call: Awaitable[None], name: str) -> None:

@@ -17,6 +17,7 @@ from sessionactors.messages.output import AttachSink
 from sessionactors.messages.room import (
     LeaveRoom,
     LinkAgain,
+    LinkParticipant,
     ParticipantJoined,
     ParticipantLeft,
     PublishTranscript,
@@ -42,6 +43,7 @@ RoomMessage: TypeAlias = (
     | RoomClosed
     | ParticipantJoined
     | ParticipantLeft
+    | LinkParticipant
     | TextReceived
     | PublishTranscript
     | LeaveRoom
@@ -62,6 +64,8 @@ class RoomState:
     attempted: bool = False
     """Whether it could be linked is known."""
     participants: frozenset[str] = frozenset()
+    only: str | None = None
+    """The only participant whose text is read; None: all may type."""
     leaving: bool = False
     transcripts: int = 0
 
@@ -75,7 +79,7 @@ class Room(Actor[RoomState, RoomMessage]):
 
     def initial(self) -> RoomState:
         """Not linked."""
-        return RoomState()
+        return RoomState(only=self._wiring.components.participant_identity)
 
     def started(self, state: RoomState, out: Outbox[RoomMessage]) -> RoomState:
         """Link."""
@@ -129,8 +133,11 @@ class Room(Actor[RoomState, RoomMessage]):
             case ParticipantLeft(identity):
                 out.tell(wiring.supervisor, message)
                 return replace(state, participants=state.participants - {identity})
+            case LinkParticipant(identity):
+                return replace(state, only=identity)
             case TextReceived(identity, text):
-                self._on_text(identity, text, out)
+                if state.only in (None, identity):
+                    self._on_text(identity, text, out)
                 return state
             case PublishTranscript(segment):
                 out.port(self._transport.publish_transcript, segment)
@@ -147,7 +154,7 @@ class Room(Actor[RoomState, RoomMessage]):
 
     def _on_text(self, identity: str, text: str, out: Outbox[RoomMessage]) -> None:
         components = self._wiring.components
-        if not text.strip() or not components.text_input or components.participant_identity not in (None, identity):
+        if not text.strip() or not components.text_input:
             return
         if components.text_callback:
             out.tell(self._wiring.supervisor, Publish(TextInputNote(identity, text)))

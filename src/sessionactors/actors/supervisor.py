@@ -13,6 +13,7 @@ from sessionactors.messages.agent import AgentEnters
 from sessionactors.messages.ear import AttachSource, SetInputEnabled, SubstituteSilence, TurnFlushed
 from sessionactors.messages.history import ContextChanged, ContextSnapshot, HistoryChanged
 from sessionactors.messages.room import (
+    LinkParticipant,
     ParticipantJoined,
     ParticipantLeft,
     RoomClosed,
@@ -105,6 +106,7 @@ SupervisorMessage: TypeAlias = (
     | RoomLeft
     | ParticipantJoined
     | ParticipantLeft
+    | LinkParticipant
     | AttachSource
     | SetInputEnabled
     | AttachVideo
@@ -145,7 +147,7 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
     def __init__(self, wiring: Wiring, finish: FinishSession) -> None:
         self._wiring = wiring
         self._face = PublicFace(wiring)
-        self._participants = Participants(wiring)
+        self._participants = Participants(wiring, self._face)
         self._presence = Presence(self._face)
         self._commits = TurnCommits(self._face)
         self._closing = CloseProtocol(wiring, finish)
@@ -153,7 +155,9 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
     def initial(self) -> SupervisorState:
         """Nothing runs."""
         components = self._wiring.components
-        return SupervisorState(OptionsInForce(components.options, components.agent))
+        return SupervisorState(
+            OptionsInForce(components.options, components.agent), only=components.participant_identity
+        )
 
     # -- start -------------------------------------------------------------------------------------------------------
 
@@ -247,8 +251,8 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
             case RoomClosed(reason):
                 out.log("room_closed", reason=reason)
                 return self._closing.begin(state, CloseReason.PARTICIPANT_DISCONNECTED, 2.0, None, out)
-            case ParticipantJoined():
-                return self._participants.joined(state, message, out)
+            case ParticipantJoined() | LinkParticipant():
+                return self._participants.came(state, message, out)
             case ParticipantLeft():
                 return self._on_participant_left(state, message, out)
             case AttachSource():

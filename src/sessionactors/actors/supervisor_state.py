@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from sessionactors.messages.room import ParticipantJoined
 from sessionactors.messages.session import (
     EventRaised,
 )
@@ -73,14 +74,18 @@ class SupervisorState:
     agent_state: AgentState = "initializing"
     user_state: UserState = "listening"
     speaking: frozenset[str] = frozenset()
+    people: Mapping[str, ParticipantJoined] = field(default_factory=dict)
+    """Everybody in the room, as they came, in the order of their coming."""
+    only: str | None = None
+    """The only participant who is listened to; None: all are."""
     present: frozenset[str] = frozenset()
+    """Participants who are in the room, and are listened to."""
     without_echo: frozenset[str] = frozenset()
     """Those of them whose line gives no echo back."""
     echo: bool = True
     """Whether ``floor`` expects one."""
     visited: bool = False
     """Somebody has been there."""
-    """Participants who are in the room."""
     leaving: frozenset[str] = frozenset()
     """Those who have left, and are heard out."""
     signs: int = 0

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import ClassVar, Final, Literal, Protocol, TypeAlias
 
+from sessionactors.model.errors import SessionStateError
+
 from .audio_io import AudioSink, AudioSource
 from .home import Home
 
@@ -78,6 +80,23 @@ class Transport(ABC):
     @abstractmethod
     def audio_sink(self) -> AudioSink | None:
         """Where the agent's voice goes; None for a transport without audio. Valid after :meth:`connect`."""
+
+    @property
+    def can_send_dtmf(self) -> bool:
+        """Whether keys of a telephone can be pressed: somebody in the room is on the phone."""
+        return False
+
+    async def publish_dtmf(self, *, code: int, digit: str) -> None:
+        """Press a key of a telephone. Called only if :attr:`can_send_dtmf`.
+
+        Args:
+            code: 0 to 9, 10 for ``*``, 11 for ``#``, 12 to 15 for ``A`` to ``D``.
+            digit: the same as a character.
+
+        Raises:
+            APIConnectionError: it could not be sent.
+        """
+        raise SessionStateError(f"{self.label} is no telephone: key {digit!r} ({code}) was not pressed")
 
     @abstractmethod
     def publish_transcript(self, segment: TranscriptSegment) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from sessionactors.interfaces.audio_node import AudioNode
-from sessionactors.interfaces.realtime import RealtimeEvent
+from sessionactors.interfaces.realtime import RealtimeEvent, RealtimeSession
 from sessionactors.interfaces.user_code import UserAgent
 from sessionactors.model.audio import AudioFrame
 from sessionactors.model.chat import ChatItem
@@ -151,6 +151,7 @@ class RealtimeSaid:
 class RealtimeOpened:
     """``realtime``, to itself: the session has been given instructions, conversation and tools."""
 
+    session: RealtimeSession
     scope: Scope
 
 

@@ -55,6 +55,13 @@ class ParticipantLeft:
 
 
 @message()
+class LinkParticipant:
+    """Listen to this participant only (None: to all). Session to ``supervisor`` and ``room``."""
+
+    identity: str | None
+
+
+@message()
 class TextReceived:
     """A participant typed something."""
 

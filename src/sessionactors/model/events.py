@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 from .answers import IdleNote, UserTurnCommittedNote
 from .chat import AgentHandoff, ChatItem, ChatMessage, FunctionCall, FunctionCallOutput
 from .interruption_events import AgentFalseInterruptionEvent, OverlappingSpeechEvent
+from .link_notes import LinkNote
 from .metrics import SessionMetrics
 from .realtime_events import RealtimeSessionReconnectedEvent
 from .speech import InputModality
@@ -392,6 +393,7 @@ SessionNote: TypeAlias = (
     | VideoSampledNote
     | IdleNote
     | KeytermsNote
+    | LinkNote
     | SpeechNote
 )
 SessionEvent: TypeAlias = PublicEvent | SessionNote

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from typing import TypeVar
 
@@ -49,6 +49,22 @@ async def carried(loop: asyncio.AbstractEventLoop, make: Callable[[], AsyncItera
         reading.result()
     finally:
         reading.cancel()
+
+
+async def called(loop: asyncio.AbstractEventLoop, call: Callable[[], Awaitable[T]]) -> T:
+    """Await on ``loop`` what ``call`` gives there.
+
+    Args:
+        loop: where the object lives that is called; it may be this loop.
+        call: called on ``loop``. What it raises is raised here.
+    """
+    if loop is asyncio.get_running_loop():
+        return await call()
+
+    async def there() -> T:
+        return await call()
+
+    return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(there(), loop))
 
 
 def _told(here: asyncio.AbstractEventLoop, arrived: asyncio.Queue[tuple[T] | None]) -> None:

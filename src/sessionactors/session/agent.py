@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from sessionactors.interfaces.realtime import AnyModel, RealtimeModel
+from sessionactors.interfaces.realtime import AnyModel, RealtimeModel, RealtimeSession
 from sessionactors.interfaces.stt import STT
 from sessionactors.interfaces.tool_server import ToolServer
 from sessionactors.interfaces.tts import TTS
@@ -150,6 +150,17 @@ class Agent(AgentNodes):
         if self._session is None:
             raise SessionStateError(f"agent {self._id!r} is not running in a session: start one with it first")
         return self._session
+
+    @property
+    def realtime_llm_session(self) -> RealtimeSession:
+        """The session with its realtime model: for what only you know to do with it. Another one after a reconnect.
+
+        Replies are asked for by ``session.generate_reply()`` all the same, and the session's events are its own.
+
+        Raises:
+            SessionStateError: the agent runs in no session, has no realtime model, or the model is being linked.
+        """
+        return self.session._realtime_session(self)
 
     # -- changing it -------------------------------------------------------------------------------------------------
 

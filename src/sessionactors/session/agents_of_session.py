@@ -6,12 +6,15 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from sessionactors.interfaces.home import Home
+from sessionactors.interfaces.realtime import AnyModel, RealtimeModel, RealtimeSession
 from sessionactors.messages.agent import HandOver, ReviseAgent, RewriteContext, TaskAwaited, TaskEnded
 from sessionactors.model.chat import AgentConfigUpdate, ChatContext
 from sessionactors.model.errors import SessionStateError
 
 from .agent import Agent
 from .prewarming import prewarm
+from .realtime_access import HeldRealtimeSession
+from .room_io import RoomIO
 from .session_link import SessionLink, Userdata_T
 from .tool import check_tools
 
@@ -51,6 +54,27 @@ class AgentsOfSession(SessionLink[Userdata_T]):
     def _home_of(self, home: Home) -> asyncio.AbstractEventLoop:
         """The loop on which a provider of this home is called."""
         return self._loop if home is Home.USER or self._system is None else self._system.loop
+
+    def _realtime_session(self, agent: Agent) -> RealtimeSession:
+        model, held = None if agent._bound is None else agent._bound.components.llm, self._mirror.realtime
+        if not isinstance(model, RealtimeModel):
+            raise SessionStateError(f"agent {agent.id!r} has no realtime session: its model is {_named(model)}")
+        if not isinstance(held, RealtimeSession):
+            raise SessionStateError(f"the realtime session of agent {agent.id!r} is not open: {model.label} is linked")
+        return HeldRealtimeSession(held, self._home_of(model.home))
+
+    @property
+    def room_io(self) -> RoomIO:
+        """The session's link to its room.
+
+        Raises:
+            SessionStateError: it does not run, or was started without a room.
+        """
+        _, wiring = self._live("room_io")
+        transport = wiring.components.transport
+        if transport is None:
+            raise SessionStateError("room_io: the session was started without a room: start(..., room=...)")
+        return RoomIO(transport, wiring, self._mirror, self._home_of(transport.home))
 
     # -- for agents --------------------------------------------------------------------------------------------------
 
@@ -101,3 +125,7 @@ class AgentsOfSession(SessionLink[Userdata_T]):
             self._mirror.run.put_output(result)
         if self._wiring is not None and self._root is not None:
             self._wiring.agent.tell(TaskEnded(key, with_calls, cut))
+
+
+def _named(model: AnyModel | None) -> str:
+    return "none" if model is None else repr(model.label)

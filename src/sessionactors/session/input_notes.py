@@ -1,10 +1,11 @@
-"""What comes in besides audio, on the user's loop: text that is the user code's affair, and pictures that were kept."""
+"""What comes in besides audio, on the user's loop: typed text that is user code's affair, pictures, who is linked."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from sessionactors.model.events import TextInputNote, VideoSampledNote
+from sessionactors.model.link_notes import LinkNote
 
 from .callbacks import Callbacks
 from .room_options import TextInputCallback, TextInputEvent
@@ -14,14 +15,16 @@ if TYPE_CHECKING:
 
 
 def take_in(
-    note: TextInputNote | VideoSampledNote,
+    note: TextInputNote | VideoSampledNote | LinkNote,
     session: AgentSession[object],
     callback: TextInputCallback | None,
     callbacks: Callbacks,
 ) -> None:
-    """Keep a picture, or have the user's callback see to a text."""
+    """Keep a picture or who is linked, or have the user's callback see to a text."""
     if isinstance(note, VideoSampledNote):
         session.input._last_frame = note.frame
+    elif not isinstance(note, TextInputNote):
+        session._mirror.link(note)
     elif callback is not None:
         see_to_it = callback
         callbacks.call(

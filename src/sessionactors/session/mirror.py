@@ -21,6 +21,7 @@ from sessionactors.model.events import (
     UserState,
     UserStateChangedEvent,
 )
+from sessionactors.model.link_notes import LinkNote, ParticipantsNote, RealtimeNote
 from sessionactors.model.usage import AgentSessionUsage
 
 from .run_result import RunResult
@@ -48,6 +49,10 @@ class Mirror:
     """What ``session.run`` watches, until it is complete."""
     keyterms: tuple[str, ...] = ()
     """Words that the recogniser is told to expect."""
+    realtime: object | None = None
+    """The session with the realtime model."""
+    people: ParticipantsNote | None = None
+    """Who is listened to in the room."""
     closing: bool = False
     """The user has closed the session: speeches that end now do not complete a run."""
     usage: AgentSessionUsage = field(default_factory=AgentSessionUsage)
@@ -125,6 +130,13 @@ class Mirror:
         """Speeches that were asked for here, and that the actors have not taken up."""
         return frozenset(name for name, handle in self.handles.items() if not handle._created)
 
+    def link(self, note: LinkNote) -> None:
+        """The session with the realtime model is another one, or other people are listened to."""
+        if isinstance(note, RealtimeNote):
+            self.realtime = note.session
+        else:
+            self.people = note
+
     def note(self, note: HistoryNote | UserTurnCommittedNote | IdleNote | KeytermsNote, roster: Roster) -> None:
         """Items were added, a turn was committed by hand, or all is idle."""
         match note:
@@ -190,5 +202,6 @@ class Mirror:
         """The end has been told of: states return to their beginning, without events, and a run that waits fails."""
         self.agent_state = "initializing"
         self.user_state = "listening"
+        self.realtime = self.people = None
         if self.run is not None:
             self.run.close()

@@ -53,6 +53,7 @@ from sessionactors.model.events import (
     UserStateChangedEvent,
     VideoSampledNote,
 )
+from sessionactors.model.link_notes import ParticipantsNote, RealtimeNote
 from sessionactors.model.options import APIConnectOptions, SessionConnectOptions, TextTransform, TurnDetection
 from sessionactors.model.sentinel import NOT_GIVEN, NotGivenOr
 from sessionactors.model.speech import InputDetails, InputModality
@@ -329,7 +330,7 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
                 self._agent = self._roster.note(note, self._mirror) or self._agent
             case HistoryNote() | UserTurnCommittedNote() | IdleNote() | KeytermsNote():
                 self._mirror.note(note, self._roster)
-            case TextInputNote() | VideoSampledNote():
+            case TextInputNote() | VideoSampledNote() | RealtimeNote() | ParticipantsNote():
                 take_in(note, cast("AgentSession[object]", self), self._text_callback, self._user_callbacks)
             case SpeechOpenedNote(speech_id, allow_interruptions, priority, modality):
                 self._open_handle(speech_id, allow_interruptions, priority, modality)

@@ -82,6 +82,7 @@ class MemoryTransport(Transport):
         sample_rate: Hertz of the agent's audio, > 0.
         frame_ms: length of the frames of played recordings, 10 to 100 ms.
         silence_rate: see :class:`MemorySource`.
+        telephone: the participants are on the phone: keys can be pressed.
 
     Raises:
         OptionError: an argument is out of range.
@@ -97,8 +98,12 @@ class MemoryTransport(Transport):
         sample_rate: int = 24000,
         frame_ms: int = 20,
         silence_rate: int | None = None,
+        telephone: bool = False,
     ) -> None:
         self._audio = audio
+        self._telephone = telephone
+        self.pressed: list[str] = []
+        """Keys of the telephone that the agent pressed, in order."""
         self._frame_ms = check_frame_ms(frame_ms)
         self._silence_rate = silence_rate
         self._sink = MemorySink(sample_rate=sample_rate) if audio else None
@@ -129,6 +134,15 @@ class MemoryTransport(Transport):
 
     def publish_transcript(self, segment: TranscriptSegment) -> None:
         self._transcripts.append(segment)
+
+    @property
+    def can_send_dtmf(self) -> bool:
+        return self._telephone
+
+    async def publish_dtmf(self, *, code: int, digit: str) -> None:
+        if not self._telephone:
+            await super().publish_dtmf(code=code, digit=digit)
+        self.pressed.append(digit)
 
     async def aclose(self) -> None:
         self._closed = True
