@@ -83,10 +83,21 @@ class Participants:
         for identity, joined in state.people.items():
             if not self._wanted(state, identity):
                 if identity in state.present:
-                    state = self._ceased(state, identity, out)
+                    state = self._unlinked(state, identity, out)
+            elif identity not in state.present and (ear := state.ears.get(identity)) is not None:
+                state = self._expect_echo(state, joined, out)
+                out.tell(ear, SetInputEnabled(state.listening))
             elif identity not in state.present:
                 state = self._joined(state, joined, out)
         return state
+
+    def _unlinked(self, state: SupervisorState, identity: str, out: Outbox[SupervisorMessage]) -> SupervisorState:
+        """Their ear stays, closed: a source is started once."""
+        gone = {identity}
+        if (ear := state.ears.get(identity)) is not None and state.closing is None:
+            out.tell(ear, SetInputEnabled(False))
+            out.tell(ear, FlushTurn(self._wiring.options.session_close_transcript_timeout, out.myself))
+        return replace(state, present=state.present - gone, without_echo=state.without_echo - gone)
 
     def _told(self, state: SupervisorState, out: Outbox[SupervisorMessage]) -> SupervisorState:
         present = tuple(identity for identity in state.people if identity in state.present)
@@ -189,8 +200,10 @@ class Participants:
         self, state: SupervisorState, order: SetInputEnabled | SubstituteSilence, out: Outbox[SupervisorMessage]
     ) -> SupervisorState:
         """Open or close all ears, or let them hear silence; who comes later hears of it, too."""
-        for ear in state.ears.values():
-            out.tell(ear, order)
+        unlinked = state.people.keys() - state.present
+        for identity, ear in state.ears.items():
+            if identity not in unlinked or isinstance(order, SubstituteSilence):
+                out.tell(ear, order)
         if isinstance(order, SetInputEnabled):
             return replace(state, listening=order.enabled)
         return replace(state, substituting=order.active)
