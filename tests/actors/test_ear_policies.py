@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sessionactors.actors.audio_ring import CHUNK, AudioRing
-from sessionactors.actors.barge_in import word_count, worth_telling
+from sessionactors.actors.barge_in import worth_telling
 from sessionactors.actors.endpointing import Known, Wait, seconds_left, silence_needed, waits_for
 from sessionactors.actors.recognition_progress import Delivered, RecognitionProgress
 from sessionactors.actors.recognizer_audio import LONGEST_FRAME, joined
@@ -13,6 +13,7 @@ from sessionactors.actors.transcript_ledger import TranscriptLedger
 from sessionactors.actors.turn_rules import EndsBy
 from sessionactors.messages.turn import InterruptionWanted
 from sessionactors.model.audio import AudioFrame
+from sessionactors.model.words import word_count
 
 # -- endpointing -----------------------------------------------------------------------------------------------------
 
@@ -90,8 +91,20 @@ def test_when_the_floor_hears_of_a_wish(
     assert worth_telling(now, told, min_duration=0.5) is expected
 
 
-def test_words_are_what_is_between_spaces() -> None:
-    assert word_count("", " what  time ", "is it?") == 4
+@pytest.mark.parametrize(
+    "texts, count",
+    [
+        (("", " what  time ", "is it?"), 4),
+        (("Wait, wait - please ...",), 3),
+        (("don't", "24/7"), 2),
+        (("你好。",), 2),  # without spaces each character is one
+        (("AI は 便利です",), 6),
+        (("สวัสดี",), 4),
+        (("안녕 하세요",), 2),
+    ],
+)
+def test_words_are_between_spaces_or_single_characters_where_there_are_none(texts: tuple[str, ...], count: int) -> None:
+    assert word_count(*texts) == count
 
 
 # -- transcripts -----------------------------------------------------------------------------------------------------

@@ -83,7 +83,8 @@ HUSHED = TurnFacts(speaking=True, hushed=True, duration=0.3, words=0)
         (final(0.6, 1), HEARD, TWO_WORDS, PAUSABLE, IGNORE),
         (final(0.3, 1), PAUSED, DEFAULT, PAUSABLE, CUT),
         (final(0.3, 1), HELD, DEFAULT, PAUSABLE, CUT),
-        (final(0.3, 1), HELD, TWO_WORDS, PAUSABLE, IGNORE),
+        (final(0.3, 1), HELD, TWO_WORDS, PAUSABLE, CUT),
+        (final(0.6, 1), PAUSED, TWO_WORDS, PAUSABLE, CUT),
         (final(0.0, 1), WAITING, DEFAULT, PAUSABLE, IGNORE),
         # what is not heard waits, and is not cut off by voice alone
         (voice(0.0), WAITING, DEFAULT, PAUSABLE, HOLD),

@@ -6,10 +6,10 @@ Half of the configured minimal delay (0.25 s of 0.5) without voice is enough; th
 from __future__ import annotations
 
 from sessionactors import Agent
-from sessionactors.messages.floor import FloorGranted, PauseSpeech
+from sessionactors.messages.floor import FloorGranted, PauseSpeech, SilenceSpeech
 from sessionactors.testing import Run, Scenario, explore
 
-from tests.session.talks import keeper, near, played
+from tests.session.talks import STORY, keeper, near, played
 from tests.session.test_interruption_pause import false_interruptions, plain_room
 
 
@@ -99,3 +99,31 @@ def test_p07_a_short_silence_in_any_order_of_messages() -> None:
         return scenario
 
     explore(talk, schedules=12)
+
+
+# -- few words over what is held ---------------------------------------------------------------------------------------
+
+
+def one_word_while_thinking(**options: object) -> Scenario:
+    """Two words are asked for; one is said while the model thinks."""
+    scenario = Scenario(keeper(), min_interruption_words=2, **options)  # type: ignore[arg-type]
+    scenario.user_says("Tell me a story.", at=0.5, until=2.5)
+    scenario.llm_replies(STORY, ttft=1.0, duration=1.2)
+    scenario.tts_speaks(duration=4.0)
+    scenario.user_says("Wait.", at=3.05, until=3.35)
+    scenario.llm_otherwise("Fine.")
+    return scenario
+
+
+def test_a_final_cuts_off_what_it_holds_back_however_few_its_words() -> None:
+    """The voice holds the reply before its first sound; that it was no noise the final shows, at 3.55."""
+    run = played(one_word_while_thinking())
+    assert [run.time_of(delivery) for delivery in run.handled(SilenceSpeech, "output")] == [near(3.55)]
+    assert run.conversation == [("user", "Tell me a story."), ("user", "Wait."), ("assistant", "Fine.")]
+    assert run.agent_became("thinking") == [near(3.0), near(3.85)]
+
+
+def test_where_nothing_can_be_held_too_few_words_wait_for_more() -> None:
+    run = played(one_word_while_thinking(room=plain_room))
+    assert run.said() == [STORY]
+    assert run.conversation[-1] == ("user", "Wait.")  # stored when the session closes

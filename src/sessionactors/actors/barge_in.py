@@ -8,11 +8,6 @@ from __future__ import annotations
 from sessionactors.messages.turn import InterruptionWanted
 
 
-def word_count(*texts: str) -> int:
-    """Words in all the texts."""
-    return sum(len(text.split()) for text in texts)
-
-
 def worth_telling(wish: InterruptionWanted, told: InterruptionWanted | None, min_duration: float) -> bool:
     """Whether the floor may decide otherwise on this wish than on the last one it was told of this stretch of speech.
 

@@ -49,7 +49,9 @@ class Pausing:
             allowed=entry.allow_interruptions,
             audible=entry.audible,
             granted=entry.granted,
-            paused=pause is not None and pause.speech == entry.spec.id,
+            paused=pause is not None
+            and pause.speech == entry.spec.id
+            and (pause.interrupted_at is not None or not pause.brief),
         )
         options = entry.spec.agent.options(state.options.session)
         if options.turn_detection in ("manual", "realtime_llm"):

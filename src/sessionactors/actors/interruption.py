@@ -53,7 +53,7 @@ class SpeechFacts:
     granted: bool = True
     """It was given the floor: its sound may come at any moment."""
     paused: bool = False
-    """It is held or paused by a decision before."""
+    """It is held or paused by a decision before, and not only until the voice is silent for a moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +78,8 @@ def decide(turn: TurnFacts, speech: SpeechFacts, options: SessionOptions, output
     if not speech.allowed:
         return Decision.IGNORE
     enough = turn.words is None or turn.words >= options.min_interruption_words
-    if turn.final and speech.paused and enough:
-        return Decision.CUT  # it was no noise
+    if turn.final and speech.paused:
+        return Decision.CUT  # it was no noise, however few the words
     interruption = turn.judged is Judged.INTERRUPTION
     long = enough and (interruption or turn.duration >= options.min_interruption_duration)
     by_voice = output.by_voice and turn.judged in (Judged.NOTHING, Judged.INTERRUPTION)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from sessionactors.model.options import SessionOptions
+from sessionactors.model.words import word_count
 from sessionactors.runtime import NS
 
-from .barge_in import word_count
 from .utterance import joined
 
 

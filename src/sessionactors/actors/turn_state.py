@@ -10,9 +10,9 @@ from sessionactors.messages.ear import FlushTurn
 from sessionactors.messages.turn import InterruptionWanted, UserActivity
 from sessionactors.model.events import AgentState, UserTurnExceededEvent
 from sessionactors.model.options import SessionOptions
+from sessionactors.model.words import word_count
 from sessionactors.runtime import NS
 
-from .barge_in import word_count
 from .dynamic_endpointing import DelayRange, PauseHistory, min_delay
 from .transcript_ledger import TranscriptLedger
 from .turn_gate import Gate

@@ -6,8 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from sessionactors.messages.ear import FinalTranscript
-
-from .barge_in import word_count
+from sessionactors.model.words import word_count
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from .errors import OptionError
 from .events import AgentState
+from .words import word_count
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ class StartOnWords(StartStrategy):
     def starts(self, scene: TurnScene) -> bool:
         """See :meth:`StartStrategy.starts`."""
         if scene.agent_state == "speaking":
-            return len(scene.text.split()) >= self.min_words
+            return word_count(scene.text) >= self.min_words
         return scene.voice or bool(scene.text.strip())
 
 
