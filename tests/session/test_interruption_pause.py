@@ -391,6 +391,34 @@ def test_p01_p08_pauses_are_exact_in_any_order() -> None:
     explore(talk_with_pauses, schedules=8)
 
 
+def one_pause() -> Scenario:
+    """A reply that was prepared early is paused by a noise and goes on; then the user says something else."""
+    scenario = Scenario(keeper(), frame_ms=100, false_interruption_timeout=0.6, preemptive_generation=True)
+    scenario.user_says("Tell me a story.", at=0.5, until=1.0)
+    scenario.llm_replies(STORY)
+    scenario.tts_speaks(duration=3.0)
+    scenario.user_says("", at=2.5, until=3.2)
+    scenario.user_says("Are you there?", at=7.0, until=7.5)
+    scenario.llm_otherwise("Fine.")
+    return scenario
+
+
+def test_p12_the_floor_may_die_at_any_message_from_the_first_words_to_the_end_of_a_pause() -> None:
+    """What it was preparing, what was heard and what was paused die with it; the next turn is answered all the same."""
+    reference = one_pause().play()
+    own = [d for d in reference.deliveries if d.target.endswith("/floor") and d.outcome == "handled"]
+    within = [number for number, d in enumerate(own, 1) if 1.1 < reference.time_of(d) < 4.5]
+    assert len(within) > 10
+    for number in within:
+        scenario = one_pause()
+        scenario.kill("floor", message=number)
+        run = scenario.play()
+        assert run.killed == ("floor",)
+        assert invariants.broken(run) == [], f"killed at {number}"
+        assert run.conversation[-2:] == [("user", "Are you there?"), ("assistant", "Fine.")], f"killed at {number}"
+        assert run.agent_became("speaking")[-1] == near(8.2), f"killed at {number}"
+
+
 def _paused(delivery: Delivery) -> bool:
     return isinstance(delivery.message, PauseSpeech | ResumeSpeech)
 

@@ -200,9 +200,10 @@ class Floor(Actor[FloorState, FloorMessage]):
         for turn in claims:
             out.tell(self._wiring.agent, TurnClaimed(turn))
         state = self._drop_deferred(self._pausing.forget(state, out), out)
+        state = self._beginning.all_gone(state, out)
         go_on_warming(state, out)
         state = self._cutting.drained(replace(state, entries={}, current=None, claims=()), out)
-        return floor_quiet.give(keep_gate(state, self._wiring, out), self._wiring, out)
+        return keep_gate(state, self._wiring, out)  # the quiet is given with the next message: each silence is answered
 
     # -- queue -------------------------------------------------------------------------------------------------------
 

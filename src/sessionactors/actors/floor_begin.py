@@ -106,6 +106,13 @@ class Beginning:
         return state
 
     @staticmethod
+    def all_gone(state: FloorState, out: Outbox[FloorMessage]) -> FloorState:
+        """What was being prepared died with ``floor``: a turn that it would have answered gets a new speech."""
+        for entry in state.prepared.speeches.values():
+            out.close_scope(entry.scope)
+        return replace(state, prepared=replace(state.prepared, speeches={}))
+
+    @staticmethod
     def _dropped(state: FloorState, speech: str, out: Outbox[FloorMessage]) -> FloorState:
         entry = state.prepared.speeches.get(speech)
         if entry is None:
