@@ -43,14 +43,16 @@ class Dialect(ABC):
         chunk: seconds of audio in one message.
     """
 
-    answers_audio: bool = True
-    """Whether it says something at least every :data:`UNANSWERED` seconds of audio, also of silence."""
-
     def __init__(self, label: str, sample_rate: int, chunk: float = 0.05) -> None:
         self.label = label
         self._sample_rate = sample_rate
         self._chunk = max(1, round(sample_rate * chunk)) * 2
         self._held = bytearray()
+
+    @property
+    def answers_audio(self) -> bool:
+        """Whether the vendor says something now at least every :data:`UNANSWERED` seconds of audio, even of silence."""
+        return True
 
     def chunks(self, frame: AudioFrame) -> Iterable[bytes]:
         """The audio in pieces of the size that the vendor wants; the rest is held.
