@@ -197,6 +197,7 @@ if TYPE_CHECKING:
     from .session.running import RunOutputOptions
     from .session.speech_handle import SpeechHandle
     from .session.stt_context import KeytermDetectionOptions, STTContextOptions
+    from .session.telephone import send_dtmf_events
     from .session.text_transforms import text_transforms
     from .session.tool import AsyncToolset, ProviderTool, Tool, Toolset
     from .session.tool_approval import ToolApproval
@@ -461,6 +462,7 @@ __all__ = [
     "message",
     "mock_tools",
     "recognition_context",
+    "send_dtmf_events",
     "text_transforms",
 ]
 
@@ -740,6 +742,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "KeytermDetectionOptions",
         "STTContextOptions",
     ),
+    "session.telephone": ("send_dtmf_events",),
     "session.text_transforms": ("text_transforms",),
     "session.tool": (
         "AsyncToolset",

@@ -88,6 +88,11 @@ class EventRaised:
 
 
 @message()
+class SilenceLasted:
+    """``ivr``, to itself: neither side has said anything for too long."""
+
+
+@message()
 class ReplyScheduled:
     """A reply is on its way. ``floor`` to ``supervisor``."""
 

@@ -57,6 +57,7 @@ class SessionSpec:
     """Seconds between two speeches."""
     aec_warmup_duration: NotGivenOr[float | None] = NOT_GIVEN
     """Seconds of the first speech in which voice does not interrupt."""
+    ivr_detection: NotGivenOr[bool] = NOT_GIVEN
     user_away_timeout: NotGivenOr[float | None] = NOT_GIVEN
     """Seconds in which nobody speaks until the user counts as away."""
     transcription_timeout: NotGivenOr[float | None] = NOT_GIVEN

@@ -51,6 +51,7 @@ from .run_result import RunResult
 from .session_idle import over
 from .session_link import SessionLink, Userdata_T
 from .start_options import RecordingOptions, component, default_vad, model_given, refuse_recording, refuse_session_host
+from .telephone import telephone_tools, with_phone_menu
 from .tool import check_tools
 from .video_sampler import sampler_for
 
@@ -155,6 +156,7 @@ class SessionLife(SessionLink[Userdata_T]):
         capture_run: bool,
     ) -> RunResult[object] | None:
         check_detector(self._options, self._vad)
+        self._tools = telephone_tools(self._given_tools, transport, self._options)
         check_tools((*self._tools, *agent.tools), f"agent {agent.id!r}, with the tools of its session,")
         self._user_loop = loop = asyncio.get_running_loop()
         if self._given_loop is not None and self._given_loop is not loop:
@@ -213,7 +215,7 @@ class SessionLife(SessionLink[Userdata_T]):
             server_turns=turns is not None and turns.server,
             drop_ins=tuple(DropInPart(drop_in.name, partial(itself, drop_in), drop_in.events) for drop_in in drop_ins),
         )
-        wiring = Wiring(components)
+        wiring = with_phone_menu(Wiring(components))
         if system.watchdog is not None:
             wiring.guard_silence = SilenceGuard(system, self._room_name, wiring)
             wiring.release_guard = lambda speech: release_guard(system, self._room_name, speech)

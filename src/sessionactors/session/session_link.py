@@ -21,7 +21,6 @@ from sessionactors.interfaces.tts import TTS
 from sessionactors.interfaces.turn_detector import TurnDetector
 from sessionactors.interfaces.user_code import UserAgent
 from sessionactors.interfaces.vad import VAD
-from sessionactors.messages.floor import InterruptSpeech, SetAllowInterruptions
 from sessionactors.messages.speech import ToolsReviewed
 from sessionactors.messages.tools import ApprovalGiven
 from sessionactors.model.answers import IdleNote, UserTurnCommittedNote
@@ -114,6 +113,7 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
         tool_handling: ToolHandlingOptions | None = None,
         userdata: NotGivenOr[Userdata_T] = NOT_GIVEN,
         aec_warmup_duration: NotGivenOr[float | None] = NOT_GIVEN,
+        ivr_detection: NotGivenOr[bool] = NOT_GIVEN,
         user_away_timeout: NotGivenOr[float | None] = NOT_GIVEN,
         transcription_timeout: NotGivenOr[float | None] = NOT_GIVEN,
         session_close_transcript_timeout: NotGivenOr[float] = NOT_GIVEN,
@@ -150,6 +150,7 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
                 "tts_text_transforms": tts_text_transforms,
                 "min_consecutive_speech_delay": min_consecutive_speech_delay,
                 "aec_warmup_duration": aec_warmup_duration,
+                "ivr_detection": ivr_detection,
                 "user_away_timeout": user_away_timeout,
                 "transcription_timeout": transcription_timeout,
                 "session_close_transcript_timeout": session_close_transcript_timeout,
@@ -173,7 +174,7 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
         self._given_loop = loop
         self._recognition = recognition_options(stt_context_options, keyterms_options)
         self._video_sampler = checked_sampler(video_sampler)
-        self._tools = with_servers("AgentSession", tools, mcp_servers)
+        self._given_tools = self._tools = with_servers("AgentSession", tools, mcp_servers)
         check_tools(self._tools, "the session")
         check_tool_handling(tool_handling)
         self._tool_handling = tool_handling
@@ -266,14 +267,6 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
                 priority=priority,
                 input_details=InputDetails(modality),
             )
-
-    def _interrupt_speech(self, speech_id: str, *, force: bool) -> None:
-        _, wiring = self._live("interrupt()")
-        wiring.floor.tell(InterruptSpeech(speech_id, force))
-
-    def _set_allow_interruptions(self, speech_id: str, allow: bool) -> None:
-        _, wiring = self._live("allow_interruptions")
-        wiring.floor.tell(SetAllowInterruptions(speech_id, allow))
 
     def _refs(self) -> tuple[Ref[SupervisorMessage], Wiring] | None:
         return None if self._root is None or self._wiring is None else (self._root, self._wiring)

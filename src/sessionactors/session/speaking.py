@@ -9,7 +9,7 @@ import structlog
 
 from sessionactors.interfaces.speech_spec import SpeechSpec
 from sessionactors.interfaces.user_code import UserAgent
-from sessionactors.messages.floor import InterruptSpeech
+from sessionactors.messages.floor import InterruptSpeech, SetAllowInterruptions
 from sessionactors.messages.session import SpeakRequested
 from sessionactors.model.audio import AudioFrame
 from sessionactors.model.chat import ChatContext, ChatMessage
@@ -158,6 +158,14 @@ class Speaking(SessionLink[Userdata_T]):
         tool = CURRENT_TOOL.get()
         wiring.agent.tell(SpeakRequested(spec, user_input, "" if tool is None else tool.speech_id))
         return handle
+
+    def _interrupt_speech(self, speech_id: str, *, force: bool) -> None:
+        _, wiring = self._live("interrupt()")
+        wiring.floor.tell(InterruptSpeech(speech_id, force))
+
+    def _set_allow_interruptions(self, speech_id: str, allow: bool) -> None:
+        _, wiring = self._live("allow_interruptions")
+        wiring.floor.tell(SetAllowInterruptions(speech_id, allow))
 
     def interrupt(self, *, force: bool = False) -> asyncio.Future[None]:
         """Cut off the current speech and those queued behind it, up to the first protected one.
