@@ -12,14 +12,16 @@ from sessionactors import (
     AgentHandoff,
     AgentTask,
     ChatMessage,
+    ErrorEvent,
     FunctionCall,
     FunctionCallOutput,
+    RunContext,
     SessionStateError,
     function_tool,
 )
 from sessionactors.testing import Run, Scenario, explore
 
-from tests.session.talks import Session, played
+from tests.session.talks import Session, near, played
 
 
 class AsksName(AgentTask[str]):
@@ -111,6 +113,40 @@ def test_the_agent_listens_while_a_task_waits_for_the_user() -> None:
         *("thinking", "listening"),  # the name was taken; then the tool goes on with it
         *("thinking", "speaking", "listening"),
     ]
+
+
+class Slow(Agent):
+    """Has more to do when the task has ended."""
+
+    def __init__(self, *, update: bool) -> None:
+        super().__init__(instructions="You book tables.")
+        self.update = update
+
+    @function_tool
+    async def book(self, context: RunContext[object]) -> str:
+        """Book a table."""
+        if self.update:
+            await context.update("Booking.")
+        name = await AsksName()
+        await asyncio.sleep(70.0)
+        return f"booked for {name}"
+
+
+@pytest.mark.parametrize("update", [False, True])
+def test_p09_a_tool_is_not_overdue_while_its_task_waits_for_the_user(update: bool) -> None:
+    scenario = Scenario(Slow(update=update), audio=False)
+    scenario.user_types("A table please.", at=0.5)
+    scenario.llm_replies(tool_calls=[("book", "{}")])
+    if update:
+        scenario.llm_replies("I am booking.")
+    scenario.user_types("I am Ada.", at=300.0)
+    scenario.llm_replies(tool_calls=[("take_name", '{"name": "Ada"}')])
+    scenario.llm_replies("Your table is booked.")
+    scenario.call(380.0, lambda session: None)
+    run = played(scenario)
+    assert run.conversation[-1] == ("assistant", "Your table is booked.")
+    expired = [(event.at, str(event.event.error)) for event in run.events if isinstance(event.event, ErrorEvent)]
+    assert [(at, "tool book" in text) for at, text in expired] == [(near(360.3), True)]
 
 
 def test_the_booking_goes_on_in_any_order() -> None:

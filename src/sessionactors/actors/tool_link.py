@@ -10,7 +10,14 @@ from itertools import count
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from sessionactors.interfaces.tool_link import Approval, CallSuperseded, Entry, ToolLink
-from sessionactors.messages.tools import ApprovalWanted, CallBegan, CallEntered, CallUpdated, QuietAsked
+from sessionactors.messages.tools import (
+    ApprovalWanted,
+    CallBegan,
+    CallEntered,
+    CallUpdated,
+    QuietAsked,
+    TaskAwaitedInCall,
+)
 from sessionactors.runtime import EffectPort, InternalError, Scope
 
 if TYPE_CHECKING:
@@ -98,6 +105,15 @@ class EffectLink(ToolLink):
         finally:
             self._asked.pop(ticket, None)
             await self._port.send(QuietAsked(self._call_id, ticket, over=True))
+
+    @asynccontextmanager
+    async def awaiting_task(self) -> AsyncIterator[None]:
+        """Inside, the call awaits a task."""
+        await self._port.send(TaskAwaitedInCall(self._call_id))
+        try:
+            yield
+        finally:
+            await self._port.send(TaskAwaitedInCall(self._call_id, over=True))
 
     def close(self) -> None:
         """The call is over."""

@@ -29,6 +29,7 @@ from sessionactors.messages.tools import (
     QuietAsked,
     RunTool,
     SpeechLost,
+    TaskAwaitedInCall,
     ToolFinished,
     ToolOutcome,
     ToolReturned,
@@ -59,6 +60,7 @@ ToolsMessage: TypeAlias = (
     | ApprovalGiven
     | CallBegan
     | CallUpdated
+    | TaskAwaitedInCall
     | CancelOwned
     | QuietAsked
     | Quiet
@@ -110,6 +112,8 @@ class ToolsActor(Actor[ToolsState, ToolsMessage]):
                 return self._on_began(state, call_id, out)
             case CallUpdated():
                 return self._on_updated(state, message, out)
+            case TaskAwaitedInCall(call_id, over):
+                return self._on_task(state, call_id, out, over=over)
             case CancelOwned(agent):
                 return self._on_cancel_owned(state, agent, out)
             case QuietAsked():
@@ -268,6 +272,14 @@ class ToolsActor(Actor[ToolsState, ToolsMessage]):
             self._oblige_return(call, out)  # it has shown that it goes on
         return self._ends.update(state, call, update, out)
 
+    def _on_task(self, state: ToolsState, call_id: str, out: Outbox[ToolsMessage], *, over: bool) -> ToolsState:
+        call = state.running.get(call_id)
+        if call is None:
+            return state
+        call = replace(call, tasks=call.tasks - 1 if over else call.tasks + 1)
+        self._oblige_return(call, out)
+        return with_call(state, call_id, tasks=call.tasks)
+
     def _on_quiet_asked(self, state: ToolsState, asked: QuietAsked, out: Outbox[ToolsMessage]) -> ToolsState:
         request = f"quiet:{asked.call_id}:{asked.ticket}"
         quiets = {name: owner for name, owner in state.quiets.items() if name != request}
@@ -359,6 +371,9 @@ class ToolsActor(Actor[ToolsState, ToolsMessage]):
 
     @staticmethod
     def _oblige_return(call: OpenCall, out: Outbox[ToolsMessage]) -> None:
+        if call.tasks and call.rules.timeout is None:  # `agent` owes the end of the task
+            out.discharge(obligation_of(call.call.call_id))
+            return
         within = OVERDUE if call.rules.timeout is None else call.rules.timeout + GRACE
         out.oblige(obligation_of(call.call.call_id), f"tool {call.call.name} ({call.call.call_id}) to return", within)
 

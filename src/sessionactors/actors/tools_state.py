@@ -37,6 +37,8 @@ class OpenCall:
     phase: Phase = "checking"
     key: str = ""
     """Equal for calls that count as the same; empty if it may run beside any."""
+    tasks: int = 0
+    """That it awaits now: while it does, nobody asks when it returns."""
     updates: int = 0
     """That it has told; from the first one on it runs in the background."""
     decided: Approval | None = None
@@ -154,4 +156,6 @@ def summary(state: ToolsState) -> Mapping[str, object]:
 
 
 def _phase(call: OpenCall) -> str:
+    if call.tasks:
+        return "waiting for a task"
     return "in the background" if call.updates else call.phase

@@ -81,6 +81,10 @@ class ToolLink(ABC):
         """Wait until nobody speaks or is about to, and keep others that want the quiet waiting meanwhile."""
 
     @abstractmethod
+    def awaiting_task(self) -> AbstractAsyncContextManager[None]:
+        """Inside, the call awaits an ``AgentTask``: it is the task's time that counts, and the user's."""
+
+    @abstractmethod
     async def begin(self) -> None:
         """The tool's own code comes next.
 

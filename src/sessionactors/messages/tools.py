@@ -137,6 +137,14 @@ class QuietAsked:
 
 
 @message()
+class TaskAwaitedInCall:
+    """``tools``, from a call: it awaits an ``AgentTask``, or does not any more. The task has time of its own."""
+
+    call_id: str
+    over: bool = False
+
+
+@message()
 class CancelOwned:
     """An agent has left, or the session closes (no agent is named): cancel the calls that may be cancelled.
 

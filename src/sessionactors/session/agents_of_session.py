@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from sessionactors.interfaces.home import Home
@@ -116,8 +117,9 @@ class AgentsOfSession(SessionLink[Userdata_T]):
         done = self._roster.wait_for(bound.key)
         caller.when_over(lambda: task._abandon(f"{caller.what} returned before task {task.id!r} had ended"))
         wiring.agent.tell(TaskAwaited(bound, caller.agent, caller.speech))
-        with self._waits.waiting_for(f"task {bound.key}"):
-            return await done
+        async with nullcontext() if caller.link is None else caller.link.awaiting_task():
+            with self._waits.waiting_for(f"task {bound.key}"):
+                return await done
 
     def _end_task(self, key: str, *, with_calls: bool, cut: bool, result: object) -> None:
         """A task has ended by itself."""

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
 
+from sessionactors.interfaces.tool_link import ToolLink
+
 if TYPE_CHECKING:
     from .agent_session import AgentSession
 
@@ -18,7 +20,9 @@ ON_EXIT: Final = "on_exit"
 class Caller:
     """A tool or a hook that runs."""
 
-    def __init__(self, session: AgentSession[object], agent: str, what: str, speech: str) -> None:
+    def __init__(
+        self, session: AgentSession[object], agent: str, what: str, speech: str, link: ToolLink | None
+    ) -> None:
         self.session = session
         self.agent = agent
         """Key of the agent whose code it is."""
@@ -26,6 +30,8 @@ class Caller:
         """Its name."""
         self.speech = speech
         """The speech whose tool it is; empty for a hook."""
+        self.link = link
+        """The line of the tool to the ledger; None for a hook."""
         self.over = False
         self._when_over: list[Callable[[], None]] = []
 
@@ -46,9 +52,9 @@ CALLER: Final[ContextVar[Caller | None]] = ContextVar("sessionactors_caller", de
 
 
 @contextmanager
-def calling(session: AgentSession[object], agent: str, what: str, speech: str = "") -> Iterator[None]:
-    """While the body runs, it is this tool or hook."""
-    caller = Caller(session, agent, what, speech)
+def calling(session: AgentSession[object], agent: str, what: str, link: ToolLink | None = None) -> Iterator[None]:
+    """While the body runs, it is this hook; or this tool, with its line to the ledger."""
+    caller = Caller(session, agent, what, "" if link is None else link.speech_id, link)
     inside = CALLER.set(caller)
     try:
         yield

@@ -153,5 +153,5 @@ class SessionUserAgent(UserAgent):
 
     async def run_tool(self, call: FunctionCall, link: ToolLink) -> ToolResult:
         """Run one tool call."""
-        with calling(self._session, self._key, f"tool {call.name!r}", link.speech_id):
+        with calling(self._session, self._key, f"tool {call.name!r}", link):
             return await self._caller.run(call, link)
