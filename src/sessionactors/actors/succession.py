@@ -19,7 +19,7 @@ from sessionactors.messages.agent import (
 from sessionactors.messages.floor import DrainFloor, HoldInterruptions, InterruptSpeech
 from sessionactors.messages.history import AgentTakesOver, MergeContext
 from sessionactors.messages.session import AgentInCharge, Publish
-from sessionactors.messages.tools import CancelOwned
+from sessionactors.messages.tools import CancelOwned, ReleaseAgent
 from sessionactors.model.chat import AgentHandoff
 from sessionactors.model.events import AgentInChargeNote, AgentLeftNote, ErrorEvent, SessionEvent, TaskOverNote
 from sessionactors.runtime import Outbox
@@ -315,7 +315,7 @@ class Succession:
         for seat in gone:
             self._tell(AgentLeftNote(seat.agent.key), out)
             out.tell(self._wiring.tools, CancelOwned(seat.agent.key))
-            release(seat.agent, out)
+            out.tell(self._wiring.tools, ReleaseAgent(seat.agent))  # what may not be cancelled goes on with its tools
 
     # -- the end of tasks --------------------------------------------------------------------------------------------
 

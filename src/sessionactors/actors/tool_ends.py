@@ -30,6 +30,12 @@ if TYPE_CHECKING:
     from .tools import ToolsMessage
 
 
+OVERDUE = 60.0
+"""Seconds after which a call without a timeout is named as overdue. It is not stopped: its tool sets no limit."""
+GRACE = 0.5
+"""Seconds after its own deadline in which a call must have ended, before it is named as overdue."""
+
+
 def timer_of(call_id: str) -> str:
     """The timer of a call's deadline."""
     return f"overdue:{call_id}"
@@ -38,6 +44,15 @@ def timer_of(call_id: str) -> str:
 def obligation_of(call_id: str) -> str:
     """The obligation of a call to end."""
     return f"tool:{call_id}"
+
+
+def oblige_return(call: OpenCall, out: Outbox[ToolsMessage]) -> None:
+    """It is owed that the tool returns; while it awaits a task, which `agent` owes, that is not."""
+    if call.tasks and call.rules.timeout is None:
+        out.discharge(obligation_of(call.call.call_id))
+        return
+    within = OVERDUE if call.rules.timeout is None else call.rules.timeout + GRACE
+    out.oblige(obligation_of(call.call.call_id), f"tool {call.call.name} ({call.call.call_id}) to return", within)
 
 
 class CallEnds:

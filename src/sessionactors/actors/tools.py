@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeAlias, assert_never
 
-from sessionactors.interfaces.tool_link import Approval, CallSuperseded, Entry
+from sessionactors.interfaces.tool_link import CallSuperseded, Entry
+from sessionactors.interfaces.user_code import UserAgent
 from sessionactors.messages.deferred import Quiet, QuietOver, QuietWanted
 from sessionactors.messages.history import CallRuns
 from sessionactors.messages.tools import (
@@ -27,6 +28,8 @@ from sessionactors.messages.tools import (
     CallUpdated,
     CancelOwned,
     QuietAsked,
+    ReleaseAgent,
+    ReleaseFailed,
     RunTool,
     SpeechLost,
     TaskAwaitedInCall,
@@ -36,15 +39,13 @@ from sessionactors.messages.tools import (
 )
 from sessionactors.model.errors import ToolTimeoutError
 from sessionactors.model.tool_events import (
-    ToolApprovalRequested,
-    ToolApprovalResolved,
     ToolCallStarted,
 )
 from sessionactors.runtime import NS, Actor, EffectPort, Outbox, Ref
 
-from . import duplicates, task_tools, tool_records, tools_state
+from . import duplicates, task_tools, tool_approval, tool_records, tools_state
 from .retry_policy import reportable
-from .tool_ends import CallEnds, obligation_of, owner_of, timer_of
+from .tool_ends import CallEnds, oblige_return, owner_of, timer_of
 from .tool_link import EffectLink, QuietGiven
 from .tool_records import CLOSED, LATE_HANDOFF, STOPPED, output_of
 from .tools_state import OpenCall, ToolsState, with_call
@@ -61,6 +62,8 @@ ToolsMessage: TypeAlias = (
     | CallBegan
     | CallUpdated
     | TaskAwaitedInCall
+    | ReleaseAgent
+    | ReleaseFailed
     | CancelOwned
     | QuietAsked
     | Quiet
@@ -68,11 +71,6 @@ ToolsMessage: TypeAlias = (
     | ToolReturned
     | CallsLost
 )
-
-OVERDUE = 60.0
-"""Seconds after which a call without a timeout is named as overdue. It is not stopped: its tool sets no limit."""
-GRACE = 0.5
-"""Seconds after its own deadline in which a call must have ended, before it is named as overdue."""
 
 
 class ToolsActor(Actor[ToolsState, ToolsMessage]):
@@ -99,21 +97,29 @@ class ToolsActor(Actor[ToolsState, ToolsMessage]):
 
     def receive(self, state: ToolsState, message: ToolsMessage, out: Outbox[ToolsMessage]) -> ToolsState:
         """One message."""
+        return self._let_go(self._handle(state, message, out), out)
+
+    def _handle(self, state: ToolsState, message: ToolsMessage, out: Outbox[ToolsMessage]) -> ToolsState:
         match message:
             case RunTool():
                 return self._on_call(state, message, out)
             case CallEntered():
                 return self._on_entered(state, message, out)
             case ApprovalWanted(call_id):
-                return self._on_approval_wanted(state, call_id, out)
+                return tool_approval.wanted(state, call_id, self._ends, out)
             case ApprovalGiven():
-                return self._on_approval_given(state, message, out)
+                return tool_approval.given(state, message, self._ends, out)
             case CallBegan(call_id):
                 return self._on_began(state, call_id, out)
             case CallUpdated():
                 return self._on_updated(state, message, out)
             case TaskAwaitedInCall(call_id, over):
                 return self._on_task(state, call_id, out, over=over)
+            case ReleaseAgent(agent):
+                return replace(state, leaving=(*state.leaving, agent))
+            case ReleaseFailed(agent, error):
+                self._ends.report(reportable(error, f"release of {agent}"), out)
+                return state
             case CancelOwned(agent):
                 return self._on_cancel_owned(state, agent, out)
             case QuietAsked():
@@ -127,7 +133,7 @@ class ToolsActor(Actor[ToolsState, ToolsMessage]):
             case CallsStored(call_ids):
                 return self._ends.stored(state, call_ids, out)
             case CallsSuperseded(speech):
-                return self._on_superseded(state, speech, out)
+                return tool_approval.superseded(state, speech, self._ends, out)
             case SpeechLost(speech):
                 return self._on_speech_lost(state, speech, out)
             case CallsLost(call_ids):
@@ -158,7 +164,7 @@ class ToolsActor(Actor[ToolsState, ToolsMessage]):
         if task_tools.is_about_tasks(order):
             return self._about_tasks(state, order, out)
         self._start(order, out)
-        self._oblige_return(state.running[call.call_id], out)
+        oblige_return(state.running[call.call_id], out)
         return self._ends.count(state, out)
 
     @staticmethod
@@ -211,45 +217,6 @@ class ToolsActor(Actor[ToolsState, ToolsMessage]):
             state = self._cancel(state, state.running[call_id], "The call was replaced by a newer one.", out)
         return with_call(state, question.call_id, key=key)
 
-    # -- approval ----------------------------------------------------------------------------------------------------
-
-    def _on_approval_wanted(self, state: ToolsState, call_id: str, out: Outbox[ToolsMessage]) -> ToolsState:
-        call = state.running.get(call_id)
-        if call is None:
-            return state
-        if call.order.scope.closed:
-            return self._ends.never_started(state, call, out)
-        if call.decided is not None:
-            out.feed(call_id, call.decided)
-            return state
-        within = call.rules.approval_within
-        out.timer(timer_of(call_id), within, CallOverdue(call_id))
-        out.oblige(obligation_of(call_id), f"somebody to approve tool {call.call.name} ({call_id})", within + GRACE)
-        self._ends.publish(ToolApprovalRequested(call.call, within), out)
-        return with_call(state, call_id, phase="waiting for approval")
-
-    def _on_approval_given(self, state: ToolsState, given: ApprovalGiven, out: Outbox[ToolsMessage]) -> ToolsState:
-        call = state.running.get(given.call_id)
-        if call is None or call.phase == "running" or call.decided is not None:
-            return state
-        decided = Approval(given.approved, given.reason)
-        if call.phase == "checking":  # begun anew by a restart: it has not asked again yet
-            return with_call(state, given.call_id, decided=decided)
-        if call.order.scope.closed:
-            return self._ends.never_started(state, call, out)
-        out.cancel_timer(timer_of(given.call_id))
-        out.feed(given.call_id, decided)
-        self._oblige_return(call, out)
-        self._ends.publish(ToolApprovalResolved(given.call_id, given.approved), out)
-        return with_call(state, given.call_id, phase="checking", decided=decided)
-
-    def _on_superseded(self, state: ToolsState, speech: str, out: Outbox[ToolsMessage]) -> ToolsState:
-        """The speech was cut off. What is being checked looks at its scope before it begins; what waits ends here."""
-        for call in tuple(state.running.values()):
-            if call.order.speech == speech and call.phase == "waiting for approval":
-                state = self._ends.never_started(state, call, out)
-        return state
-
     # -- while it runs -----------------------------------------------------------------------------------------------
 
     def _on_began(self, state: ToolsState, call_id: str, out: Outbox[ToolsMessage]) -> ToolsState:
@@ -261,7 +228,7 @@ class ToolsActor(Actor[ToolsState, ToolsMessage]):
         out.tell(self._wiring.history, CallRuns(kept, owner_of(call)))
         if call.rules.timeout is not None:
             out.timer(timer_of(call_id), call.rules.timeout, CallOverdue(call_id))
-        self._oblige_return(call, out)
+        oblige_return(call, out)
         return with_call(state, call_id, phase="running", call=kept, since=out.now)
 
     def _on_updated(self, state: ToolsState, update: CallUpdated, out: Outbox[ToolsMessage]) -> ToolsState:
@@ -269,7 +236,7 @@ class ToolsActor(Actor[ToolsState, ToolsMessage]):
         if call is None:
             return state
         if call.rules.timeout is None:
-            self._oblige_return(call, out)  # it has shown that it goes on
+            oblige_return(call, out)  # it has shown that it goes on
         return self._ends.update(state, call, update, out)
 
     def _on_task(self, state: ToolsState, call_id: str, out: Outbox[ToolsMessage], *, over: bool) -> ToolsState:
@@ -277,7 +244,7 @@ class ToolsActor(Actor[ToolsState, ToolsMessage]):
         if call is None:
             return state
         call = replace(call, tasks=call.tasks - 1 if over else call.tasks + 1)
-        self._oblige_return(call, out)
+        oblige_return(call, out)
         return with_call(state, call_id, tasks=call.tasks)
 
     def _on_quiet_asked(self, state: ToolsState, asked: QuietAsked, out: Outbox[ToolsMessage]) -> ToolsState:
@@ -356,7 +323,17 @@ class ToolsActor(Actor[ToolsState, ToolsMessage]):
         return self._ends.end(state, call, "abandoned", output_of(call.order, STOPPED, out, is_error=True), out)
 
     def _on_speech_lost(self, state: ToolsState, speech: str, out: Outbox[ToolsMessage]) -> ToolsState:
-        return self._on_superseded(self._ends.speech_lost(state, speech, out), speech, out)
+        return tool_approval.superseded(self._ends.speech_lost(state, speech, out), speech, self._ends, out)
+
+    @staticmethod
+    def _let_go(state: ToolsState, out: Outbox[ToolsMessage]) -> ToolsState:
+        """Close the tool sets of those that have left, when none of their calls needs them."""
+        if not state.leaving:
+            return state
+        over = tools_state.over(state)
+        for agent in over:
+            _release(agent, out)
+        return replace(state, leaving=tuple(agent for agent in state.leaving if agent not in over)) if over else state
 
     def stopped(self, state: ToolsState, out: Outbox[ToolsMessage]) -> None:
         """The session closes: what still runs is abandoned, and said so to those that can still hear it."""
@@ -369,14 +346,6 @@ class ToolsActor(Actor[ToolsState, ToolsMessage]):
                 record = ToolFinished(call.call.call_id, "abandoned", output, seconds, call.call)
                 out.tell(call.order.reply_to, record)
 
-    @staticmethod
-    def _oblige_return(call: OpenCall, out: Outbox[ToolsMessage]) -> None:
-        if call.tasks and call.rules.timeout is None:  # `agent` owes the end of the task
-            out.discharge(obligation_of(call.call.call_id))
-            return
-        within = OVERDUE if call.rules.timeout is None else call.rules.timeout + GRACE
-        out.oblige(obligation_of(call.call.call_id), f"tool {call.call.name} ({call.call.call_id}) to return", within)
-
     def summary(self, state: ToolsState) -> Mapping[str, object]:
         """The ledger."""
         return tools_state.summary(state)
@@ -384,6 +353,15 @@ class ToolsActor(Actor[ToolsState, ToolsMessage]):
 
 def _watch(speech: str, ref: Ref[ToolFinished], out: Outbox[ToolsMessage]) -> None:
     out.watch(ref, lambda _: SpeechLost(speech))
+
+
+def _release(agent: UserAgent, out: Outbox[ToolsMessage]) -> None:
+    key = agent.key
+
+    async def run(_port: object) -> None:
+        await agent.release()
+
+    out.effect(f"release {key}", run, failed=lambda error: ReleaseFailed(key, error), user_loop=True)
 
 
 def _log_abandoned(call: OpenCall, out: Outbox[ToolsMessage]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias, assert_never
 
 from sessionactors.interfaces.tool_link import Approval
+from sessionactors.interfaces.user_code import UserAgent
 from sessionactors.messages.deferred import CallReported, QuietOver, QuietWanted
 from sessionactors.messages.tools import RunTool, ToolAnswered, ToolFinished, ToolOutcome
 from sessionactors.model.chat import FunctionCall
@@ -73,6 +74,8 @@ class ToolsState:
     """Refused: a call of that id is known."""
     held: Mapping[str, tuple[Report, ...]] = field(default_factory=dict)
     """Reports of calls whose answer is not stored yet: they come after it."""
+    leaving: tuple[UserAgent, ...] = ()
+    """Agents that have left; calls of theirs still run."""
     quiets: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     """Requests for the quiet that are open, with call and ticket."""
     stored_here: int = 0
@@ -135,6 +138,12 @@ def left_by(state: ToolsState, speech: str) -> tuple[Unstored, ...]:
     return tuple(end for end in state.unstored.values() if end.order.speech == speech)
 
 
+def over(state: ToolsState) -> tuple[UserAgent, ...]:
+    """The agents that have left, and whose last call is over."""
+    working = {call.order.agent.key for call in state.running.values()}
+    return tuple(agent for agent in state.leaving if agent.key not in working)
+
+
 def summary(state: ToolsState) -> Mapping[str, object]:
     """The ledger for people."""
     return {
@@ -152,6 +161,7 @@ def summary(state: ToolsState) -> Mapping[str, object]:
         "abandoned": state.abandoned,
         "duplicates": state.duplicates,
         "stored_here": state.stored_here,
+        "leaving": [agent.key for agent in state.leaving],
     }
 
 

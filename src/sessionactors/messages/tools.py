@@ -155,6 +155,22 @@ class CancelOwned:
 
 
 @message()
+class ReleaseAgent:
+    """An agent has left: let go of its tool sets when the last of its calls is over. ``agent`` to ``tools``."""
+
+    agent: UserAgent
+
+
+@message()
+class ReleaseFailed:
+    """``tools``, to itself: the tool sets of an agent that has left could not be let go of."""
+
+    agent: str
+    """Its key."""
+    error: BaseException
+
+
+@message()
 class CallOverdue:
     """``tools``, to itself: a call has run, or waited for its approval, longer than it may."""
 

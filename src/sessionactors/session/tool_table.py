@@ -153,6 +153,11 @@ class ToolTable:
         return toolsets((*self._session_tools, *self._agent.tools))
 
     @property
+    def session_toolsets(self) -> tuple[Toolset, ...]:
+        """Those of the session, which are closed with it."""
+        return toolsets(self._session_tools)
+
+    @property
     def own_toolsets(self) -> tuple[Toolset, ...]:
         """The agent's sets; those of the session are the session's to set up and close."""
         return toolsets(self._agent.tools)

@@ -109,13 +109,14 @@ class SessionUserAgent(UserAgent):
 
     async def set_up(self) -> None:
         """Set up the tool sets of session and agent, and follow their changes."""
-        await self._session._toolsets.open(self._table.toolsets)
+        await self._session._toolsets.open("", self._table.session_toolsets)
+        await self._session._toolsets.open(self._key, self._table.own_toolsets)
         self._table.refresh()
         self._table.listen(self._tools_unusable)
 
     async def release(self) -> None:
-        """Close the agent's own tool sets."""
-        await self._session._toolsets.close(self._table.own_toolsets)
+        """Close the agent's own tool sets, but for those that another agent has, too."""
+        await self._session._toolsets.close(self._key)
 
     def _tools_unusable(self, error: Exception) -> None:
         log.error("tools_unchanged", agent=self.id, error=repr(error))
