@@ -6,12 +6,11 @@
         tts = elevenlabs.TTS(api_key=server.key, base_url=server.base_url)
 
 Each character takes ten milliseconds, and its samples are its code, so that a test can read what was spoken
-(:func:`spoken_in`). It is strict: unknown parameters and fields, a sixth context, a wrong key have ElevenLabs' answer.
+(:func:`.spoken_in`). It is strict: unknown parameters and fields, a sixth context, a wrong key have ElevenLabs' answer.
 """
 
 from __future__ import annotations
 
-import array
 import asyncio
 import base64
 import json
@@ -28,24 +27,12 @@ from elevenlabs.types.keep_context_alive import KeepContextAlive
 from elevenlabs.types.send_text_multi import SendTextMulti
 from elevenlabs.types.websocket_tts_server_message_multi import WebsocketTtsServerMessageMulti
 
+from tests.wire.spoken_audio import MS_PER_CHARACTER, pcm_of
 from tests.wire.vendor_server import Fault, HungUp, Line, Received, VendorServer
 
-MS_PER_CHARACTER = 10
 MOST_CONTEXTS = 5
 CHUNK = 12
 """Characters of audio in one message."""
-
-
-def pcm_of(text: str, rate: int) -> bytes:
-    each = rate * MS_PER_CHARACTER // 1000
-    return b"".join(min(ord(character), 32767).to_bytes(2, "little") * each for character in text)
-
-
-def spoken_in(pcm: bytes, rate: int = 24000) -> str:
-    """The text of which audio was made; a character that was cut counts."""
-    each = rate * MS_PER_CHARACTER // 1000
-    samples = array.array("h", pcm)
-    return "".join(chr(samples[index]) for index in range(0, len(samples), each))
 
 
 @dataclass(frozen=True)

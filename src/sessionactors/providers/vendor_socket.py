@@ -25,7 +25,7 @@ PING_EVERY: Final = 20.0
 LARGEST_MESSAGE: Final = 16 * 2**20
 """Bytes: some seconds of audio in base64 are more than the library's one megabyte."""
 
-_TLS: Final = httpx.create_ssl_context()
+TLS: Final = httpx.create_ssl_context()
 """One for all: making one reads the trusted certificates from disk, which no loop should wait for."""
 
 _LOG: Final = logging.getLogger("sessionactors.vendor_socket")
@@ -70,7 +70,7 @@ class VendorSocket:
             connection = await connect(
                 url,
                 additional_headers=headers,
-                ssl=_TLS if url.startswith("wss:") else None,
+                ssl=TLS if url.startswith("wss:") else None,
                 compression=None,  # audio does not get smaller
                 open_timeout=OPEN_WITHIN,
                 close_timeout=CLOSE_WITHIN,

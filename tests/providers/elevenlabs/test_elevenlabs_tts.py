@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable
 from contextlib import aclosing
 from typing import Any, cast
 
@@ -22,39 +21,15 @@ from sessionactors.providers.elevenlabs import (
 )
 from sessionactors.providers.line_pool import LinePool
 
-from tests.wire.elevenlabs import ElevenLabsServer, VoiceCall, spoken_in
+from tests.providers.voices.reading_aloud import Text, said, spoken
+from tests.wire.elevenlabs import ElevenLabsServer, VoiceCall
 from tests.wire.vendor_server import Fault
 
 PIECES = ("The first train leaves at seven. ", "The next one at nine.")
 
 
-class Text(AsyncIterator[str]):
-    """Pieces of a text; an event is waited for, an error raised."""
-
-    def __init__(self, pieces: Iterable[str | asyncio.Event | Exception]) -> None:
-        self._pieces = iter(pieces)
-
-    async def __anext__(self) -> str:
-        for piece in self._pieces:
-            if isinstance(piece, Exception):
-                raise piece
-            if isinstance(piece, str):
-                return piece
-            await piece.wait()
-        raise StopAsyncIteration
-
-
 def voice(server: ElevenLabsServer, **options: Any) -> TTS:
     return TTS(**{"api_key": server.key, "base_url": server.base_url, **options})
-
-
-async def spoken(tts: TTS, *pieces: str | asyncio.Event | Exception) -> list[SynthesizedAudio]:
-    async with aclosing(cast("Any", tts.synthesize(Text(pieces)))) as audio:
-        return [piece async for piece in audio]
-
-
-def said(audio: Iterable[SynthesizedAudio], rate: int = 24000) -> str:
-    return spoken_in(b"".join(piece.frame.data for piece in audio), rate)
 
 
 async def failure(call: VoiceCall, *pieces: str | asyncio.Event, **options: Any) -> APIError:
@@ -306,11 +281,13 @@ async def test_a_voice_is_given_no_more_text_than_somebody_takes(monkeypatch: py
     monkeypatch.setattr(context_line, "MOST_HELD", 0.3)
     async with ElevenLabsServer([VoiceCall()]) as server:
         tts = voice(server)
-        texts = [f"This is the long sentence {number}. " for number in range(8)]
-        async with aclosing(cast("Any", tts.synthesize(Text(texts)))) as audio:
+        gate, texts = asyncio.Event(), [f"This is the long sentence {number}. " for number in range(8)]
+        async with aclosing(cast("Any", tts.synthesize(Text([*texts[:2], gate, *texts[2:]])))) as audio:
             heard = [await anext(audio)]
-            await asyncio.sleep(0.02)
-            assert sum("flush" in message for message in server.last.messages) <= 4
+            await asyncio.sleep(0.02)  # the audio of two sentences has come
+            gate.set()
+            await asyncio.sleep(0.01)
+            assert sum("flush" in message for message in server.last.messages) == 2
             heard += [piece async for piece in audio]
         await tts.aclose()
     assert said(heard) == "".join(texts)

@@ -5,5 +5,6 @@ Importing this package imports the SDK's types, which takes a second: import it 
 
 from .stt import STT
 from .stt_v2 import STTv2
+from .tts import TTS
 
-__all__ = ["STT", "STTv2"]
+__all__ = ["STT", "TTS", "STTv2"]
