@@ -27,14 +27,19 @@ class RefusedError(Exception):
 def _fields(params: type) -> Mapping[str, TypeAdapter[Any] | None]:
     """Every parameter; with what its value must be where that is not a long list of items."""
     hints = get_type_hints(params)
-    plain = {"model", "messages", "input", "tools", "tool_choice", "functions", "text", "response_format"}
+    plain = {"model", "messages", "input", "tools", "tool_choice", "functions", "text", "response_format", "file"}
     return {
         name: None if name in plain or get_origin(hint) is Sequence else TypeAdapter(hint)
         for name, hint in hints.items()
     }
 
 
-def _check_fields(body: Mapping[str, Any], params: type) -> None:
+def check_fields(body: Mapping[str, Any], params: type) -> None:
+    """All parameters are known, and of their type.
+
+    Raises:
+        RefusedError: one is not.
+    """
     fields = _fields(params)
     for name, value in body.items():
         if name not in fields:
@@ -52,7 +57,7 @@ def check_chat(body: Mapping[str, Any]) -> None:
     Raises:
         RefusedError: it is wrong.
     """
-    _check_fields(body, CompletionCreateParamsStreaming)
+    check_fields(body, CompletionCreateParamsStreaming)
     _check_messages(body.get("messages"))
     for tool in body.get("tools") or []:
         check_function(tool.get("function") or {})
@@ -95,7 +100,7 @@ def check_responses(body: Mapping[str, Any]) -> None:
     Raises:
         RefusedError: it is wrong.
     """
-    _check_fields(body, ResponseCreateParamsStreaming)
+    check_fields(body, ResponseCreateParamsStreaming)
     for tool in body.get("tools") or []:
         if tool["type"] == "function":
             check_function(tool)

@@ -5,5 +5,6 @@ starts, not inside a coroutine.
 """
 
 from .llm import LLM
+from .tts import TTS
 
-__all__ = ["LLM"]
+__all__ = ["LLM", "TTS"]

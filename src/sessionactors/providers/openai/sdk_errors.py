@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Mapping
 
+import httpx2
 import openai
 
 from sessionactors.model.errors import APIConnectionError, APIError, APIStatusError, APITimeoutError
@@ -47,6 +48,11 @@ def our_error(error: Exception, label: str) -> Exception:
             return reported(error.body, error.message, label)
         case openai.OpenAIError():
             return APIError(f"{label}: {error}", retryable=False)
+        case httpx2.TimeoutException():
+            return APITimeoutError(f"{label}: no bytes in time ({type(error).__name__})")
+        case httpx2.HTTPError():
+            # A body that is read as it comes is not the SDK's any more.
+            return APIConnectionError(f"{label}: the connection broke: {error or type(error).__name__}")
         case ValueError():
             # The SDK decodes the stream's JSON without a net.
             return APIError(f"{label}: the answer cannot be read: {error}")
