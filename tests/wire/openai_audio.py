@@ -159,7 +159,7 @@ class Transcriptions:
         body: dict[str, Any] = {}
         for name, value in (await request.post()).items():
             if isinstance(value, web.FileField):
-                with wave.open(io.BytesIO(value.file.read())) as file:
+                with value.file as sent, wave.open(io.BytesIO(sent.read())) as file:
                     self.heard.append(Heard(file.readframes(file.getnframes()), file.getframerate()))
             elif name.endswith("[]"):
                 body.setdefault(name[:-2], []).append(value)

@@ -9,12 +9,16 @@ import logging
 from collections.abc import Mapping
 from typing import Final
 
-import httpx
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.protocol import State
 
 from sessionactors.model.errors import APIConnectionError, APIError, APIStatusError, APITimeoutError
+
+try:
+    from httpx import create_ssl_context  # under most vendors' SDKs
+except ImportError:
+    from httpx2 import create_ssl_context  # under OpenAI's
 
 OPEN_WITHIN: Final = 10.0
 """Seconds for the handshake; a backstop, the session's deadlines come first."""
@@ -25,7 +29,7 @@ PING_EVERY: Final = 20.0
 LARGEST_MESSAGE: Final = 16 * 2**20
 """Bytes: some seconds of audio in base64 are more than the library's one megabyte."""
 
-TLS: Final = httpx.create_ssl_context()
+TLS: Final = create_ssl_context()
 """One for all: making one reads the trusted certificates from disk, which no loop should wait for."""
 
 _LOG: Final = logging.getLogger("sessionactors.vendor_socket")

@@ -5,6 +5,7 @@ starts, not inside a coroutine.
 """
 
 from .llm import LLM
+from .stt import STT
 from .tts import TTS
 
-__all__ = ["LLM", "TTS"]
+__all__ = ["LLM", "STT", "TTS"]

@@ -85,6 +85,12 @@ class Clients:
         await known.begin()
         return known.client
 
+    async def headers(self) -> dict[str, str]:
+        """What proves who asks, for sockets that are opened beside the SDK."""
+        client = await self.here()
+        await client._refresh_api_key()  # noqa: SLF001 - nothing public asks the coroutine function for a key
+        return {**client.auth_headers, **_account(client)}
+
     def _given_here(self, client: openai.AsyncOpenAI) -> openai.AsyncOpenAI:
         loop = asyncio.get_running_loop()
         with self._lock:
@@ -168,6 +174,12 @@ class _LoopClient:
             yield
         finally:
             await self.client.close()
+
+
+def _account(client: openai.AsyncOpenAI) -> dict[str, str]:
+    """Who pays, where a key may act for several."""
+    named = {"OpenAI-Organization": client.organization, "OpenAI-Project": client.project}
+    return {name: value for name, value in named.items() if value}
 
 
 def _unused_connections() -> openai.DefaultAsyncHttpxClient:
