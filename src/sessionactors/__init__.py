@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .interfaces.audio_io import AudioSink, AudioSource, PlaybackFinished, PlaybackProgressed, PlaybackStarted
     from .interfaces.interruption_detector import InterruptionDetector, Overlap, OverlapVerdict
     from .interfaces.llm import LLM, ChatChunk, CompletionUsage, FunctionToolCall, LLMStream
+    from .interfaces.markup import Marker, MarkerType, Markup
     from .interfaces.realtime import (
         GenerationCreated,
         InputAudioTranscriptionCompleted,
@@ -93,6 +94,7 @@ if TYPE_CHECKING:
         UserTranscriptionTimeoutEvent,
         UserTurnExceededEvent,
     )
+    from .model.expressive import ExpressiveOptions, NonverbalOptions, SpeechSteeringOptions
     from .model.instructions import Instructions
     from .model.interruption_events import AgentFalseInterruptionEvent, OverlappingSpeechEvent
     from .model.metrics import (
@@ -286,6 +288,7 @@ __all__ = [
     "EffectPort",
     "EndpointingOptions",
     "ErrorEvent",
+    "ExpressiveOptions",
     "FlushSentinel",
     "FunctionCall",
     "FunctionCallEvent",
@@ -318,6 +321,9 @@ __all__ = [
     "MCPServerHTTP",
     "MCPServerStdio",
     "MCPToolset",
+    "Marker",
+    "MarkerType",
+    "Markup",
     "Metadata",
     "MetricsCollectedEvent",
     "MetricsReport",
@@ -330,6 +336,7 @@ __all__ = [
     "MuteWhileAgentSpeaks",
     "MuteWhileToolsRun",
     "NodeError",
+    "NonverbalOptions",
     "NotGiven",
     "OptionError",
     "Outbox",
@@ -393,6 +400,7 @@ __all__ = [
     "SpeechEvent",
     "SpeechEventType",
     "SpeechHandle",
+    "SpeechSteeringOptions",
     "StartOnTranscript",
     "StartOnVoice",
     "StartOnWakePhrase",
@@ -486,6 +494,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "LLM",
         "LLMStream",
     ),
+    "interfaces.markup": ("Marker", "MarkerType", "Markup"),
     "interfaces.realtime": (
         "GenerationCreated",
         "InputAudioTranscriptionCompleted",
@@ -586,6 +595,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "UserTranscriptionTimeoutEvent",
         "UserTurnExceededEvent",
     ),
+    "model.expressive": ("ExpressiveOptions", "NonverbalOptions", "SpeechSteeringOptions"),
     "model.instructions": ("Instructions",),
     "model.interruption_events": (
         "AgentFalseInterruptionEvent",

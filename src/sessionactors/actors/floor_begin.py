@@ -46,7 +46,7 @@ class Beginning:
         report_to: Ref[SpeechEnded] | None = None,
     ) -> tuple[FloorState, Entry]:
         """A new speech, the next one in the queue; ``report_to`` is told of its end."""
-        entry = replace(self._made(spec, out), report_to=report_to)
+        entry = replace(self._made(state, spec, out), report_to=report_to)
         return self._entered(state, entry), entry
 
     def promoted(self, state: FloorState, spec: SpeechSpec, out: Outbox[FloorMessage]) -> tuple[FloorState, Entry]:
@@ -66,7 +66,8 @@ class Beginning:
         entries = {**state.entries, entry.spec.id: entry}
         return replace(state, entries=entries, scheduled=state.scheduled + 1)
 
-    def _made(self, spec: SpeechSpec, out: Outbox[FloorMessage]) -> Entry:
+    def _made(self, state: FloorState, spec: SpeechSpec, out: Outbox[FloorMessage]) -> Entry:
+        spec = replace(spec, expressive=spec.agent.options(state.options.session).expressive)
         wiring, scope, myself = self._wiring, out.open_scope(spec.id), out.myself
         ref = out.spawn(spec.id, lambda: Speech(wiring, spec, scope, myself), ChildSpec(Restart.TEMPORARY))
         out.watch(ref, lambda end: _gone(spec.id, end))
@@ -91,7 +92,7 @@ class Beginning:
             case PrepareSpeech(spec):
                 if not free:
                     return state
-                speeches = {**prepared.speeches, spec.id: self._made(spec, out)}
+                speeches = {**prepared.speeches, spec.id: self._made(state, spec, out)}
                 return replace(state, prepared=replace(prepared, speeches=speeches))
             case DropSpeculation(speech):
                 return self._dropped(state, speech, out)

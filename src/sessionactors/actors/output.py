@@ -182,6 +182,7 @@ class Output(Actor[OutputState, OutputMessage]):
             text_marks=play.marks,
             aligned=play.aligned,
             heard_to=play.heard_to,
+            marked=play.marked,
             node=None if play.text_node is None else NodeText(play.text_node, play.timed_text),
         )
         state = replace(state, messages=state.messages.with_segment(play))

@@ -18,6 +18,7 @@ from sessionactors.messages.tts import AudioCredit, CancelSynthesis, SynthesisMa
 from sessionactors.runtime import NS, Ref, Scope
 
 from .heard import heard_length
+from .markers import outside, readable
 from .node_text import NodeText
 from .spoken_message import SpokenMessages
 
@@ -61,6 +62,8 @@ class Segment:
     """When the first of it was heard, or shown."""
     held_at: int | None = None
     """Since when its sink holds it."""
+    marked: bool = False
+    """Its text may have markers that steer the voice."""
     node: NodeText | None = None
     """User code that makes of the text what is shown; None: the text is shown."""
     sound_end: PlaybackFinished | None = None
@@ -89,7 +92,15 @@ class Segment:
     def read_at(self, position: float, audio_end: float | None = None, speed: float = 1.0) -> int:
         """How many characters of what there is to read go with what has been heard after so many seconds."""
         heard = self.heard_at(position, audio_end, speed)
-        return heard if self.node is None else self.node.place(self.text, heard, position)
+        place = heard if self.node is None else self.node.place(self.text, heard, position)
+        return outside(self.to_read, place) if self.marked else place
+
+    def shown_between(self, start: int, end: int, *, final: bool) -> str:
+        """What people see of a stretch of what there is to read; ``final``: nothing follows it."""
+        if not self.marked:
+            return self.to_read[start:end]
+        before = readable(self.to_read[:start], final=False)
+        return readable(self.to_read[:end], final=final)[len(before) :]
 
 
 @dataclass(frozen=True, slots=True)

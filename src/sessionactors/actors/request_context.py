@@ -12,6 +12,8 @@ from sessionactors.model.instructed import instructed
 from sessionactors.model.instructions import rendered
 from sessionactors.model.tools import ToolChoice, ToolDefinition, ToolFlag
 
+from .voice_guide import with_guide
+
 
 def context_of(
     spec: SpeechSpec, context: ContextSnapshot, step: int, own: AbstractSet[str], wall: float
@@ -30,6 +32,8 @@ def context_of(
         added = tuple(item for item in context.items if step > 1 and item.id in own)
         conversation = (*spec.chat_items, *added)
     items = instructed(conversation, rendered(context.agent.instructions, spec.input_modality), wall)
+    voice = context.agent.components.tts
+    items = with_guide(items, None if voice is None else voice.markup, spec.expressive, spec.input_modality, wall)
     if not spec.instructions:
         return items
     return (*items, ChatMessage("system", [spec.instructions], id=f"{spec.id}.instructions", created_at=wall))

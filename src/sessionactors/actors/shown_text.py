@@ -25,7 +25,7 @@ def show(
     state: OutputState, segment: Segment, length: int, final: bool, wiring: Wiring, out: Outbox[OutputMessage]
 ) -> OutputState:
     """Show what there is to read between what was shown and ``length``; ``final``: it is all of the segment."""
-    more = segment.to_read[segment.shown : length]
+    more = segment.shown_between(segment.shown, length, final=final)
     state = update(state, segment.id, shown=max(segment.shown, length))
     ends = final and bool(segment.shown or length)
     if not state.transcription_enabled or not (more or ends):

@@ -216,6 +216,7 @@ class SpeechText:
                 aligned=aligned,
                 heard_to=self._wiring.realtime if state.item_id else None,
                 item_id=state.item_id,
+                marked=self._voice is not None and self._voice.markup is not None,
                 text_node=self._spec.agent.components.text_node,
                 timed_text=aligned and self._spec.agent.options(self._wiring.options).use_tts_aligned_transcript,
             ),

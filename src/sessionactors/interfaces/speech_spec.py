@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sessionactors.model.audio import AudioFrame
 from sessionactors.model.chat import ChatItem
+from sessionactors.model.expressive import Expressive
 from sessionactors.model.speech import SPEECH_PRIORITY_NORMAL, InputModality, SpeechSource
 from sessionactors.model.tools import ToolChoice
 
@@ -42,6 +43,8 @@ class SpeechSpec:
     """How the user said what it answers."""
     user_stopped_at: int | None = None
     """When the user whom it answers ceased to speak, kernel clock nanoseconds."""
+    expressive: Expressive | None = None
+    """For a reply: whether the model may steer the voice. Set by ``floor`` when the speech begins."""
     on_enter: bool = False
     """``on_enter`` asked for it, or a tool of such a reply."""
     may_be_empty: bool = False

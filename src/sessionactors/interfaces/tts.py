@@ -10,6 +10,7 @@ from typing import ClassVar
 from sessionactors.model.audio import AudioFrame
 
 from .home import Home
+from .markup import Markup
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,11 @@ class TTS(ABC):
     def aligned_transcript(self) -> bool:
         """Whether :attr:`SynthesizedAudio.timings` are given for every word."""
         return False
+
+    @property
+    def markup(self) -> Markup | None:
+        """The markers that steer it; None: it knows none. The session puts them into its own words for it."""
+        return None
 
     @abstractmethod
     def synthesize(self, text: AsyncIterable[str]) -> AsyncIterator[SynthesizedAudio]:

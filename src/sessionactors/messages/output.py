@@ -122,6 +122,8 @@ class PlaySegment:
     """The id of the message's item, if a realtime model has given it one."""
     text_node: TextNode | None = None
     """What is shown of its text, the user's own code makes; None: the text is shown."""
+    marked: bool = False
+    """Its text may have markers that steer the voice: nobody reads them."""
     timed_text: bool = False
     """That code is given the words as the voice says when they are spoken."""
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 from typing import Final, Literal, Protocol, TypeAlias, get_args, runtime_checkable
 
 from .errors import OptionError
+from .expressive import Expressive
 from .option_checks import check_choice, check_count, check_flag, check_seconds, check_share
 from .sentinel import NOT_GIVEN, NotGivenOr
 from .turn_strategies import MuteStrategy, StartStrategy
@@ -164,6 +165,8 @@ class SessionOptions:
     """Seconds between the end of one speech and the start of the next."""
     max_tool_steps: int = 3
     """Model requests with tools in one reply; then one more without tools."""
+    expressive: Expressive | None = None
+    """The model may steer the voice. None: it may not."""
     ivr_detection: bool = False
     """The other side may be a telephone menu."""
 

@@ -12,6 +12,7 @@ from sessionactors.interfaces.stt import STT
 from sessionactors.interfaces.tts import TTS
 from sessionactors.interfaces.vad import VAD
 from sessionactors.model.errors import OptionError
+from sessionactors.model.expressive import ExpressiveOptions
 from sessionactors.model.options import APIConnectOptions, SessionConnectOptions, TextTransform, TurnDetection
 from sessionactors.model.sentinel import NOT_GIVEN, NotGivenOr
 from sessionactors.runtime import ActorSystem
@@ -57,6 +58,7 @@ class SessionSpec:
     """Seconds between two speeches."""
     aec_warmup_duration: NotGivenOr[float | None] = NOT_GIVEN
     """Seconds of the first speech in which voice does not interrupt."""
+    expressive: NotGivenOr[bool | ExpressiveOptions] = NOT_GIVEN
     ivr_detection: NotGivenOr[bool] = NOT_GIVEN
     user_away_timeout: NotGivenOr[float | None] = NOT_GIVEN
     """Seconds in which nobody speaks until the user counts as away."""

@@ -14,6 +14,7 @@ from sessionactors.interfaces.vad import VAD
 from sessionactors.model.chat import AgentConfigUpdate, ChatContext, ChatMessage, ReadOnlyChatContext
 from sessionactors.model.errors import SessionStateError
 from sessionactors.model.events import UserTurnExceededEvent
+from sessionactors.model.expressive import ExpressiveOptions, expressive_of
 from sessionactors.model.instructions import Instructions
 from sessionactors.model.options import TurnDetection
 from sessionactors.model.sentinel import NOT_GIVEN, NotGivenOr
@@ -53,6 +54,7 @@ class Agent(AgentNodes):
         tool_handling: its words for what a model is told of tools, instead of the session's.
         min_consecutive_speech_delay: seconds between two of its speeches.
         use_tts_aligned_transcript: take its transcript from the voice's word timings.
+        expressive: whether its model steers its voice; the session's option if not given.
         stt: its recogniser; the session's if not given, none if None. One that both agents have goes on in a handoff.
         vad: its detector of speech; the session's if not given, none if None.
         llm: its model; the session's if not given, none if None.
@@ -80,6 +82,7 @@ class Agent(AgentNodes):
         tool_handling: ToolHandlingOptions | None = None,
         min_consecutive_speech_delay: NotGivenOr[float] = NOT_GIVEN,
         use_tts_aligned_transcript: NotGivenOr[bool] = NOT_GIVEN,
+        expressive: NotGivenOr[bool | ExpressiveOptions] = NOT_GIVEN,
         stt: NotGivenOr[STT | None] = NOT_GIVEN,
         vad: NotGivenOr[VAD | None] = NOT_GIVEN,
         llm: NotGivenOr[AnyModel | None] = NOT_GIVEN,
@@ -104,6 +107,7 @@ class Agent(AgentNodes):
             options={
                 "min_consecutive_speech_delay": min_consecutive_speech_delay,
                 "use_tts_aligned_transcript": use_tts_aligned_transcript,
+                "expressive": expressive_of(expressive),
             },
         )
         self._parts: dict[str, object] = {
@@ -199,6 +203,7 @@ class Agent(AgentNodes):
         vad: NotGivenOr[VAD | None] = NOT_GIVEN,
         llm: NotGivenOr[AnyModel | None] = NOT_GIVEN,
         tts: NotGivenOr[TTS | None] = NOT_GIVEN,
+        expressive: NotGivenOr[bool | ExpressiveOptions] = NOT_GIVEN,
     ) -> None:
         """Give it other components, also while it runs: all of them at once, from the next request and speech on.
 
@@ -207,16 +212,20 @@ class Agent(AgentNodes):
             vad: its detector of speech; None: it has none.
             llm: its model; None: it has none.
             tts: its voice; None: it has none.
+            expressive: whether its model steers its voice, and in which manner; in place of the session's option.
 
         Raises:
+            OptionError: ``expressive`` has a key or a value that there is not.
             SessionStateError: while it runs, from or to a realtime model: that is another kind of session.
         """
         if self._bound is not None and RealtimeModel in map(_kind, (self._bound.components.llm, llm)):
             raise SessionStateError(f"agent {self._id!r} runs: a realtime model can be neither left nor entered now")
         parts = (("stt", stt), ("vad", vad), ("llm", llm), ("tts", tts))
-        given = {name: part for name, part in parts if part is not NOT_GIVEN}
-        self._parts = {**self._parts, **given}
-        if given and self._session is not None:
+        others = {name: part for name, part in parts if part is not NOT_GIVEN}
+        if expressive is not NOT_GIVEN:
+            self._overrides = {**self._overrides, "expressive": expressive_of(expressive)}
+        self._parts = {**self._parts, **others}
+        if (others or expressive is not NOT_GIVEN) and self._session is not None:
             self._session._swap_components(self)
 
     async def update_chat_ctx(self, chat_ctx: ChatContext) -> None:

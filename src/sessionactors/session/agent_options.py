@@ -21,6 +21,7 @@ OVERRIDABLE: Final[frozenset[str]] = frozenset(
         "interruption_mode",
         "min_consecutive_speech_delay",
         "use_tts_aligned_transcript",
+        "expressive",
     }
 )
 """What an agent may have its own value of; the rest is a matter of the line and of the whole call."""

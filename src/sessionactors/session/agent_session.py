@@ -60,6 +60,8 @@ class AgentSession(
         userdata: anything; read it back as ``session.userdata``.
         aec_warmup_duration: seconds of the first speech in which voice does not interrupt, while the echo canceller
             adapts; 3.0 if there is audio out, None for none.
+        expressive: let the model steer how the voice speaks, where the voice has markers for that (``TTS.markup``); a
+            dict says in which manner.
         ivr_detection: calls may reach a telephone menu: when it and the agent wait for each other for 5 s, or it says
             the same again and again, the model is asked for a reply; where keys can be pressed it has a tool for that.
         user_away_timeout: seconds in which nobody speaks until the user counts as away; None: never.

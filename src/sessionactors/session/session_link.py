@@ -52,6 +52,7 @@ from sessionactors.model.events import (
     UserStateChangedEvent,
     VideoSampledNote,
 )
+from sessionactors.model.expressive import ExpressiveOptions, expressive_of
 from sessionactors.model.link_notes import ParticipantsNote, RealtimeNote
 from sessionactors.model.options import APIConnectOptions, SessionConnectOptions, TextTransform, TurnDetection
 from sessionactors.model.sentinel import NOT_GIVEN, NotGivenOr
@@ -113,6 +114,7 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
         tool_handling: ToolHandlingOptions | None = None,
         userdata: NotGivenOr[Userdata_T] = NOT_GIVEN,
         aec_warmup_duration: NotGivenOr[float | None] = NOT_GIVEN,
+        expressive: NotGivenOr[bool | ExpressiveOptions] = NOT_GIVEN,
         ivr_detection: NotGivenOr[bool] = NOT_GIVEN,
         user_away_timeout: NotGivenOr[float | None] = NOT_GIVEN,
         transcription_timeout: NotGivenOr[float | None] = NOT_GIVEN,
@@ -150,6 +152,7 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
                 "tts_text_transforms": tts_text_transforms,
                 "min_consecutive_speech_delay": min_consecutive_speech_delay,
                 "aec_warmup_duration": aec_warmup_duration,
+                "expressive": expressive_of(expressive),
                 "ivr_detection": ivr_detection,
                 "user_away_timeout": user_away_timeout,
                 "transcription_timeout": transcription_timeout,

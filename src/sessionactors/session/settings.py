@@ -15,6 +15,7 @@ from sessionactors.interfaces.vad import VAD
 from sessionactors.messages.keyterms import SetKeyterms
 from sessionactors.messages.session import ChangeOptions
 from sessionactors.model.errors import OptionError
+from sessionactors.model.expressive import ExpressiveOptions, expressive_of
 from sessionactors.model.options import SessionConnectOptions, TurnDetection
 from sessionactors.model.sentinel import NOT_GIVEN, NotGivenOr, given
 
@@ -99,6 +100,7 @@ class Settings(SessionLink[Userdata_T]):
         endpointing_opts: NotGivenOr[EndpointingOptions] = NOT_GIVEN,
         turn_detection: NotGivenOr[TurnDetection] = NOT_GIVEN,
         keyterms: NotGivenOr[Sequence[str]] = NOT_GIVEN,
+        expressive: NotGivenOr[bool | ExpressiveOptions] = NOT_GIVEN,
         min_endpointing_delay: NotGivenOr[float] = NOT_GIVEN,
         max_endpointing_delay: NotGivenOr[float] = NOT_GIVEN,
     ) -> None:
@@ -110,6 +112,7 @@ class Settings(SessionLink[Userdata_T]):
             endpointing_opts: when a turn ends; keys that are absent stay as they are.
             turn_detection: who says so. None: silence alone.
             keyterms: words to expect, in place of those given before; words found in the conversation stay.
+            expressive: whether the model steers the voice, from the next reply on.
             min_endpointing_delay: deprecated, as ``endpointing_opts["min_delay"]``.
             max_endpointing_delay: deprecated, as ``endpointing_opts["max_delay"]``.
 
@@ -128,6 +131,8 @@ class Settings(SessionLink[Userdata_T]):
         if twice := sorted(set(changes) & set(old)):
             raise OptionError(f"{', '.join(twice)}: given both flat and in endpointing_opts; give each once")
         changes |= {name: value for name, (_, value) in old.items()}
+        if expressive is not NOT_GIVEN:
+            changes["expressive"] = expressive_of(expressive)
         if turn_detection is not NOT_GIVEN:
             changes["turn_detection"] = turn_detection
         terms = self._recognition.keyterms if keyterms is NOT_GIVEN else checked_keyterms(keyterms)

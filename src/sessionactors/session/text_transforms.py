@@ -13,6 +13,7 @@ from dataclasses import replace as replace_field
 from typing import Final, TypeAlias
 
 from sessionactors.interfaces.home import Home
+from sessionactors.interfaces.markup import Markup
 from sessionactors.interfaces.tts import TTS, SynthesizedAudio, WordTiming
 from sessionactors.interfaces.user_code import AgentComponents
 from sessionactors.model.errors import APIError, NodeError, OptionError
@@ -104,6 +105,15 @@ class TransformedVoice(TTS):
         """As of the voice."""
         return self._voice.aligned_transcript
 
+    @property
+    def markup(self) -> Markup | None:
+        """As of the voice."""
+        return self._voice.markup
+
+    def prewarm(self) -> None:
+        """Have the voice get ready."""
+        self._voice.prewarm()
+
     def synthesize(self, text: AsyncIterable[str]) -> AsyncIterator[SynthesizedAudio]:
         """Have the voice say the transformed text."""
         return self._speak(text)
@@ -114,7 +124,7 @@ class TransformedVoice(TTS):
         for transform in self._transforms:
             stream = transform(stream)
         said = _Noted(stream)
-        here, there = self._home_of(Home.USER), self._home_of(self._voice.home)
+        here, there = self._home_of(self.home), self._home_of(self._voice.home)
         silent = True
         async for audio in carried(there, lambda: self._voice.synthesize(carried(here, said.read))):
             timings = tuple(

@@ -20,6 +20,7 @@ from .caller import ON_EXIT, calling
 from .editable_message import EditableMessage
 from .function_tool import StopResponse
 from .on_enter import entering
+from .steered_voice import with_steering
 from .text_transforms import with_transforms
 from .tool_call import ToolCaller
 from .tool_handling import ReplyPromptArgs, rendered
@@ -51,7 +52,7 @@ class SessionUserAgent(UserAgent):
         self._agent = agent
         self._key = key
         self._initial = tuple(agent.chat_ctx.items)
-        self.stock = components
+        self.stock = components = with_steering(components, session._home_of)
         """The providers without the agent's own nodes."""
         self._instructions = agent.instructions
         self._overrides = agent._overrides

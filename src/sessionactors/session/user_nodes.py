@@ -11,6 +11,7 @@ from sessionactors.actors.resampling import MonoResampler
 from sessionactors.interfaces.audio_node import AudioNode
 from sessionactors.interfaces.home import Home
 from sessionactors.interfaces.llm import LLM, ChatChunk, LLMStream
+from sessionactors.interfaces.markup import Markup
 from sessionactors.interfaces.realtime import RealtimeModel
 from sessionactors.interfaces.stt import STT, SpeechEvent, STTCapabilities
 from sessionactors.interfaces.text_node import TextNode
@@ -113,6 +114,12 @@ class NodeTTS(TTS):
         self.label = f"{agent.id}.tts_node"
         self._agent = agent
         self._rate = NODE_RATE if stock is None else stock.sample_rate
+        self._stock = stock
+
+    @property
+    def markup(self) -> Markup | None:
+        """That of the stock voice: the node is given the markers, and so is the stock voice inside of it."""
+        return None if self._stock is None else self._stock.markup
 
     @property
     def sample_rate(self) -> int:
