@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sessionactors import Agent, SpeechHandle
+from sessionactors import Agent, ChatMessage, SpeechHandle
 from sessionactors.messages.ear import SubstituteSilence
 from sessionactors.messages.floor import PauseSpeech, SilenceSpeech
 from sessionactors.model.errors import SessionStateError
@@ -63,8 +63,51 @@ def test_f05_a_message_typed_within_a_protected_speech_is_answered_after_it() ->
     scenario = protected(7.0, 7.5)
     scenario.user_types("Stop.", at=2.0)
     run = played(scenario)
-    assert ("user", "Stop.") in run.conversation
+    assert run.conversation[:3] == [("assistant", NOTICE), ("user", "Stop."), ("assistant", "Noted.")]
     assert run.audible("speech-1") == [(near(0.51), near(5.51))]
+
+
+def test_what_is_said_over_a_protected_speech_stands_behind_it_for_the_next_request_too() -> None:
+    """The history keeps the order in which things began: the notice, what was typed over it, and the reply."""
+    agent = keeper()
+    scenario = Scenario(agent)
+    scenario.tts_speaks(duration=5.0, text=NOTICE)
+    scenario.call(0.3, lambda session: session.say(NOTICE, allow_interruptions=False))
+    scenario.user_types("Stop.", at=2.0)
+    scenario.user_types("Please.", at=3.0)
+    scenario.user_says("Are you there?", at=9.0, until=9.5)
+    scenario.llm_otherwise("Noted.")
+    run = played(scenario)
+    said = ["Stop.", "Please.", "Noted.", "Are you there?"]
+    assert [text for _, text in run.conversation] == [NOTICE, *said, "Noted."]
+    asked = [item.text_content for item in run.requests[-1].items if isinstance(item, ChatMessage)]
+    assert asked[1:] == [NOTICE, *said]
+    assert [message.text_content for message in agent.chat_ctx.messages()][1:] == [NOTICE, *said, "Noted."]
+
+
+def test_words_that_are_kept_without_a_reply_stand_behind_the_speech_that_they_fell_into() -> None:
+    scenario = Scenario(keeper(), turn_detection="manual")
+    scenario.tts_speaks(duration=5.0, text=NOTICE)
+    scenario.call(0.3, lambda session: session.say(NOTICE))
+    scenario.user_says("I see.", at=1.0, until=1.5)
+    scenario.call(2.0, lambda session: session.commit_user_turn(skip_reply=True))
+    run = played(scenario)
+    assert run.conversation == [("assistant", NOTICE), ("user", "I see.")]
+
+
+def test_what_is_said_over_a_protected_speech_is_kept_in_order_in_any_order_of_messages() -> None:
+    def talk() -> Scenario:
+        scenario = Scenario(keeper(), frame_ms=100)
+        scenario.tts_speaks(duration=2.0, text=NOTICE)
+        scenario.call(0.3, lambda session: session.say(NOTICE, allow_interruptions=False))
+        scenario.user_types("Stop.", at=1.0)
+        scenario.llm_otherwise("Noted.")
+        return scenario
+
+    def in_order(run: Run) -> None:
+        assert [text for _, text in run.conversation] == [NOTICE, "Stop.", "Noted."]
+
+    explore(talk, schedules=12, expect=in_order)
 
 
 def test_p03_over_a_protected_speech_the_recogniser_gets_silence_counted_in_seconds() -> None:

@@ -350,15 +350,19 @@ class Floor(Actor[FloorState, FloorMessage]):
     # -- the user's turn ---------------------------------------------------------------------------------------------
 
     def _on_claim(self, state: FloorState, turn: str, out: Outbox[FloorMessage]) -> FloorState:
-        """The user's turn is complete: cut off what is being said, and what works in the background."""
+        """The user's turn is complete: cut off what is said, what works in the background, and replies that wait."""
         answering = state.answering | {turn}
         state = replace(state, claims=(*state.claims, turn), answering=answering, users=claimed(state.users))
         current = state.entries.get(state.current or "")
         if current is not None and current.allow_interruptions:
             state = self._cutting.cut(state, current, out.now, out)
         for entry in list(state.entries.values()):
-            behind = entry.background or entry.resumed
-            if behind and entry.spec.id != state.current and entry.allow_interruptions:
+            reply = entry.spec.automatic and entry.spec.turn  # to a turn that this one goes on
+            if (
+                (entry.background or entry.resumed or reply)
+                and entry.spec.id != state.current
+                and entry.allow_interruptions
+            ):
                 state = self._cutting.cut(state, entry, out.now, out)
         return self._answer_claims(state, out)
 

@@ -25,7 +25,14 @@ from sessionactors.messages.history import (
 )
 from sessionactors.messages.realtime import ContextGrew, ServeAgent
 from sessionactors.messages.tools import ToolsRunning
-from sessionactors.model.chat import AgentConfigUpdate, ChatContext, ChatItem, FunctionCall, FunctionCallOutput
+from sessionactors.model.chat import (
+    AgentConfigUpdate,
+    ChatContext,
+    ChatItem,
+    ChatMessage,
+    FunctionCall,
+    FunctionCallOutput,
+)
 from sessionactors.model.instructed import instructed
 from sessionactors.model.instructions import rendered
 from sessionactors.runtime import Actor, Outbox
@@ -66,6 +73,8 @@ class HistoryState:
     version: int = 0
     items: tuple[ChatItem, ...] = field(default=())
     """All of it, in order of playout."""
+    said: tuple[tuple[str, int], ...] = ()
+    """What users said last, with nothing of the agent behind it: ids of the items, and when they were added."""
     running: tuple[RunningCall, ...] = ()
     """Tool calls that contexts show as in progress."""
 
@@ -84,14 +93,17 @@ class History(Actor[HistoryState, HistoryMessage]):
     def receive(self, state: HistoryState, message: HistoryMessage, out: Outbox[HistoryMessage]) -> HistoryState:
         """Change it, or answer with the present version."""
         match message:
-            case AppendItems(items, add_to_context, agent, had_by_model, in_history, by_time):
+            case AppendItems(items, add_to_context, agent, had_by_model, in_history, by_time, since):
                 if by_time:
                     return self._on_late(state, items, agent, out)
+                if self._wiring.realtime is None and (interjections := _said_since(state, since)):
+                    return self._on_heard(state, message, interjections, out)
                 realtime, heard = self._wiring.realtime, agent in ("", state.in_charge)
                 if realtime is not None and add_to_context and heard and not had_by_model:
                     out.tell(realtime, ContextGrew(items))
                 if in_history:
                     state = replace(self._added(state, items, out), running=still_open(state.running, items))
+                    state = replace(state, said=_said(state, items, had_by_model, out.now))
                 return self._remember(state, agent, items, out) if add_to_context else state
             case ContextWanted(request, reply_to, agent):
                 memory = _memory(state, agent) or state.memories[state.in_charge]
@@ -134,6 +146,22 @@ class History(Actor[HistoryState, HistoryMessage]):
                 at = _place(memory.items, item)
                 memory = replace(memory, items=(*memory.items[:at], item, *memory.items[at:]))
         return state if memory is None else self._replace(state, memory, out)
+
+    def _on_heard(
+        self,
+        state: HistoryState,
+        heard: AppendItems,
+        interjections: frozenset[str],
+        out: Outbox[HistoryMessage],
+    ) -> HistoryState:
+        """What the agent said while users said something that did not cut it off: it began first, and stands first."""
+        state = self._added(state, heard.items, out, _before(state.items, interjections))
+        memory = _memory(state, heard.agent)
+        if memory is None or not heard.add_to_context:
+            return state
+        at = _before(memory.items, interjections)
+        kept = (*memory.items[:at], *heard.items, *memory.items[at:])
+        return self._replace(state, replace(memory, items=kept), out)
 
     def _added(
         self, state: HistoryState, items: tuple[ChatItem, ...], out: Outbox[HistoryMessage], at: int | None = None
@@ -232,6 +260,30 @@ class History(Actor[HistoryState, HistoryMessage]):
 def _memory(state: HistoryState, agent: str) -> Memory | None:
     """The context of that agent; of the one in charge if none is named."""
     return state.memories.get(agent or state.in_charge)
+
+
+def _said(
+    state: HistoryState, added: tuple[ChatItem, ...], had_by_model: bool, now: int
+) -> tuple[tuple[str, int], ...]:
+    """What users said last, with these items behind it. What a realtime model has, it has in its own order."""
+    said = state.said
+    for item in added:
+        by_user = isinstance(item, ChatMessage) and item.role == "user" and not had_by_model
+        said = (*said, (item.id, now)) if by_user else ()
+    return said
+
+
+def _said_since(state: HistoryState, since: int | None) -> frozenset[str]:
+    """Which of that came behind this moment."""
+    return frozenset() if since is None else frozenset(item for item, at in state.said if at > since)
+
+
+def _before(items: tuple[ChatItem, ...], interjections: frozenset[str]) -> int:
+    """The place before the interjections at the end."""
+    place = len(items)
+    while place and items[place - 1].id in interjections:
+        place -= 1
+    return place
 
 
 def _with(state: HistoryState, memory: Memory) -> HistoryState:

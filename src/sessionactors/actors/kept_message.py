@@ -57,5 +57,5 @@ def _keep(message: SpokenMessage, history: Ref[AppendItems], out: Outbox[M]) -> 
         message.interrupted,
         metrics=message.metrics,
     )
-    out.tell(history, AppendItems((item,), message.add_to_context, message.agent))
+    out.tell(history, AppendItems((item,), message.add_to_context, message.agent, since=message.granted_at))
     return item

@@ -22,6 +22,8 @@ class AppendItems:
     """False: the history has them already; only the context gets them."""
     by_time: bool = False
     """They became known late: each is placed by its ``created_at``, before what came after it."""
+    since: int | None = None
+    """When they began to be said, kernel clock, ns: what users said since then stands behind them. None: now."""
 
 
 @message()
