@@ -12,13 +12,14 @@ from sessionactors import (
     Agent,
     AgentSession,
     APIError,
+    CloseReason,
     FunctionToolCall,
     RunResult,
     SessionStateError,
     UnexpectedModelBehavior,
     function_tool,
 )
-from sessionactors.testing import ScriptedLLM, ScriptedReply, run
+from sessionactors.testing import Scenario, ScriptedLLM, ScriptedReply, run
 
 Test = Callable[[AgentSession[object]], Awaitable[None]]
 
@@ -177,6 +178,26 @@ def test_a_close_ends_a_run() -> None:
             await result
 
     talk([ScriptedReply("Hi.", ttft=1000.0)], test)
+
+
+def test_a_run_that_a_close_cuts_off_is_no_result_whoever_closes() -> None:
+    """The caller hangs up in the middle of the answer: the supervisor begins the close, and the run says so."""
+    seen: list[str] = []
+
+    async def ask(session: AgentSession[object]) -> None:
+        try:
+            await session.run(user_input="Hello")
+        except SessionStateError as error:
+            seen.append(str(error))
+
+    scenario = Scenario(Weather())
+    scenario.llm_replies("It is a long story that I am about to tell you now.")
+    scenario.tts_speaks(duration=9.0)
+    scenario.call(0.5, ask)
+    scenario.leaves(at=4.0)
+    result = scenario.play()
+    assert result.close_event.reason is CloseReason.PARTICIPANT_DISCONNECTED
+    assert seen == ["the session closed before the run was complete"]
 
 
 def test_a_run_without_the_output_it_needs_is_repeated_and_then_fails() -> None:

@@ -191,6 +191,28 @@ def test_a_shutdown_without_drain_cuts_it() -> None:
     assert run.ended_at == near(4.5)
 
 
+def test_p10_a_shutdown_does_not_wait_for_ever_for_what_hangs_and_says_for_what() -> None:
+    async def hangs() -> str:
+        """Never returns."""
+        await asyncio.sleep(1000.0)
+        return ""
+
+    scenario = Scenario(Agent(instructions="", tools=[function_tool(hangs)]), audio=False)
+    scenario.user_types("Hello?", at=0.5)
+    scenario.llm_replies("One moment.", tool_calls=[("hangs", "{}")])
+    scenario.call(2.0, lambda session: session.shutdown(drain_deadline=10.0, deadline=1.0))
+    run = scenario.play()
+    assert 12.0 < run.ended_at < 13.1  # 10 s for the drain, then the close within its own second
+    (late,) = [event.error for event in run.errors if isinstance(event.error, SessionStateError)]
+    assert "waited 10.0 s for speech-1" in str(late)
+    assert [event.reason for event in run.of(CloseEvent)] == [CloseReason.USER_INITIATED]
+
+
+def test_a_negative_drain_deadline_is_refused() -> None:
+    with pytest.raises(OptionError, match="drain_deadline"):
+        AgentSession[object]().shutdown(drain_deadline=-1.0)
+
+
 def test_f02_a_session_that_was_shut_down_is_as_new_when_it_is_started_again() -> None:
     async def test() -> None:
         system = ActorSystem("running")

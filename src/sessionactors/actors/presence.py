@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sessionactors.messages.session import UserAway
 from sessionactors.messages.turn import AgentStateFact, UserUnderstood
+from sessionactors.model.answers import ClosingNote
 from sessionactors.model.events import UserState, UserStateChangedEvent
 from sessionactors.runtime import Outbox
 
@@ -60,7 +61,9 @@ class Presence:
     def follow(
         self, before: SupervisorState, after: SupervisorState, out: Outbox[SupervisorMessage]
     ) -> SupervisorState:
-        """Let the ears know of the agent's voice, and begin or end the user's window, as one message changed things."""
+        """As one message changed things: tell ears of the agent's voice, and of a close; begin or end the window."""
+        if before.closing is None and after.closing is not None:
+            self._face.emit(after, ClosingNote(), out)
         for identity, ear in after.ears.items():
             told = before.agent_state, before.tools_running
             if (after.agent_state, after.tools_running) != told or identity not in before.ears:

@@ -16,6 +16,13 @@ class UserTurnCommittedNote:
 
 
 @dataclass(frozen=True, slots=True)
+class ClosingNote:
+    """The session is closing, by whomever: what is cut off from here on was not brought to its end."""
+
+    type: Literal["_closing"] = "_closing"
+
+
+@dataclass(frozen=True, slots=True)
 class IdleNote:
     """Nobody speaks, and nobody is about to: a call of ``wait_for_idle()`` is done."""
 

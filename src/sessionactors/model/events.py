@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal, TypeAlias
 
-from .answers import IdleNote, UserTurnCommittedNote
+from .answers import ClosingNote, IdleNote, UserTurnCommittedNote
 from .chat import AgentHandoff, ChatItem, ChatMessage, FunctionCall, FunctionCallOutput
 from .interruption_events import AgentFalseInterruptionEvent, OverlappingSpeechEvent
 from .link_notes import LinkNote
@@ -392,6 +392,7 @@ SessionNote: TypeAlias = (
     | TextInputNote
     | VideoSampledNote
     | IdleNote
+    | ClosingNote
     | KeytermsNote
     | LinkNote
     | SpeechNote

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import TYPE_CHECKING, assert_never
 
-from sessionactors.model.answers import IdleNote, UserTurnCommittedNote
+from sessionactors.model.answers import ClosingNote, IdleNote, UserTurnCommittedNote
 from sessionactors.model.chat import AgentHandoff, ChatItem, ChatMessage, FunctionCall, FunctionCallOutput
 from sessionactors.model.errors import SessionStateError
 from sessionactors.model.events import (
@@ -137,13 +137,17 @@ class Mirror:
         else:
             self.people = note
 
-    def note(self, note: HistoryNote | UserTurnCommittedNote | IdleNote | KeytermsNote, roster: Roster) -> None:
-        """Items were added, a turn was committed by hand, or all is idle."""
+    def note(
+        self, note: HistoryNote | UserTurnCommittedNote | IdleNote | ClosingNote | KeytermsNote, roster: Roster
+    ) -> None:
+        """Items were added, a turn was committed by hand, all is idle, or the session closes."""
         match note:
             case HistoryNote(_, items, at):
                 self.add_items(items, at, roster)
             case KeytermsNote(keyterms):
                 self.keyterms = keyterms
+            case ClosingNote():
+                self.begin_close()
             case IdleNote(request):
                 idle = self.idles.pop(request, None)
                 if idle is not None and not idle.done():
@@ -161,7 +165,7 @@ class Mirror:
         if self.current is handle:
             self.current = None
         handle._finish(interrupted=interrupted, error=error)
-        if self.run is not None and not self.closing:
+        if self.run is not None and (error is not None or not self.closing):  # what a close cuts off is no result
             self.run.speech_over(speech_id, error)
 
     def reflect(self, event: AgentStateChangedEvent | UserStateChangedEvent | SessionUsageUpdatedEvent) -> None:
@@ -177,7 +181,7 @@ class Mirror:
                 assert_never(event)
 
     def begin_close(self) -> None:
-        """The user closes the session: it will not be idle any more."""
+        """The session closes: it will not be idle any more."""
         self.closing = True
         for idle in self.idles.values():
             if not idle.done():

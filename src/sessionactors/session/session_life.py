@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+from collections.abc import Sequence
 from functools import partial
 from itertools import count
 from types import TracebackType
@@ -24,10 +25,11 @@ from sessionactors.interfaces.tts import TTS
 from sessionactors.interfaces.user_code import AgentComponents
 from sessionactors.interfaces.vad import VAD
 from sessionactors.messages.session import CloseSession
-from sessionactors.model.errors import SessionStateError
+from sessionactors.model.errors import OptionError, SessionStateError
 from sessionactors.model.events import (
     CloseEvent,
     CloseReason,
+    ErrorEvent,
 )
 from sessionactors.model.sentinel import NOT_GIVEN, NotGivenOr, given
 from sessionactors.runtime import (
@@ -57,8 +59,11 @@ from .video_sampler import sampler_for
 
 if TYPE_CHECKING:
     from .agent_session import AgentSession
+    from .speech_handle import SpeechHandle
 
 DEFAULT_CLOSE_DEADLINE = 5.0
+DRAIN_DEADLINE = 60.0
+"""Seconds for what is still to be said before a shutdown: a long farewell, but no tool that hangs."""
 """Seconds in which ``aclose()`` is over, whatever hangs."""
 
 log = structlog.get_logger("sessionactors.session")
@@ -297,6 +302,7 @@ class SessionLife(SessionLink[Userdata_T]):
         drain: bool = True,
         reason: CloseReason = CloseReason.USER_INITIATED,
         deadline: float = DEFAULT_CLOSE_DEADLINE,
+        drain_deadline: float | None = DRAIN_DEADLINE,
     ) -> None:
         """Ask for :meth:`aclose` without waiting for it.
 
@@ -304,12 +310,28 @@ class SessionLife(SessionLink[Userdata_T]):
             drain: let what was asked for so far be said first, replies included.
             reason: told by the ``close`` event.
             deadline: seconds for the close itself.
+            drain_deadline: seconds >= 0 in which all that must be said; then an ``error`` event names what is not, and
+                the close begins. None: as long as it takes.
+
+        Raises:
+            OptionError: a negative deadline.
         """
+        if drain_deadline is not None and drain_deadline < 0:
+            raise OptionError(f"drain_deadline must not be negative, got {drain_deadline}")
         speeches = self._mirror.open_handles() if drain else []
         if not speeches:
             self._request_close(reason, deadline)
             return
-        self._run("shutdown", over(speeches), lambda: self._request_close(reason, deadline))
+        self._run("shutdown", self._drained(speeches, drain_deadline), lambda: self._request_close(reason, deadline))
+
+    async def _drained(self, speeches: Sequence[SpeechHandle], deadline: float | None) -> None:
+        if await over(speeches, deadline) or self._system is None:
+            return
+        names = ", ".join(handle.id for handle in speeches if not handle.done())
+        late = SessionStateError(
+            f"shutdown() has waited {deadline} s for {names} to be over, and closes the session now"
+        )
+        self._raise_event(ErrorEvent(late, "shutdown", recoverable=True, created_at=self._system.clock.wall()))
 
     async def wait_closed(self) -> CloseEvent:
         """Wait until the session has ended, by whomever.

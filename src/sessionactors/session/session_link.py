@@ -23,7 +23,7 @@ from sessionactors.interfaces.user_code import UserAgent
 from sessionactors.interfaces.vad import VAD
 from sessionactors.messages.speech import ToolsReviewed
 from sessionactors.messages.tools import ApprovalGiven
-from sessionactors.model.answers import IdleNote, UserTurnCommittedNote
+from sessionactors.model.answers import ClosingNote, IdleNote, UserTurnCommittedNote
 from sessionactors.model.errors import SessionStateError
 from sessionactors.model.events import (
     AgentInChargeNote,
@@ -324,7 +324,7 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
                     self._ready.set_result(None)
             case ContextNote() | AgentInChargeNote() | AgentLeftNote() | TaskOverNote():
                 self._agent = self._roster.note(note, self._mirror) or self._agent
-            case HistoryNote() | UserTurnCommittedNote() | IdleNote() | KeytermsNote():
+            case HistoryNote() | UserTurnCommittedNote() | IdleNote() | ClosingNote() | KeytermsNote():
                 self._mirror.note(note, self._roster)
             case TextInputNote() | VideoSampledNote() | RealtimeNote() | ParticipantsNote():
                 take_in(note, cast("AgentSession[object]", self), self._text_callback, self._user_callbacks)
