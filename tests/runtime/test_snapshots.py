@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from sessionactors.runtime import ActorSystem, Lane, message
+from sessionactors.runtime import ActorSystem, Lane, message, policy_of
 from sessionactors.runtime.brief import LENGTH, brief
-from sessionactors.runtime.flight_recorder import CAPACITY, FlightRecorder
+from sessionactors.runtime.envelope import Envelope
+from sessionactors.runtime.flight_recorder import CAPACITY, RAISED, FlightRecorder
 
 from tests.runtime.scripted import (
     Do,
@@ -276,10 +277,11 @@ def test_a_long_message_is_cut() -> None:
 
 
 def test_the_recorder_remembers_the_newest() -> None:
-    recorder = FlightRecorder()
+    recorder, told = FlightRecorder(), DoNow(lambda out: None)
     assert recorder.last() == []
     for number in range(1, CAPACITY + 11):
-        recorder.record(number, number - 1, DoNow, number * 10, number, -1)
+        sent = Envelope.of(told, None, "", number, number - 1, "", number * 9, policy_of(DoNow), None)
+        recorder.record(sent, number * 10, RAISED if number > CAPACITY else number * 12)
     rows = recorder.last()
     assert [row.id for row in rows] == list(range(11, CAPACITY + 11))
     newest = rows[-1]

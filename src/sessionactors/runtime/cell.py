@@ -52,7 +52,6 @@ class Cell(PykkaCell):
         "born_of",
         "children",
         "current",
-        "current_since",
         "effects",
         "end_error",
         "end_reason",
@@ -70,6 +69,7 @@ class Cell(PykkaCell):
         "path",
         "ready_control",
         "ready_data",
+        "receive",
         "recorder",
         "ref",
         "refused_at_edge",
@@ -106,7 +106,10 @@ class Cell(PykkaCell):
         self.path: str = f"{parent.path}/{name}" if parent is not None else name
         self.factory = cast("Callable[[], Actor[object, object]]", factory)
         self.spec = spec
-        self.actor = self.factory()
+        self.actor: Actor[object, object]
+        self.receive: Callable[[object, object, Outbox[object]], object] | None
+        """The actor's handler, for ``handling.serve``; None: it runs on a thread of its own."""
+        self.make_actor()
         if inspect.iscoroutinefunction(self.actor.receive):
             raise HandlerError(f"{self.path}: receive() must not be async; start an effect for work that waits")
         super().__init__(f"urn:sessionactors:{self.path}", Mailbox(self.actor.bounds))
@@ -120,7 +123,6 @@ class Cell(PykkaCell):
         self.ready_control = False
         self.ready_data = False
         self.current: Envelope | None = None
-        self.current_since = 0
         self.children: dict[str, Cell] = {}
         self.effects: dict[str, Effect] = {}
         self.ending_effects: list[Effect] = []
@@ -156,6 +158,11 @@ class Cell(PykkaCell):
         return self.born_of if current is None else current.id
 
     @property
+    def current_since(self) -> int:
+        """Kernel clock, ns, when the message in hand was taken."""
+        return self.outbox.now
+
+    @property
     def stopping(self) -> bool:
         """Whether it has begun to end; it takes no more messages."""
         return bool(self.held & STOPPING)
@@ -189,6 +196,11 @@ class Cell(PykkaCell):
 
     # -- start -------------------------------------------------------------------------------------------------------
 
+    def make_actor(self) -> None:
+        """A new actor object: the first, or that of a new incarnation."""
+        self.actor = self.factory()
+        self.receive = None if self.actor.own_thread else self.actor.receive
+
     def prepare_child(self, name: str, factory: Callable[[], Actor[S, M]], spec: ChildSpec) -> Cell:
         """A child that can be told things but does not run before it is started."""
         living = self.children.get(name)
@@ -199,22 +211,10 @@ class Cell(PykkaCell):
     # -- delivery ----------------------------------------------------------------------------------------------------
 
     def deliver(self, envelope: Envelope) -> bool:
-        """Put a message into the mailbox; False if it was refused (it is a dead letter then)."""
-        mailbox, waiting = self.mailbox, self.mailbox.data
-        if waiting is not None and not self.held and envelope.policy.plain:  # the common case, without a further call
-            depth = len(waiting)
-            if depth < mailbox.bounds.data:
-                mailbox.accounts.received += 1
-                waiting.append(envelope)
-                if depth >= mailbox.high_water:
-                    mailbox.high_water = depth + 1
-                if not self.ready_data:
-                    self.ready_data = True
-                    self.system.dispatcher.ready_data(self)
-                return True
-        return self._deliver_by_policy(envelope)
+        """Put a message into the mailbox; False if it was refused (it is a dead letter then).
 
-    def _deliver_by_policy(self, envelope: Envelope) -> bool:
+        ``commit.carry_out`` does in place what this does for a plain message that there is room for.
+        """
         if self.held & STOPPING:
             self.dead_letter(envelope, "the actor has ended")
             return True  # the sender did nothing wrong
@@ -276,7 +276,7 @@ class Cell(PykkaCell):
     def put_foreign(self, envelope: object) -> None:
         """From any thread: an envelope made by stock Pykka code."""
         message = getattr(envelope, "message", envelope)
-        made = Envelope(
+        made = Envelope.of(
             message,
             _answering(getattr(envelope, "reply_to", None)),
             EDGE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pykka
 import structlog
@@ -18,7 +18,7 @@ from .errors import SystemClosed
 from .held import ENDING
 from .messages import Stop, Terminated
 from .obligation import Obligation
-from .operation import TELL, Operation
+from .operation import CLOSED, Operation
 from .policy import Overflow, policies, policy_of
 from .ref import Ref
 
@@ -27,56 +27,81 @@ if TYPE_CHECKING:
     from .reply import ReplyTo
     from .scope import Scope
 
-new_envelope = Envelope.__new__
-
 log_handler = structlog.get_logger("sessionactors.actor")
 
 
-def carry_out(cell: Cell, ops: list[Operation], now: int) -> BaseException | None:
+def carry_out(cell: Cell, ops: list[Operation], now: int, cause: int) -> BaseException | None:
     """Carry out an outbox. A port that raises, or control sent into a full lane, is a failure of this actor.
 
-    Telling one of our own actors is done in place, the envelope filled without a call of its constructor: this is half
-    of what a message costs.
+    Telling one of our own actors is done in place, down to its lane if nothing is special about the message: half of
+    what a message costs is here.
     """
-    system, tree = cell.system, cell.tree
-    running, system.handling = system.handling, None  # ports may tell by refs: they run outside of the handler
-    committing, system.committing = system.committing, cell
-    current = cell.current
-    cause = cell.born_of if current is None else current.id
-    sender, turn = cell.path, cell.outbox.turn
+    system, sender, turn = cell.system, cell.path, cell.outbox.turn
     first: BaseException | None = None
-    for op in ops:
+    for target, message in ops:
         try:
-            if op[0] is not TELL:
-                op[0](cell, *op[1:])  # type: ignore[operator]
+            if target is None or target.system is not system:
+                _apart(cell, target, message)
                 continue
-            _, ref, message = op
-            if type(ref) is not Ref:
-                foreign_tell(cell, ref, message)  # type: ignore[arg-type]
-                continue
-            target = ref.cell
-            if target.system is not system:
-                tell_elsewhere(cell, target, message)
-                continue
-            envelope = new_envelope(Envelope)
+            envelope = Envelope()
             envelope.message = message
             envelope.reply_to = envelope.origin = None
             envelope.sender = sender
-            envelope.id = target.tree.next_message_id()
+            envelope.id = next(target.tree.message_ids)
             envelope.cause = cause
             envelope.turn = turn
             envelope.at = now
-            envelope.policy = policies[type(message)]
-            if not target.deliver(envelope) and target.tree is tree:
-                cell.sender_overran(target, envelope)
+            envelope.policy = policy = policies[type(message)]
+            envelope.checked = policy.checked
+            mailbox = target.mailbox
+            waiting = mailbox.data
+            if policy.plain and waiting is not None and not target.held:
+                depth = len(waiting)
+                if depth < mailbox.bounds.data:
+                    mailbox.accounts.received += 1
+                    waiting.append(envelope)
+                    if depth >= mailbox.high_water:
+                        mailbox.high_water = depth + 1
+                    if not target.ready_data:
+                        target.ready_data = True
+                        ready_data = system.dispatcher.ready_data  # an attribute: not to be looked up as a method
+                        ready_data(target)
+                    continue
+            _apart(cell, None, (_deliver, target, envelope))
         except BaseException as error:
             first = first or error
-            handling.note_failure(cell, error, "commit")
-            if escapes(error):
-                system.handling, system.committing = running, committing
-                raise
-    system.handling, system.committing = running, committing
+            _not_carried_out(cell, error)
     return first
+
+
+def _apart(cell: Cell, target: Cell | None, what: Any) -> None:
+    """Carry out what may run others' code: ports may tell by refs, so outside of the handler, its outbox shut."""
+    system, outbox = cell.system, cell.outbox
+    running, system.handling = system.handling, None
+    committing, system.committing = system.committing, cell
+    ops, outbox.ops = outbox.ops, CLOSED
+    try:
+        if target is None:
+            what[0](cell, *what[1:])
+        else:
+            tell_elsewhere(cell, target, what)
+    finally:
+        system.handling, system.committing = running, committing
+        outbox.ops = ops
+
+
+def _not_carried_out(cell: Cell, error: BaseException) -> None:
+    system = cell.system
+    running, system.handling = system.handling, None
+    handling.note_failure(cell, error, "commit")
+    system.handling = running
+    if escapes(error):
+        raise error
+
+
+def _deliver(cell: Cell, target: Cell, envelope: Envelope) -> None:
+    if not target.deliver(envelope) and target.tree is cell.tree:
+        cell.sender_overran(target, envelope)
 
 
 def foreign_tell(cell: Cell, ref: pykka.ActorRef[pykka.Actor], message: object) -> None:
@@ -93,7 +118,7 @@ def tell_elsewhere(cell: Cell, target: Cell, message: object) -> None:
 
     def deliver() -> None:
         now = target.system.clock.now()
-        target.deliver(Envelope(message, None, sender, target.tree.next_message_id(), 0, turn, now, policy, None))
+        target.deliver(Envelope.of(message, None, sender, target.tree.next_message_id(), 0, turn, now, policy, None))
 
     try:
         target.system.call(deliver)
@@ -105,6 +130,10 @@ def reply(cell: Cell, to: ReplyTo, value: object) -> None:
     """Answer a kept ask."""
     outside.forget_reply(cell, to)
     to.resolve(value)
+
+
+def stash(cell: Cell) -> None:
+    """Nothing: ``handling.complete`` has done it. That there is an operation makes it look."""
 
 
 def unstash(cell: Cell) -> None:
@@ -221,7 +250,7 @@ def watch(cell: Cell, ref: Ref[object], tell_me: Callable[[Terminated], object])
 def told_of_end(watcher: Cell, message: object, sender: str, now: int) -> None:
     """Deliver the news of an actor's end to one watcher."""
     origin = Origin(reserved=True)
-    envelope = Envelope(
+    envelope = Envelope.of(
         message, None, sender, watcher.tree.next_message_id(), 0, "", now, policy_of(type(message)), origin
     )
     watcher.deliver(envelope)

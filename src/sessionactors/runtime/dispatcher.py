@@ -1,8 +1,8 @@
 """Who runs next: the contract of a dispatcher, and the one that serves all actors on one event loop.
 
 Two ready queues for the whole process: every actor with waiting control comes before any actor with waiting data, of
-whatever room. Data is served in batches per actor, and a batch ends as soon as control is ready. After a slice of work
-the loop gets its turn, so that sockets and timers are never starved.
+whatever room. An actor serves the data it has in a row, up to a moment's time and until control is ready. After a slice
+of work the loop gets its turn, so that sockets and timers are never starved.
 
 The seam for other orders is :meth:`LoopDispatcher.next_control` and :meth:`LoopDispatcher.next_data`; nothing else
 decides order.
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("sessionactors.runtime")
 
-BATCH = 16
-"""Data messages of one actor in a row."""
+PATIENCE = 100_000
+"""Nanoseconds after which an actor that has more messages lets the next one handle some."""
 CLOSED_LOOP = "the loop of the actors is closed"
 
 SLICE = 256
@@ -75,6 +75,8 @@ class LoopDispatcher:
         self._serving = False
         self._signalled = False
         self._closed = False
+        self.ready_data: Callable[[Cell], None] = self._queue_data
+        """Queue a cell for data. While actors are served, and so nothing is to be scheduled, a step in C."""
         # Both are looked up here, once: a step in C for the order of this class, a call only where it is another.
         own = type(self)
         self._take_control = self.next_control
@@ -90,8 +92,7 @@ class LoopDispatcher:
         if not self._scheduled:
             self._schedule()
 
-    def ready_data(self, cell: Cell) -> None:
-        """Queue a cell for data."""
+    def _queue_data(self, cell: Cell) -> None:
         self._data.append(cell)
         if not self._scheduled:
             self._schedule()
@@ -156,9 +157,9 @@ class LoopDispatcher:
         """The cell whose data messages are handled next."""
         return self._data.popleft()
 
-    def batch(self) -> int:
-        """How many data messages of one actor may be handled in a row."""
-        return BATCH
+    def patience(self) -> int:
+        """Nanoseconds after which an actor that has more data messages must wait for its next turn."""
+        return PATIENCE
 
     def slice(self) -> int:
         """How many messages may be handled before the event loop gets its turn."""
@@ -191,29 +192,26 @@ class LoopDispatcher:
 
     def _serve(self, until: KernelFuture | None) -> None:
         control, data, posted, left = self._control, self._data, self._posted, self._left
-        take_control, take_data, batch, serve = self._take_control, self._take_data, self.batch(), handling.serve
+        patience, again = self.patience(), data.append
         self._serving = True
+        self.ready_data = again
         try:
             while left > 0 and not self._closed and (until is None or not until._done):
                 if posted:
                     self._run_posted()
                 if control:
-                    self._serve_control(take_control())
+                    self._serve_control(self._take_control())
                     left -= 1
                 elif data:
-                    cell = take_data()  # it counts as ready while it is served, so that nobody queues it again
-                    try:
-                        left -= serve(cell, DATA, batch, control, posted) or 1
-                    finally:
-                        if cell.mailbox.data and not cell.held:
-                            data.append(cell)
-                        else:
-                            cell.ready_data = False
+                    left = handling.serve(data, self._take_data, DATA, left, patience, again, control, posted, until)
                 else:
                     break
         finally:
             self._serving = False
+            self.ready_data = self._queue_data
             self._left = left
+            if data and not self._scheduled and not self._closed:
+                self._schedule()
 
     def _serve_control(self, cell: Cell) -> None:
         cell.ready_control = False
@@ -222,7 +220,8 @@ class LoopDispatcher:
             if mailbox.system:
                 lifecycle.serve_system(cell)
             else:
-                handling.serve(cell, CONTROL, 1)
+                one = [cell]
+                handling.serve(one, one.pop, CONTROL, 1)
         finally:
             if not cell.ready_control and (mailbox.system or (mailbox.control and not cell.held)):
                 cell.ready_control = True

@@ -41,15 +41,31 @@ class Envelope(PykkaEnvelope[object]):
     """A message on its way.
 
     ``id`` counts deliveries of a tree from 1; ``cause`` is the id of the delivery whose handler sent it (0: none);
-    ``at`` is the enqueue time on the kernel clock in nanoseconds; ``turn`` is inherited from the cause.
+    ``at`` is the enqueue time on the kernel clock in nanoseconds; ``turn`` is inherited from the cause; ``checked``:
+    whether something must be looked at when it is taken out.
     """
 
-    __slots__ = ("at", "cause", "id", "origin", "policy", "sender", "turn")
+    __slots__ = ("at", "cause", "checked", "id", "origin", "policy", "sender", "turn")
 
+    at: int
+    cause: int
+    checked: bool
+    id: int
+    origin: Origin | None
+    policy: MessagePolicy
     reply_to: KernelFuture | None
+    sender: str
+    turn: str
 
-    def __init__(
-        self,
+    if TYPE_CHECKING:
+
+        def __init__(self) -> None: ...
+    else:
+        __init__ = object.__init__  # none: `commit` fills an envelope in place, which is half of a call's time
+
+    @classmethod
+    def of(
+        cls,
         message: object,
         reply_to: KernelFuture | None,
         sender: str,
@@ -59,16 +75,20 @@ class Envelope(PykkaEnvelope[object]):
         at: int,
         policy: MessagePolicy,
         origin: Origin | None,
-    ) -> None:
-        self.message = message
-        self.reply_to = reply_to
-        self.sender = sender
-        self.id = id
-        self.cause = cause
-        self.turn = turn
-        self.at = at
-        self.policy = policy
-        self.origin = origin
+    ) -> Envelope:
+        """An envelope of all these."""
+        made = cls()
+        made.message = message
+        made.reply_to = reply_to
+        made.sender = sender
+        made.id = id
+        made.cause = cause
+        made.turn = turn
+        made.at = at
+        made.policy = policy
+        made.origin = origin
+        made.checked = origin is not None or reply_to is not None or policy.checked
+        return made
 
     def __repr__(self) -> str:
         return f"<Envelope #{self.id} {type(self.message).__name__} from {self.sender}>"

@@ -7,7 +7,7 @@ outbox asks for is carried out by ``commit``.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sized
+from collections.abc import Callable, Sequence, Sized
 from typing import TYPE_CHECKING
 
 import structlog
@@ -17,7 +17,7 @@ from .clock import NS
 from .containment import escapes
 from .envelope import Envelope
 from .errors import AskTimeout, HandlerError, MailboxFull
-from .flight_recorder import LAST_ROW, ROW, type_codes, write_row
+from .flight_recorder import NEXT_ROW, RAISED, write_row
 from .held import BUSY
 from .operation import CLOSED, Operation
 from .outbox import Outbox
@@ -25,96 +25,128 @@ from .policy import DATA, Lane
 
 if TYPE_CHECKING:
     from .cell import Cell
+    from .future import KernelFuture
 
 log = structlog.get_logger("sessionactors.runtime")
 
 
-def serve(  # noqa: PLR0915 - see below
-    cell: Cell, lane: Lane, most: int, control: Sized = (), posted: Sized = ()
+def serve(  # noqa: C901, PLR0912, PLR0915 - see below
+    ready: Sequence[Cell],
+    take: Callable[[], Cell],
+    lane: Lane,
+    left: int,
+    patience: int = 0,
+    again: Callable[[Cell], object] | None = None,
+    control: Sized = (),
+    posted: Sized = (),
+    until: KernelFuture | None = None,
 ) -> int:
-    """Handle up to ``most`` messages of a lane, oldest first; returns how many were taken.
+    """Serve the cells that are ``ready`` in a lane, in the order of ``take``; returns what is then left of ``left``.
 
-    Ends early when messages are held, and as soon as there is something in ``control`` or ``posted``: what must not
-    wait for data (the dispatcher's control queue, and calls from other threads).
+    Each handles messages, oldest first, until it has none or ``patience`` ns have passed; with ``again``, which takes
+    those that have more, they count as ready while they are served. Ends after ``left`` messages, when ``until`` is
+    resolved, after a failure, and as soon as there is something in ``control`` or ``posted``: what must not wait for
+    data (the dispatcher's control queue, and calls from other threads).
 
-    The hot path of the kernel, and so one long function: what a message costs is mostly Python calls. The clock is read
-    between handler and commit (the end of the handler, and the sending time of all it sent) and, if there was anything
-    to commit, after it; the last reading is also the beginning of the next message.
+    The hot path of the kernel, and so one long function: a message costs the bytecodes on its way (decision 0005). The
+    clock is read between handler and commit (the end of the handler, and the sending time of all it sent) and, if there
+    was anything to commit, after it; the last reading is also the beginning of the next message, of whatever cell.
     """
-    mailbox = cell.mailbox
-    waiting = mailbox.data if lane is DATA else mailbox.control
-    if not waiting or cell.held:
-        return 0
-    actor = cell.actor
-    if actor.own_thread:
-        return _serve_on_thread(cell, lane)
-    system, out, accounts, recorder = cell.system, cell.outbox, mailbox.accounts, cell.recorder
-    now, taps, receive, rows = system.clock.now, system.taps, actor.receive, recorder.rows or recorder.open()
-    served = 0
+    system = ready[0].system
+    now, taps, data = system.clock.now, system.taps, lane is DATA
     ops: list[Operation] = []
-    out.ops = ops
+    failed: BaseException | None = None
     began = now()
-    system.handling = cell
     try:
-        while served < most and waiting and not control and not posted and not cell.held:
-            envelope = waiting.popleft()
-            served += 1
-            origin, reply_to, message = envelope.origin, envelope.reply_to, envelope.message
-            if (origin is not None or reply_to is not None or envelope.policy.checked) and not wanted(
-                cell, envelope, began
-            ):
+        while ready and left and not control and not posted and (until is None or not until._done):
+            cell = take()
+            mailbox = cell.mailbox
+            waiting = mailbox.data if data else mailbox.control
+            receive = cell.receive
+            if receive is None or not waiting or cell.held:
+                left -= 1
+                if waiting and not cell.held:
+                    _serve_on_thread(cell, lane)
+                if again is not None:
+                    if waiting and not cell.held:
+                        again(cell)
+                    else:
+                        cell.ready_data = False
                 continue
-            cell.current_since = out.now = began
-            cell.current = envelope
-            out.turn = envelope.turn
+            out = cell.outbox
+            accounts = mailbox.accounts
+            recorder = cell.recorder
+            rows = recorder.rows or recorder.open()
+            first, waited = began, 0
+            enough = began + patience
+            out.ops = ops
+            system.handling = cell
             try:
-                state = receive(cell.state, message, out)
-                if state is None and cell.state is not None:
-                    raise _no_state(cell, message)
-            except BaseException as error:
-                handler_failed(cell, envelope, error, began)
-                break
-            ended = now()
-            cell.state = state
-            if reply_to is not None or origin is not None or out.stashing:
-                failed = complete(cell, envelope, ended)
-                out.ops = ops = []
-                ended = now()
-            else:
-                accounts.handled += 1
-                failed = None
-                if ops:
-                    out.ops = CLOSED
-                    failed = commit.carry_out(cell, ops, ended)
-                    out.ops = ops
-                    ops.clear()
+                while True:
+                    envelope = waiting.popleft()
+                    left -= 1
+                    checked = envelope.checked
+                    if checked and not wanted(cell, envelope, began):
+                        if not waiting or not left or control or posted or cell.held:
+                            break
+                        continue
+                    cell.current = envelope
+                    out.now = began
+                    out.turn = envelope.turn
+                    try:
+                        state = receive(cell.state, envelope.message, out)
+                        if state is None and cell.state is not None:
+                            raise _no_state(cell, envelope.message)
+                    except BaseException as error:
+                        handler_failed(cell, envelope, error, began)
+                        return left
+                    cell.state = state
                     ended = now()
-            took, waited = ended - began, began - envelope.at
-            cell.handler_ns += took
-            cell.waited_ns += waited
-            row = recorder.next
-            write_row(rows, row, envelope.id, envelope.cause, type_codes[type(message)], began, waited, took)
-            recorder.next = row + ROW if row < LAST_ROW else 0
-            if taps.active:
-                taps.publish(cell, envelope, began, ended, "handled")
-            began = ended
-            if failed is not None:
+                    if not ops and not checked:
+                        accounts.handled += 1
+                    else:
+                        if out.stashing or envelope.reply_to is not None or envelope.origin is not None:
+                            failed = complete(cell, envelope, ops, ended)
+                            out.ops = ops
+                        else:
+                            accounts.handled += 1
+                            failed = commit.carry_out(cell, ops, ended, envelope.id)
+                        ops.clear()
+                        ended = now()
+                    wait = began - envelope.at
+                    row = recorder.next
+                    write_row(rows, row, envelope.id, envelope.cause, envelope.policy.code, began, wait, ended)
+                    recorder.next = NEXT_ROW[row]
+                    if taps.active:
+                        taps.publish(cell, envelope, began, ended, "handled")
+                    waited += wait
+                    began = ended
+                    if failed is not None:
+                        cell.current = system.handling = None
+                        failure.on_failure(cell, failed)
+                        return left
+                    if not waiting or not left or control or posted or cell.held or began >= enough:  # type: ignore[redundant-expr]  # commits hold
+                        break
+            finally:
+                out.ops = CLOSED
                 cell.current = None
-                system.handling = None
-                failure.on_failure(cell, failed)
-                break
+                cell.handler_ns += began - first
+                cell.waited_ns += waited
+                if again is not None:
+                    if mailbox.data and not cell.held:
+                        again(cell)
+                    else:
+                        cell.ready_data = False
     finally:
-        out.ops = CLOSED
-        cell.current = None
         system.handling = None
-    return served
+    return left
 
 
-def complete(cell: Cell, envelope: Envelope, now: int) -> BaseException | None:
+def complete(cell: Cell, envelope: Envelope, ops: list[Operation], now: int) -> BaseException | None:
     """After a handler has returned: account, commit, answer. What :func:`serve` does in place for a plain message."""
     out, system = cell.outbox, cell.system
     error, stashed = None, out.stashing
-    ops, out.ops = out.ops, CLOSED
+    out.ops = CLOSED
     if stashed:
         out.stashing = False
         error = stash_current(cell, envelope)
@@ -122,7 +154,7 @@ def complete(cell: Cell, envelope: Envelope, now: int) -> BaseException | None:
         cell.mailbox.accounts.handled += 1
         cell.release_origin(envelope)
     if ops:
-        error = commit.carry_out(cell, ops, now) or error
+        error = commit.carry_out(cell, ops, now, envelope.id) or error
     if envelope.reply_to is not None:
         value, later = out.take_reply()
         if not later and not stashed:
@@ -132,20 +164,19 @@ def complete(cell: Cell, envelope: Envelope, now: int) -> BaseException | None:
     return error
 
 
-def _serve_on_thread(cell: Cell, lane: Lane) -> int:
+def _serve_on_thread(cell: Cell, lane: Lane) -> None:
     """Give the oldest message to the actor's thread. All others are held until its handler is back."""
     envelope = cell.mailbox.pop(lane)
     began = cell.system.clock.now()
     if envelope is None or not wanted(cell, envelope, began):
-        return 1
+        return
     out = cell.outbox
     out.ops = []
-    cell.current_since = out.now = began
+    out.now = began
     cell.current = envelope
     out.turn = envelope.turn
     cell.held |= BUSY
     cell.system.threads.submit_handler(cell, envelope)
-    return 1
 
 
 def handled_on_thread(cell: Cell, envelope: Envelope, state: object, error: BaseException | None) -> None:
@@ -170,11 +201,11 @@ def handled(cell: Cell, envelope: Envelope, state: object, began: int) -> None:
     """Commit a handler that ran on its own thread."""
     system = cell.system
     cell.state = state
-    error = complete(cell, envelope, system.clock.now())
+    error = complete(cell, envelope, cell.outbox.ops, system.clock.now())
     ended = system.clock.now()
     cell.handler_ns += ended - began
     cell.waited_ns += began - envelope.at
-    cell.recorder.record(envelope.id, envelope.cause, type(envelope.message), began, began - envelope.at, ended - began)
+    cell.recorder.record(envelope, began, ended)
     if system.taps.active:
         system.taps.publish(cell, envelope, began, ended, "handled")
     cell.current = None
@@ -207,7 +238,7 @@ def transact(cell: Cell, hook: Callable[[], object]) -> BaseException | None:
         out.ops = CLOSED
         system.handling = handling
     cell.state = state
-    return commit.carry_out(cell, ops, out.now)
+    return commit.carry_out(cell, ops, out.now, cell.cause_id)
 
 
 def handler_failed(cell: Cell, envelope: Envelope, error: BaseException, began: int) -> None:
@@ -231,7 +262,7 @@ def fail_current(cell: Cell, envelope: Envelope, error: BaseException, began: in
     cell.release_origin(envelope)
     if envelope.reply_to is not None:
         envelope.reply_to.fail(error)
-    cell.recorder.record(envelope.id, envelope.cause, type(envelope.message), began, began - envelope.at, -1)
+    cell.recorder.record(envelope, began, RAISED)
     if cell.system.taps.active:
         cell.system.taps.publish(cell, envelope, began, cell.system.clock.now(), "failed")
     note_failure(cell, error, type(envelope.message).__name__)

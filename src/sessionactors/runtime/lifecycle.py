@@ -97,9 +97,12 @@ def step(cell: Cell) -> bool:
     if cell.held != SUSPENDED:
         return False
     cell.held = 0
-    taken = handling.serve(cell, CONTROL, 1) or handling.serve(cell, DATA, 1)
+    mailbox, one = cell.mailbox, [cell]
+    lane = CONTROL if mailbox.control else DATA
+    taken = bool(mailbox.control or mailbox.data)
+    handling.serve(one, one.pop, lane, 1)
     cell.held |= SUSPENDED
-    return bool(taken)
+    return taken
 
 
 def restart(cell: Cell, error: BaseException, delay: int) -> None:
@@ -151,7 +154,7 @@ def reincarnate(cell: Cell) -> None:
     kept = cell.state
 
     def begin() -> object:
-        cell.actor = cell.factory()
+        cell.make_actor()
         state = kept if cell.spec.keep_state and kept is not None else cell.actor.initial()
         return _returned(cell, "restarted", state, cell.actor.restarted(state, error, cell.outbox))
 

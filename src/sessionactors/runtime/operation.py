@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .errors import OutsideHandler
 
-Operation: TypeAlias = tuple[object, ...]
-"""A function of ``commit`` and its arguments; or :data:`TELL`, a ref and a message."""
+if TYPE_CHECKING:
+    from .cell import Cell
 
-TELL = None
-"""Marks the commonest operation, so that carrying it out needs no call."""
+Operation: TypeAlias = "tuple[Cell, object] | tuple[None, tuple[Any, ...]]"
+"""A cell and what to tell it: the commonest, carried out without a call. Or a function of ``commit`` and its arguments,
+which come after the cell that asks for it."""
 
 
 class _Closed(list[Operation]):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 import pykka
 
@@ -12,7 +12,7 @@ from .clock import NS, nanoseconds
 from .effect import EffectPort
 from .errors import NameTaken, OutsideHandler
 from .messages import Terminated
-from .operation import CLOSED, TELL, Operation
+from .operation import CLOSED, Operation
 from .policy import Overflow
 from .scope import Scope
 from .supervision import DEFAULT_CHILD, ChildSpec
@@ -34,6 +34,7 @@ DEFAULT_WINDOW = 16
 
 
 _NOBODY: set[str] = set()
+NO_SPAWN: tuple[int, Operation] = (0, (None, ()))
 
 
 class Outbox(Generic[M]):
@@ -43,6 +44,7 @@ class Outbox(Generic[M]):
         "_cell",
         "_last_spawn",
         "_spawning",
+        "myself",
         "now",
         "ops",
         "replies_later",
@@ -53,9 +55,11 @@ class Outbox(Generic[M]):
 
     def __init__(self, cell: Cell) -> None:
         self._cell = cell
+        self.myself = cast("Ref[M]", cell.ref)
+        """A ref to this actor."""
         self.ops: list[Operation] = CLOSED
         self._spawning: set[str] = _NOBODY
-        self._last_spawn = 0
+        self._last_spawn: tuple[int, Operation] = NO_SPAWN
         self.now: int = 0
         """Kernel clock when the handler began, nanoseconds."""
         self.turn: str = ""
@@ -65,11 +69,6 @@ class Outbox(Generic[M]):
         self.replies_later = False
 
     # -- facts -------------------------------------------------------------------------------------------------------
-
-    @property
-    def myself(self) -> Ref[M]:
-        """A ref to this actor."""
-        return self._cell.ref
 
     @property
     def path(self) -> str:
@@ -117,7 +116,10 @@ class Outbox(Generic[M]):
     def tell(self, ref: pykka.ActorRef[Stock], message: object) -> None: ...
     def tell(self, ref: Ref[Any] | pykka.ActorRef[Any], message: object) -> None:
         """Send a message to an actor (ours, or a stock Pykka actor)."""
-        self.ops.append((TELL, ref, message))
+        try:
+            self.ops.append((ref.cell, message))  # type: ignore[union-attr]
+        except AttributeError:  # a stock Pykka actor
+            self.ops.append((None, (commit.foreign_tell, ref, message)))
 
     def reply(self, value: object, to: ReplyTo | None = None) -> None:
         """Answer the ask being handled, or an earlier one kept by :meth:`reply_later`."""
@@ -126,7 +128,7 @@ class Outbox(Generic[M]):
             if self._cell.current.reply_to is not None:  # type: ignore[union-attr]  # told, not asked: nobody waits
                 self.reply_value = value
         else:
-            self.ops.append((commit.reply, to, value))
+            self.ops.append((None, (commit.reply, to, value)))
 
     def reply_later(self) -> ReplyTo:
         """Keep the right to answer the ask being handled; its asker waits, at most until its own timeout."""
@@ -139,6 +141,7 @@ class Outbox(Generic[M]):
         """Keep the message being handled for later (bounded by the data lane's bound)."""
         self._must_be_handling()
         self.stashing = True
+        self.ops.append((None, (commit.stash,)))
 
     def take_reply(self) -> tuple[object, bool]:
         """For the kernel: what the handler replied, and whether it will reply later."""
@@ -152,7 +155,7 @@ class Outbox(Generic[M]):
 
     def unstash_all(self) -> None:
         """Put all stashed messages back to the front of their lanes, in order."""
-        self.ops.append((commit.unstash,))
+        self.ops.append((None, (commit.unstash,)))
 
     # -- time --------------------------------------------------------------------------------------------------------
 
@@ -161,11 +164,11 @@ class Outbox(Generic[M]):
 
         A timer that was replaced or cancelled is never handled, also when its message is in the mailbox already.
         """
-        self.ops.append((commit.timer, key, self.now + nanoseconds(max(0.0, delay)), message))
+        self.ops.append((None, (commit.timer, key, self.now + nanoseconds(max(0.0, delay)), message)))
 
     def cancel_timer(self, key: str) -> None:
         """Forget the timer of this key, if there is one."""
-        self.ops.append((commit.cancel_timer, key))
+        self.ops.append((None, (commit.cancel_timer, key)))
 
     # -- work outside ------------------------------------------------------------------------------------------------
 
@@ -196,36 +199,24 @@ class Outbox(Generic[M]):
             inlet_overflow: ``DROP_OLDEST``, or ``REFUSE`` to fail the effect instead.
         """
         until = None if deadline is None else self.now + nanoseconds(deadline)
-        self.ops.append(
-            (
-                commit.effect,
-                key,
-                run,
-                done,
-                failed,
-                until,
-                window,
-                user_loop,
-                inlet,
-                inlet_overflow,
-            )
-        )
+        asked = (commit.effect, key, run, done, failed, until, window, user_loop, inlet, inlet_overflow)
+        self.ops.append((None, asked))
 
     def feed(self, key: str, item: object) -> None:
         """Hand an item to a running effect (counted as unfed when there is none)."""
-        self.ops.append((commit.feed, key, item))
+        self.ops.append((None, (commit.feed, key, item)))
 
     def end_inlet(self, key: str) -> None:
         """Tell an effect that nothing more will be fed."""
-        self.ops.append((commit.end_inlet, key))
+        self.ops.append((None, (commit.end_inlet, key)))
 
     def cancel_effect(self, key: str, *, report: bool = False) -> None:
         """Stop an effect. With ``report`` its ``done`` or ``failed`` message still comes, exactly once."""
-        self.ops.append((commit.cancel_effect, key, report))
+        self.ops.append((None, (commit.cancel_effect, key, report)))
 
     def port(self, call: Callable[..., object], *arguments: object) -> None:
         """Call a port (a sink, a user mirror): synchronous, must return at once. Its exception is a failure of mine."""
-        self.ops.append((commit.port, call, arguments))
+        self.ops.append((None, (commit.port, call, arguments)))
 
     # -- actors ------------------------------------------------------------------------------------------------------
 
@@ -235,31 +226,32 @@ class Outbox(Generic[M]):
         Raises:
             NameTaken: a child of that name lives, or was asked for in this handler.
         """
-        ops, last = self.ops, self._last_spawn
-        if last >= len(ops) or ops[last][0] is not commit.spawn:  # the first in this handler
+        ops, (last, spawned) = self.ops, self._last_spawn
+        if last >= len(ops) or ops[last] is not spawned:  # the first in this handler
             self._spawning = set()
         if name in self._spawning:
             raise NameTaken(f"{self.path} starts two children named {name!r} in one handler")
         child = self._cell.prepare_child(name, factory, spec)
-        self._last_spawn = len(ops)
-        ops.append((commit.spawn, child))
+        spawned = (None, (commit.spawn, child))
+        self._last_spawn = (len(ops), spawned)
+        ops.append(spawned)
         self._spawning.add(name)
         return child.ref
 
     def stop(self, ref: Ref[N], reason: str = "stopped") -> None:
         """End an actor (a child, or myself)."""
-        self.ops.append((commit.stop, ref, reason))
+        self.ops.append((None, (commit.stop, ref, reason)))
 
     def watch(self, ref: Ref[N], tell_me: Callable[[Terminated], M]) -> None:
         """Tell myself ``tell_me(terminated)`` once when that actor ends for good, at once if it has already."""
-        self.ops.append((commit.watch, ref, tell_me))
+        self.ops.append((None, (commit.watch, ref, tell_me)))
 
     def subscribe(self, types: Collection[type]) -> None:
         """Tell myself a :class:`~.tap.Delivery` of each message of these types that another actor of the room handled.
 
         The oldest give way when I am too slow; who is watched is never slowed. Ends with this actor.
         """
-        self.ops.append((commit.subscribe, tuple(types)))
+        self.ops.append((None, (commit.subscribe, tuple(types))))
 
     # -- scopes and obligations --------------------------------------------------------------------------------------
 
@@ -267,21 +259,21 @@ class Outbox(Generic[M]):
         """A new scope, to be put into messages; listed as open from the commit on."""
         path = f"{parent.path}/{name}" if parent is not None else name
         scope = Scope(path, parent)
-        self.ops.append((commit.open_scope, scope))
+        self.ops.append((None, (commit.open_scope, scope)))
         return scope
 
     def close_scope(self, scope: Scope) -> None:
         """From now on discard, at dequeue, every fenced message of this scope, wherever in the room it waits."""
-        self.ops.append((commit.close_scope, scope))
+        self.ops.append((None, (commit.close_scope, scope)))
 
     def oblige(self, key: str, waits_for: str, within: float) -> None:
         """Note that something is open and must end ``within`` seconds; replaces the obligation of the same key."""
-        self.ops.append((commit.oblige, key, waits_for, self.now + nanoseconds(within)))
+        self.ops.append((None, (commit.oblige, key, waits_for, self.now + nanoseconds(within))))
 
     def discharge(self, key: str) -> None:
         """The obligation of this key has ended."""
-        self.ops.append((commit.discharge, key))
+        self.ops.append((None, (commit.discharge, key)))
 
     def log(self, event: str, **fields: object) -> None:
         """Write a log line, with room, actor path and message id, if the handler commits."""
-        self.ops.append((commit.log, event, fields))
+        self.ops.append((None, (commit.log, event, fields)))

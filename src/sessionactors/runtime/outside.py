@@ -45,7 +45,7 @@ def arm_timer(cell: Cell, key: str, due: int, message: object) -> None:
 
     def fire() -> None:
         cell.deliver(
-            Envelope(
+            Envelope.of(
                 message,
                 None,
                 cell.path,
@@ -130,7 +130,7 @@ def report_effect(cell: Cell, effect: Effect, value: object, error: BaseExceptio
 def from_effect(cell: Cell, effect: Effect, message: object, *, windowed: bool) -> None:
     """Deliver a message of an effect to its owner; ``windowed``: it takes a place in the effect's window."""
     cell.deliver(
-        Envelope(
+        Envelope.of(
             message,
             None,
             f"{cell.path}#{effect.key}",

@@ -7,9 +7,11 @@ may be sent too; it travels in the data lane and is refused when that is full.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, IntEnum
 from typing import Any, TypeVar, dataclass_transform
+
+from .flight_recorder import type_codes
 
 T = TypeVar("T")
 
@@ -56,6 +58,8 @@ class MessagePolicy:
     """Whether something must be looked at when it is taken out."""
     special: bool = field(init=False, default=False)
     """Whether a put needs more than a look at the lane's depth."""
+    code: int = field(init=False, default=0, compare=False)
+    """The number of the message type in flight recorders."""
 
     def __post_init__(self) -> None:
         special = self.overflow is Overflow.CONFLATE or self.limit > 0
@@ -68,10 +72,11 @@ DEFAULT_POLICY = MessagePolicy()
 
 
 class _Policies(dict[type, MessagePolicy]):
-    """Policies by message type: a look-up is one step in C, and only the first of a type is made here."""
+    """Policies by message type, each with the type's number: a look-up is one step in C, and a type is made once."""
 
     def __missing__(self, kind: type) -> MessagePolicy:
-        policy: MessagePolicy = getattr(kind, "__policy__", DEFAULT_POLICY)
+        policy = replace(getattr(kind, "__policy__", DEFAULT_POLICY))
+        object.__setattr__(policy, "code", type_codes[kind])
         self[kind] = policy
         return policy
 

@@ -192,7 +192,7 @@ class Ref(pykka.ActorRef["Cell"], Generic[M_contra]):
     def _envelope(self, message: object, reply_to: KernelFuture | None) -> Envelope:
         system = self.cell.system
         sender, cause, turn = (EDGE, NO_CAUSE, "") if system.committing is None else system.edge_context()
-        return Envelope(
+        return Envelope.of(
             message,
             reply_to,
             sender,

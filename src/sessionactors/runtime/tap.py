@@ -130,7 +130,7 @@ class Subscription(Tap):
         if delivery.outcome != "handled" or delivery.target == self.cell.path:
             return
         self.cell.deliver(
-            Envelope(
+            Envelope.of(
                 delivery,
                 None,
                 delivery.target,

@@ -36,7 +36,8 @@ class Tree:
         self.user_loop = user_loop
         self.user_context = user_context
         self.random = random.Random(f"{seed}:{name}")
-        self.next_message_id = count(1).__next__
+        self.message_ids = count(1)
+        self.next_message_id = self.message_ids.__next__
         self._counters: dict[str, count[int]] = {}
         self.root: Cell | None = None
         self.cells: dict[str, Cell] = {}

@@ -43,9 +43,9 @@ class SeededDispatcher(LoopDispatcher):
         """Any cell with data."""
         return self._pick(self._data)
 
-    def batch(self) -> int:
-        """One message, then choose again."""
-        return 1
+    def patience(self) -> int:
+        """None: one message, then choose again."""
+        return 0
 
     def slice(self) -> int:
         """Any number of messages, and then whatever the event loop has to do."""
