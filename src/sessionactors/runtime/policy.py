@@ -12,6 +12,7 @@ from enum import Enum, IntEnum
 from typing import Any, TypeVar, dataclass_transform
 
 from .flight_recorder import type_codes
+from .frozen import frozen
 
 T = TypeVar("T")
 
@@ -116,7 +117,7 @@ def message(
         raise TypeError("key is only meaningful with overflow=Overflow.CONFLATE")
 
     def decorate(cls: type[T]) -> type[T]:
-        made = dataclass(frozen=True, slots=True)(cls)
+        made = frozen(cls)
         if fenced and "scope" not in made.__dataclass_fields__:  # type: ignore[attr-defined]
             raise TypeError(f"{cls.__name__} is fenced but has no field 'scope'")
         made.__policy__ = policy  # type: ignore[attr-defined]
