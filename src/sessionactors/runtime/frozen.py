@@ -1,7 +1,7 @@
 """Frozen, slotted dataclasses that are made in half the time.
 
-The ``__init__`` of a frozen dataclass finds each slot by its name, through ``object.__setattr__``: a message of one field
-takes 0.39 us to make, one that is not frozen 0.12, and this one 0.17. Here each slot's own setter is bound once.
+The ``__init__`` of a frozen dataclass finds each slot by its name, through ``object.__setattr__``. Here each slot's own
+setter is bound once: a message of one field takes 0.17 us to make instead of 0.39 (0.12 if it were not frozen).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def frozen(cls: type[T]) -> type[T]:
     if not own_init and not hasattr(made, "__post_init__"):
         init = _init_of(made)
         if init is not None:
-            made.__init__ = init  # type: ignore[method-assign, assignment]
+            made.__init__ = init  # type: ignore[method-assign]
     return made
 
 
@@ -53,7 +53,7 @@ def _init_of(cls: type) -> Callable[..., None] | None:
     source = f"def __init__({', '.join(parameters)}):\n{''.join(body) or '    pass'}"
     exec(source, given)  # noqa: S102 - names of fields only, as in dataclasses
     made = cast("Callable[..., None]", given["__init__"])
-    old: Any = cls.__init__
+    old = cls.__dict__["__init__"]
     made.__qualname__, made.__annotations__, made.__module__ = old.__qualname__, old.__annotations__, cls.__module__
     return made
 
