@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessionactors import AgentSession, AudioFrame, FlushSentinel, OptionError, SpeechEvent, STTCapabilities
+from sessionactors import (
+    Agent,
+    AgentSession,
+    AudioFrame,
+    FlushSentinel,
+    ModelSettings,
+    OptionError,
+    SpeechEvent,
+    STTCapabilities,
+)
 from sessionactors.actors.keyterm_list import KeytermList
 from sessionactors.interfaces.llm import FunctionToolCall
 from sessionactors.interfaces.recognition_context import NO_CONTEXT, RecognitionContext, recognition_context
@@ -67,6 +76,48 @@ def test_a_recogniser_is_told_the_words_to_expect_and_what_was_said() -> None:
     assert first == RecognitionContext(("Smythe", "Acme"), ())
     assert [message.text_content for message in second.turns] == ["I am Jo Smythe.", "You said: I am Jo Smythe."]
     assert second.keyterms == first.keyterms
+
+
+class Filtering(Agent):
+    """Hears with the stock recogniser, through audio of its own making."""
+
+    def __init__(self, **options: object) -> None:
+        super().__init__(instructions="Be kind.", **options)  # type: ignore[arg-type]
+        self.seen: list[RecognitionContext] = []
+
+    async def stt_node(
+        self, audio: AsyncIterable[AudioFrame | FlushSentinel], model_settings: ModelSettings
+    ) -> AsyncIterator[SpeechEvent]:
+        async def filtered() -> AsyncIterator[AudioFrame | FlushSentinel]:
+            async for item in audio:
+                if isinstance(item, FlushSentinel):
+                    self.seen.append(recognition_context(audio))
+                yield item
+
+        async for event in Agent.default.stt_node(self, filtered(), model_settings):
+            yield event
+
+
+def test_a_node_of_the_users_and_the_recogniser_inside_of_it_know_the_context() -> None:
+    stt, agent = knowing(), Filtering()
+    scenario = two_turns(stt, stt_context_options={"keyterms": ["Smythe"]})
+    scenario.agent = agent
+    played(scenario)
+    for first, second in (stt.seen, agent.seen):
+        assert first == RecognitionContext(("Smythe",), ())
+        assert [message.text_content for message in second.turns] == ["I am Jo Smythe.", "You said: I am Jo Smythe."]
+
+
+def test_after_a_handoff_the_new_agents_recogniser_and_node_are_told_what_they_can_use() -> None:
+    first, own = knowing(STTCapabilities()), knowing(STTCapabilities(keyterms=True))
+    own.timeline = first.timeline
+    second = Filtering(stt=own)
+    scenario = two_turns(first, stt_context_options={"keyterms": ["Smythe"]})
+    scenario.call(5.0, lambda session: session.update_agent(second))
+    run = played(scenario)
+    assert first.seen == [NO_CONTEXT]
+    assert own.seen == second.seen == [RecognitionContext(("Smythe",), ())]
+    assert [text for role, text in run.conversation if role == "user"] == ["I am Jo Smythe.", "Good bye."]
 
 
 @pytest.mark.parametrize(

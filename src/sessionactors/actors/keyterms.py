@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias, assert_never
 from sessionactors.interfaces.home import Home
 from sessionactors.interfaces.llm import LLM
 from sessionactors.interfaces.recognition_context import RecognitionContext
+from sessionactors.interfaces.stt import STT
 from sessionactors.messages.history import HistoryChanged
 from sessionactors.messages.keyterms import (
     ContextForRecognitionWanted,
@@ -179,13 +180,7 @@ class KeytermsActor(Actor[KeytermsState, KeytermsMessage]):
         return replace(state, listeners=alive)
 
     def _context(self, state: KeytermsState) -> RecognitionContext:
-        stt = self._wiring.components.stt
-        if stt is None:
-            return RecognitionContext()
-        forwarded = self._options.forward_chat_context and stt.capabilities.chat_context
-        return RecognitionContext(
-            state.terms.terms if stt.capabilities.keyterms else (), state.said if forwarded else ()
-        )
+        return RecognitionContext(state.terms.terms, state.said if self._options.forward_chat_context else ())
 
     def summary(self, state: KeytermsState) -> Mapping[str, object]:
         """The words, those in doubt, and searches that failed."""
@@ -197,10 +192,9 @@ class KeytermsActor(Actor[KeytermsState, KeytermsMessage]):
         }
 
 
-def start_keyterms(wiring: Wiring, out: Outbox[SupervisorMessage]) -> None:
-    """Start it, if the recogniser can use what it tells."""
-    stt = wiring.components.stt
-    if stt is not None and (stt.capabilities.keyterms or stt.capabilities.chat_context):
+def start_keyterms(wiring: Wiring, stt: STT | None, out: Outbox[SupervisorMessage]) -> None:
+    """Start it with the first recogniser that can use what it tells."""
+    if wiring.keyterms is None and stt is not None and (stt.capabilities.keyterms or stt.capabilities.chat_context):
         wiring.keyterms = out.spawn("keyterms", lambda: KeytermsActor(wiring), ChildSpec(keep_state=True))
 
 

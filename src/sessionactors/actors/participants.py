@@ -29,6 +29,7 @@ from sessionactors.runtime import ChildSpec, Outbox, Restart, Terminated
 
 from .closing import ear_name
 from .ear import Ear
+from .keyterms import start_keyterms
 from .public_face import PublicFace
 from .supervisor_state import SupervisorState
 from .video import VideoActor
@@ -146,9 +147,9 @@ class Participants:
             out.tell(ear, SetInputEnabled(False))
         return replace(state, ears={**state.ears, identity: ear})
 
-    @staticmethod
-    def hear_with(state: SupervisorState, agent: UserAgent, out: Outbox[SupervisorMessage]) -> None:
+    def hear_with(self, state: SupervisorState, agent: UserAgent, out: Outbox[SupervisorMessage]) -> None:
         """Another agent is in charge: its recogniser and its detector of speech, if they are others."""
+        start_keyterms(self._wiring, agent.components.stt, out)
         for ear in state.ears.values():
             out.tell(ear, _parts_of(agent))
 

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeAlias, assert_never
 
+from sessionactors.interfaces.recognition_context import RecognitionContext
 from sessionactors.interfaces.stt import STT
 from sessionactors.messages.ear import (
     AudioHeard,
@@ -109,9 +110,7 @@ class STTActor(Actor[STTState, STTMessage]):
             case AudioHeard(frame, number):
                 return self._on_audio(state, frame, number, out)
             case RecognitionContextChanged(context):
-                if state.stage is Stage.LISTENING:
-                    out.feed(STREAM, context)
-                return replace(state, context=context)
+                return self._on_context(state, context, out)
             case RecognizerSaid(event):
                 return self._recognized.on_event(state, event, out)
             case UtteranceBegan():
@@ -134,6 +133,13 @@ class STTActor(Actor[STTState, STTMessage]):
                 return self._on_reset(state, out)
             case _:
                 assert_never(message)
+
+    def _on_context(self, state: STTState, context: RecognitionContext, out: Outbox[STTMessage]) -> STTState:
+        can = self._stt.capabilities
+        context = context.usable(keyterms=can.keyterms, chat_context=can.chat_context)
+        if state.stage is Stage.LISTENING and context != state.context:
+            out.feed(STREAM, context)
+        return replace(state, context=context)
 
     def summary(self, state: STTState) -> Mapping[str, object]:
         """Stream, and how the finals ended."""

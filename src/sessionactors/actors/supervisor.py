@@ -173,7 +173,7 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
             if part.events:
                 listeners[drop_in.path] = Listener(drop_in, part.events)
         state = replace(state, listeners=listeners)
-        start_keyterms(wiring, out)
+        start_keyterms(wiring, components.stt, out)
         wiring.history = out.spawn("history", lambda: History(wiring), RESTARTED_ONCE)
         wiring.llm = start_model(wiring, out, freely=RESTARTED_FREELY, once=RESTARTED_ONCE)
         wiring.tools = out.spawn("tools", lambda: ToolsActor(wiring), RESTARTED_FREELY)

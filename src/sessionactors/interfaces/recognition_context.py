@@ -19,6 +19,10 @@ class RecognitionContext:
     turns: tuple[ChatMessage, ...] = ()
     """The last messages, oldest first; for recognisers whose capabilities name ``chat_context``."""
 
+    def usable(self, *, keyterms: bool, chat_context: bool) -> RecognitionContext:
+        """What a recogniser of these capabilities is told."""
+        return RecognitionContext(self.keyterms if keyterms else (), self.turns if chat_context else ())
+
 
 NO_CONTEXT: Final = RecognitionContext()
 """Nothing is known."""

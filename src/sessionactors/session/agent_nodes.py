@@ -7,11 +7,13 @@ stock one: ``async for chunk in Agent.default.llm_node(self, chat_ctx, tools, mo
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 
 from sessionactors.interfaces.home import Home
 from sessionactors.interfaces.llm import LLM, ChatChunk
+from sessionactors.interfaces.recognition_context import RecognitionContext, recognition_context
 from sessionactors.interfaces.stt import SpeechEvent
 from sessionactors.interfaces.tts import WordTiming
 from sessionactors.model.audio import AudioFrame
@@ -42,6 +44,31 @@ class SpokenFrame(AudioFrame):
     timings: tuple[WordTiming, ...] = ()
     said: str = ""
     """The text that the voice had been given: the places in :attr:`timings` are of it."""
+
+
+NODE_AUDIO: ContextVar[object] = ContextVar("audio that an stt_node was given", default=None)
+
+
+class NodeAudioStream(AsyncIterable[AudioFrame | FlushSentinel]):
+    """What an ``stt_node`` gives the stock recogniser: its own audio, with the context of the audio that it was given.
+
+    Args:
+        loop: where the node runs.
+        audio: of the node's making.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, audio: AsyncIterable[AudioFrame | FlushSentinel]) -> None:
+        self._loop = loop
+        self._audio = audio
+        self._given = audio if hasattr(audio, "context") else NODE_AUDIO.get()
+
+    @property
+    def context(self) -> RecognitionContext:
+        """What the recogniser may know, as it is now."""
+        return recognition_context(self._given)
+
+    def __aiter__(self) -> AsyncIterator[AudioFrame | FlushSentinel]:
+        return carried(self._loop, lambda: aiter(self._audio))
 
 
 class DefaultNodes:
@@ -110,10 +137,8 @@ class DefaultNodes:
         recogniser = _stock(agent).stt
         if recogniser is None:
             raise SessionStateError("the stock stt_node needs a recogniser: give the session or the agent an stt")
-        here = agent.session._loop
-        async for event in carried(
-            _home(agent, recogniser.home), lambda: recogniser.transcribe(carried(here, lambda: aiter(audio)))
-        ):
+        heard = NodeAudioStream(agent.session._loop, audio)
+        async for event in carried(_home(agent, recogniser.home), lambda: recogniser.transcribe(heard)):
             yield event
 
     @staticmethod

@@ -24,7 +24,7 @@ from sessionactors.model.sentinel import FlushSentinel
 from sessionactors.model.text_alignment import aligned_place
 from sessionactors.model.tools import ModelSettings, ToolChoice, ToolDefinition
 
-from .agent_nodes import AgentNodes, OfferedTool, SpokenFrame
+from .agent_nodes import NODE_AUDIO, AgentNodes, OfferedTool, SpokenFrame
 from .function_tool import CallableTool
 from .tool_table import ToolTable
 
@@ -232,6 +232,7 @@ class NodeSTT(STT):
         return self._listen(audio)
 
     async def _listen(self, audio: AsyncIterable[AudioFrame | FlushSentinel]) -> AsyncGenerator[SpeechEvent, None]:
+        NODE_AUDIO.set(audio)  # of this effect's context
         async for item in _items(lambda: self._agent.stt_node(audio, ModelSettings()), (SpeechEvent,), self.label):
             yield cast("SpeechEvent", item)
 
