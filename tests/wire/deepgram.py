@@ -15,8 +15,8 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 import pydantic
 from aiohttp import web
@@ -68,6 +68,8 @@ class Call:
     """How one connection is answered."""
 
     speech: Sequence[Spoken] = ()
+    vocabulary: Mapping[int, tuple[str, float]] = field(default_factory=dict)
+    """Understands by ear too: samples of this value mean these words, which take so many seconds."""
     fault: Fault | None = None
     patience: float = 10.0
     """Seconds without audio or KeepAlive; then the connection is closed."""
@@ -154,6 +156,34 @@ def objection_to_listening(received: Received, key: str) -> tuple[int, str, str]
     return None
 
 
+class Ear:
+    """Finds what is spoken in audio whose samples say which words they are.
+
+    Args:
+        vocabulary: the words of each value, and their seconds.
+        rate: bytes of audio in a second.
+    """
+
+    def __init__(self, vocabulary: Mapping[int, tuple[str, float]], rate: int) -> None:
+        self._vocabulary = vocabulary
+        self._rate = rate
+        self._step = rate // 200 * 2
+        self._sounding = 0
+        self._heard = 0
+
+    def new(self, audio: bytearray) -> Iterator[Spoken]:
+        """What begins in the audio that was not there before."""
+        if not self._vocabulary:
+            return
+        for at in range(self._heard, len(audio) - 1, self._step):
+            value = int.from_bytes(audio[at : at + 2], "little")
+            if value != self._sounding and value in self._vocabulary:
+                text, seconds = self._vocabulary[value]
+                yield Spoken(text, at / self._rate, at / self._rate + seconds)
+            self._sounding = value
+            self._heard = at + self._step
+
+
 class DeepgramServer(VendorServer[Call]):
     """Listens."""
 
@@ -186,6 +216,9 @@ class DeepgramServer(VendorServer[Call]):
         return line.socket
 
 
+Step: TypeAlias = "tuple[float, Callable[..., Any], Spoken | None]"
+
+
 class Listening:
     """One connection."""
 
@@ -199,7 +232,11 @@ class Listening:
         self._interim = self._options.get("interim_results") == "true"
         self._finalized = 0.0
         """Up to here words are final."""
-        self._agenda = sorted(self._plan(), key=lambda item: item[0])
+        self._speech: list[Spoken] = []
+        self._ear = Ear(call.vocabulary, self._rate)
+        self._agenda: list[Step] = [(float(second), self._nothing_new, None) for second in range(1, 60)]
+        for spoken in call.speech:
+            self._plan(spoken)
 
     async def run(self) -> None:
         while True:
@@ -263,24 +300,29 @@ class Listening:
             await self._line.close(1008, "DATA-0000: the payload cannot be decoded as audio")
             raise HungUp
         self._received.audio += pcm
+        for new in self._ear.new(self._received.audio):
+            self._plan(new)
         while self._agenda and self._agenda[0][0] <= self._position + 1e-9:
             at, what, spoken = self._agenda.pop(0)
             await what(at, spoken)
 
-    def _plan(self) -> Iterator[tuple[float, Callable[..., Any], Spoken | None]]:
+    def _plan(self, spoken: Spoken) -> None:
+        """What to say of it, and when."""
+        self._speech.append(spoken)
+        self._agenda += self._steps(spoken)
+        self._agenda.sort(key=lambda step: step[0])
+
+    def _steps(self, spoken: Spoken) -> Iterator[Step]:
         endpointing = self._options.get("endpointing", "10")
-        for spoken in self._call.speech:
-            if self._options.get("vad_events") == "true":
-                yield spoken.start, self._speech_started, spoken
-            for word in spoken.words():
-                if self._interim:
-                    yield word["end"], self._words_so_far, spoken
-            if endpointing != "false":
-                yield spoken.end + int(endpointing) / 1000, self._end_of_speech, spoken
-            if "utterance_end_ms" in self._options:
-                yield spoken.end + int(self._options["utterance_end_ms"]) / 1000, self._utterance_end, spoken
-        for second in range(1, 60):
-            yield float(second), self._nothing_new, None
+        if self._options.get("vad_events") == "true":
+            yield spoken.start, self._speech_started, spoken
+        for word in spoken.words():
+            if self._interim:
+                yield word["end"], self._words_so_far, spoken
+        if endpointing != "false":
+            yield spoken.end + int(endpointing) / 1000, self._end_of_speech, spoken
+        if "utterance_end_ms" in self._options:
+            yield spoken.end + int(self._options["utterance_end_ms"]) / 1000, self._utterance_end, spoken
 
     async def _speech_started(self, at: float, spoken: Spoken) -> None:
         await self._say(type="SpeechStarted", channel=[0, 1], timestamp=at)
@@ -302,10 +344,7 @@ class Listening:
 
     async def _finalize(self, at: float, *, from_finalize: bool = True) -> None:
         words = [
-            word
-            for spoken in self._call.speech
-            for word in spoken.words()
-            if self._finalized < word["end"] <= at + 1e-9
+            word for spoken in self._speech for word in spoken.words() if self._finalized < word["end"] <= at + 1e-9
         ]
         if words or (from_finalize and at > self._finalized):
             await self._results(words, at, is_final=True, from_finalize=from_finalize)

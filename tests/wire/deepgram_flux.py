@@ -21,7 +21,7 @@ from deepgram.listen.v2.types.listen_v2fatal_error import ListenV2FatalError
 from deepgram.listen.v2.types.listen_v2force_end_turn import ListenV2ForceEndTurn
 from deepgram.listen.v2.types.listen_v2turn_info import ListenV2TurnInfo
 
-from tests.wire.deepgram import ANY, FLAG, Call, Check, Spoken, number, objection, one_of, refusal
+from tests.wire.deepgram import ANY, FLAG, Call, Check, Ear, number, objection, one_of, refusal
 from tests.wire.vendor_server import HungUp, Line, Received, VendorServer
 
 SILENCE = 0.6
@@ -99,7 +99,9 @@ class Turns:
         self._sequence = 0
         self._turn = 0
         self._words: list[dict[str, Any]] = []
-        self._agenda = sorted(self._plan(), key=lambda step: step[0])
+        self._speech = list(call.speech)
+        self._ear = Ear(call.vocabulary, self._rate)
+        self._agenda = sorted(self._plan(0.0), key=lambda step: step[0])
 
     async def run(self) -> None:
         await self._say(type="Connected", request_id=self._request_id)
@@ -110,7 +112,11 @@ class Turns:
                 return
 
     async def _hear(self, pcm: bytes) -> None:
+        before = self._position
         self._received.audio += pcm
+        if new := list(self._ear.new(self._received.audio)):
+            self._speech += new
+            self._agenda = sorted(self._plan(before), key=lambda step: step[0])
         while self._agenda and self._agenda[0][0] <= self._position + 1e-9:
             at, step = self._agenda.pop(0)
             await step(at)
@@ -152,8 +158,12 @@ class Turns:
     def _position(self) -> float:
         return len(self._received.audio) / self._rate
 
-    def _plan(self) -> Iterator[Step]:
-        speech = self._call.speech
+    def _plan(self, after: float) -> Iterator[Step]:
+        """What to say, and when, of what is said later than a moment."""
+        return (step for step in self._steps() if step[0] > after)
+
+    def _steps(self) -> Iterator[Step]:
+        speech = self._speech
         for spoken, following in pairwise((*speech, None)):
             assert spoken is not None
             for word in spoken.words():
@@ -195,7 +205,7 @@ class Turns:
 
     async def _info(self, event: str, at: float, **more: Any) -> None:
         multi = self._received.options["model"] == "flux-general-multi"
-        spoken: Spoken = self._call.speech[0]
+        spoken = self._speech[0]
         await self._say(
             type="TurnInfo",
             request_id=self._request_id,

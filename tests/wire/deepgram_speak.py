@@ -26,7 +26,7 @@ from tests.wire.deepgram import ANY, FLAG, Check, objection, one_of, refusal
 from tests.wire.spoken_audio import pcm_of
 from tests.wire.vendor_server import Fault, HungUp, Line, Received, VendorServer
 
-CHUNK = 12
+CHUNK = 10
 """Characters of audio in one message."""
 MOST_FLUSHES = 20
 
@@ -197,7 +197,7 @@ class Speaking:
         while True:
             text = await self._orders.get()
             generation = self._generation
-            step = CHUNK * self._rate // 50 + (1 if self._call.odd else 0)
+            step = len(pcm_of(CHUNK * " ", self._rate)) + (1 if self._call.odd else 0)
             audio = b"" if self._call.mute else pcm_of(text, self._rate)
             for start in range(0, len(audio), step):
                 await asyncio.sleep(self._call.pace)

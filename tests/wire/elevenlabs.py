@@ -5,7 +5,7 @@
     async with ElevenLabsServer([VoiceCall()]) as server:
         tts = elevenlabs.TTS(api_key=server.key, base_url=server.base_url)
 
-Each character takes ten milliseconds, and its samples are its code, so that a test can read what was spoken
+Each character takes twenty milliseconds, and its samples are its code, so that a test can read what was spoken
 (:func:`.spoken_in`). It is strict: unknown parameters and fields, a sixth context, a wrong key have ElevenLabs' answer.
 """
 
@@ -31,7 +31,7 @@ from tests.wire.spoken_audio import MS_PER_CHARACTER, pcm_of
 from tests.wire.vendor_server import Fault, HungUp, Line, Received, VendorServer
 
 MOST_CONTEXTS = 5
-CHUNK = 12
+CHUNK = 10
 """Characters of audio in one message."""
 
 

@@ -1,10 +1,10 @@
-"""Audio in which a test can read what was spoken: each character takes ten milliseconds, its samples are its code."""
+"""Audio in which a test can read what was spoken: a character takes twenty milliseconds, its samples are its code."""
 
 from __future__ import annotations
 
 import array
 
-MS_PER_CHARACTER = 10
+MS_PER_CHARACTER = 20
 
 
 def pcm_of(text: str, rate: int) -> bytes:

@@ -54,6 +54,11 @@ class Line(ABC):
         return self.taken < self._seats and self.is_current
 
     @property
+    def is_ready(self) -> bool:
+        """Whether who sits down need not wait."""
+        return self._opened.is_set()
+
+    @property
     def is_current(self) -> bool:
         """Whether it is kept when nobody uses it."""
         return self.error is None and not self._reader.done() and self._clock() < self._until
@@ -158,8 +163,8 @@ class LinePool(Generic[L]):
             make: begins to open one.
         """
         self._tidy()
-        line = next((line for line, known in self._lines.items() if known == key and line.is_free), None)
-        line = line or self._new(key, make)
+        free = [line for line, known in self._lines.items() if known == key and line.is_free]
+        line = next((line for line in free if line.is_ready), None) or (free[0] if free else self._new(key, make))
         line.taken += 1
         return line
 

@@ -184,7 +184,7 @@ async def test_thresholds_and_words_change_while_it_listens(monkeypatch: pytest.
 async def test_a_connection_that_goes_wrong_is_a_typed_error(
     fault: Fault, kind: type[APIError], retryable: bool, says: str
 ) -> None:
-    async with FluxServer([Call([HELLO], fault)]) as server:
+    async with FluxServer([Call([HELLO], fault=fault)]) as server:
         with pytest.raises(APIError) as raised:
             await heard(flux(server), 1.0, asyncio.Event())
     assert type(raised.value) is kind
@@ -196,7 +196,7 @@ async def test_a_server_that_hangs_in_a_turn_is_found_out(monkeypatch: pytest.Mo
     monkeypatch.setattr(recognition_socket, "TICK", 0.01)
     monkeypatch.setattr(recognition_socket, "UNANSWERED", 0.05)
     monkeypatch.setattr(vendor_socket, "CLOSE_WITHIN", 0.02)
-    async with FluxServer([Call([HELLO], Fault(silent=True, after=2))]) as server:
+    async with FluxServer([Call([HELLO], fault=Fault(silent=True, after=2))]) as server:
         began = asyncio.Event()
         events = flux(server).transcribe(Microphone([0.5, began, 1.0, asyncio.Event()]))
         assert [(await anext(events)).type.value for _ in range(2)] == ["start_of_speech", "interim_transcript"]

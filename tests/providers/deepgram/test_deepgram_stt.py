@@ -297,7 +297,7 @@ async def test_a_parameter_that_deepgram_does_not_know_is_its_error() -> None:
 async def test_a_connection_that_goes_wrong_is_a_typed_error(
     fault: Fault, kind: type[APIError], retryable: bool, says: str
 ) -> None:
-    error = await failure(Call([HELLO], fault), (1.0, asyncio.Event()))
+    error = await failure(Call([HELLO], fault=fault), (1.0, asyncio.Event()))
     assert type(error) is kind
     assert error.retryable is retryable
     assert says in str(error)
@@ -305,7 +305,7 @@ async def test_a_connection_that_goes_wrong_is_a_typed_error(
 
 async def test_a_message_of_a_kind_that_is_not_known_costs_nothing() -> None:
     fault = Fault(garbage='{"type": "Weather", "sun": true}', after=1)
-    async with DeepgramServer([Call([HELLO], fault)]) as server:
+    async with DeepgramServer([Call([HELLO], fault=fault)]) as server:
         assert ("final_transcript", "Hello there.") in told(await heard(stt(server), 1.0))
 
 
@@ -314,7 +314,7 @@ async def test_a_server_that_does_not_answer_audio_is_found_out(fault: Fault, mo
     monkeypatch.setattr(recognition_socket, "TICK", 0.01)
     monkeypatch.setattr(recognition_socket, "UNANSWERED", 0.05)
     monkeypatch.setattr(vendor_socket, "CLOSE_WITHIN", 0.02)
-    async with DeepgramServer([Call([HELLO], fault)]) as server:
+    async with DeepgramServer([Call([HELLO], fault=fault)]) as server:
         with pytest.raises(APITimeoutError, match=r"no answer to \d+ s of audio"):
             await heard(stt(server), 1.0, asyncio.Event())
 
@@ -324,7 +324,7 @@ async def test_an_end_that_does_not_come_is_found_out(monkeypatch: pytest.Monkey
     monkeypatch.setattr(recognition_socket, "END_WITHIN", 0.03)
     monkeypatch.setattr(vendor_socket, "CLOSE_WITHIN", 0.02)
     with pytest.raises(APITimeoutError, match="no end within"):
-        async with DeepgramServer([Call([HELLO], Fault(silent=True))]) as server:
+        async with DeepgramServer([Call([HELLO], fault=Fault(silent=True))]) as server:
             await heard(stt(server), 1.0)
 
 
@@ -369,7 +369,7 @@ async def test_a_stream_that_is_closed_leaves_no_connection() -> None:
 
 
 async def test_a_stream_that_is_cancelled_leaves_no_connection() -> None:
-    async with DeepgramServer([Call([HELLO], Fault(silent=True))]) as server:
+    async with DeepgramServer([Call([HELLO], fault=Fault(silent=True))]) as server:
         for spins in (0, 1, 2, 3, 5, 8, 13, 200):
             hearing = asyncio.create_task(heard(stt(server), 5.0, asyncio.Event()))
             for _ in range(spins):

@@ -75,7 +75,7 @@ async def test_words_are_told_where_they_end_in_text_and_audio(absolute: bool) -
     timings = [timing for audio in heard for timing in audio.timings]
     assert tts.aligned_transcript
     assert [text[: timing.text_end].split()[-1] for timing in timings] == text.split()
-    assert [round(timing.end_time, 6) for timing in timings] == [timing.text_end / 100 for timing in timings]
+    assert [round(timing.end_time, 6) for timing in timings] == [timing.text_end / 50 for timing in timings]
     position = 0.0
     for audio in heard:
         position += audio.frame.duration
@@ -172,7 +172,7 @@ async def test_an_interrupted_text_is_closed_and_the_connection_stays() -> None:
             heard = [await anext(audio) for _ in range(2)]
         assert said(await spoken(tts, "Sorry? ")) == "Sorry? "
         await tts.aclose()
-    assert said(heard) == "".join(PIECES)[:24]
+    assert said(heard) == "".join(PIECES)[:20]
     assert len(server.received) == 1
     closed = [message["context_id"] for message in server.last.messages if "close_context" in message]
     assert closed == [message["context_id"] for message in server.last.messages if message.get("text") == " "]
@@ -278,7 +278,7 @@ async def test_a_text_that_waits_for_words_is_kept_alive(monkeypatch: pytest.Mon
 
 
 async def test_a_voice_is_given_no_more_text_than_somebody_takes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(context_line, "MOST_HELD", 0.3)
+    monkeypatch.setattr(context_line, "MOST_HELD", 0.6)
     async with ElevenLabsServer([VoiceCall()]) as server:
         tts = voice(server)
         gate, texts = asyncio.Event(), [f"This is the long sentence {number}. " for number in range(8)]
@@ -371,7 +371,7 @@ async def test_what_came_before_a_break_is_passed_on() -> None:
         with pytest.raises(APIConnectionError):
             await anext(audio)
         await tts.aclose()
-    assert said(heard) == "".join(PIECES)[:24]
+    assert said(heard) == "".join(PIECES)[:20]
 
 
 async def test_a_text_that_fails_ends_with_its_error_and_the_connection_stays() -> None:

@@ -30,7 +30,7 @@ WINDOW = 60.0
 """Seconds of that minute."""
 MOST_HELD = 20.0
 """Seconds of audio that wait to be taken, beyond which the voice is given no more text."""
-CLEARED_WITHIN = 5.0
+CLEARED_WITHIN = 2.0
 """Seconds in which Deepgram has to forget a text that nobody wants; then the connection is at fault."""
 CLOSE_WITHIN: Final = 0.5
 """Seconds to tell it."""
@@ -54,7 +54,10 @@ class SpeakLine(Line):
         self._flushes: deque[float] = deque()
         """When they were sent, in the last minute."""
         self._begin()
-        self._clearing: tuple[asyncio.TimerHandle, Callable[[], object]] | None = None
+        self._clearing: asyncio.TimerHandle | None = None
+        """A text that nobody wanted is being forgotten; when that has taken too long."""
+        self._clean = asyncio.Event()
+        self._clean.set()
 
     @property
     def is_free(self) -> bool:
@@ -68,6 +71,22 @@ class SpeakLine(Line):
         while self._flushes and now - self._flushes[0] >= WINDOW:
             self._flushes.popleft()
         return FLUSHES - len(self._flushes)
+
+    @property
+    def is_ready(self) -> bool:
+        """Also that nothing is being forgotten."""
+        return super().is_ready and self._clean.is_set()
+
+    async def opened(self) -> None:
+        """Wait until it can be used, and what was said last is forgotten.
+
+        Raises:
+            APIError: it could not be opened, or has ended since.
+        """
+        await super().opened()
+        await self._clean.wait()
+        if self.error is not None:
+            raise self.error
 
     def _begin(self) -> None:
         self._pieces: deque[bytes] = deque()
@@ -127,20 +146,15 @@ class SpeakLine(Line):
             self._room.set()
         return pcm
 
-    async def release(self, leave: Callable[[], object]) -> None:
-        """The text is done, or nobody wants it any more: then it is forgotten before the seat is given back.
-
-        Args:
-            leave: gives the seat back.
-        """
+    async def release(self) -> None:
+        """The text is done, or nobody wants it any more: then it is forgotten before the next one is spoken."""
         is_clean = self._ended and not self._owed and self._error is None
         untouched = self._silent and not self._owed
         self._begin()
         if is_clean or untouched or self.error is not None:
-            leave()
             return
-        overdue = asyncio.get_running_loop().call_later(CLEARED_WITHIN, self.cut)
-        self._clearing = (overdue, leave)
+        self._clean.clear()
+        self._clearing = asyncio.get_running_loop().call_later(CLEARED_WITHIN, self.cut)
         try:
             async with asyncio.timeout(CLOSE_WITHIN):
                 await self.send(CLEAR)
@@ -198,9 +212,8 @@ class SpeakLine(Line):
         self._news.set()
 
     def _cleared(self) -> None:
-        """Deepgram has forgotten the text: the next one may sit down."""
+        """Deepgram has forgotten the text: the next one may be spoken."""
         if self._clearing is not None:
-            overdue, leave = self._clearing
+            self._clearing.cancel()
             self._clearing = None
-            overdue.cancel()
-            leave()
+        self._clean.set()

@@ -148,9 +148,12 @@ class TTS(port.TTS):
             try:
                 if feeding is not None:
                     feeding.cancel()
-                    await asyncio.wait((feeding,))
+                    try:
+                        await asyncio.wait((feeding,))
+                    finally:
+                        await line.release()
             finally:
-                await line.release(lambda: pool.leave(line))
+                pool.leave(line)
 
     # -- HTTP --------------------------------------------------------------------------------------------------------
 

@@ -37,7 +37,7 @@ MAX_AGE: Final = 3600.0
 """Seconds that a connection is used for new texts."""
 MOST_HELD = 20.0
 """Seconds of audio that wait to be taken, beyond which the voice is given no more text."""
-RELEASED_WITHIN = 10.0
+RELEASED_WITHIN = 2.0
 """Seconds in which ElevenLabs has to say that a context is closed; until then it counts as one of the five."""
 CLOSE_WITHIN: Final = 0.5
 """Seconds for the word that a context is not wanted any more; then the connection is at fault."""
