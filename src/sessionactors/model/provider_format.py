@@ -87,7 +87,8 @@ def openai_messages(items: Iterable[ChatItem], *, developer_role: bool = True) -
 def openai_responses_input(items: Iterable[ChatItem]) -> list[dict[str, object]]:
     """The input items of a request to the Responses API.
 
-    The phase of an assistant's message, which some models give (``extra={"openai": {"phase": ...}}``), goes back too.
+    What the API gave goes back: the phase of an assistant's message (``extra={"openai": {"phase": ...}}``), and the
+    thoughts that led to a call (``extra={"openai": {"reasoning": [...], "item": ...}}``).
     """
     items = tuple(items)
     outputs = {item.call_id: item for item in items if isinstance(item, FunctionCallOutput)}
@@ -99,8 +100,16 @@ def openai_responses_input(items: Iterable[ChatItem]) -> list[dict[str, object]]
                 if item.call_id in seen:
                     continue
                 seen.add(item.call_id)
+                thoughts, named = _thoughts(item)
+                entries += thoughts
                 entries.append(
-                    {"type": "function_call", "call_id": item.call_id, "name": item.name, "arguments": item.arguments}
+                    {
+                        "type": "function_call",
+                        "call_id": item.call_id,
+                        "name": item.name,
+                        "arguments": item.arguments,
+                        **named,
+                    }
                 )
                 output = outputs.get(item.call_id)
                 text = IN_PROGRESS if output is None else output.output
@@ -146,6 +155,16 @@ def _chat_picture(part: ImageContent) -> dict[str, object]:
 
 def _responses_picture(part: ImageContent) -> dict[str, object]:
     return {"type": "input_image", "image_url": part.image, "detail": part.inference_detail}
+
+
+def _thoughts(item: FunctionCall) -> tuple[list[dict[str, object]], dict[str, object]]:
+    """What the model thought before a call, and the name of the call's item: the API takes them only together."""
+    of_provider = item.extra.get("openai")
+    thoughts = of_provider.get("reasoning") if isinstance(of_provider, Mapping) else None
+    if not isinstance(of_provider, Mapping) or not isinstance(thoughts, list):
+        return [], {}
+    named = {"id": of_provider["item"]} if of_provider.get("item") else {}
+    return [dict(thought) for thought in thoughts], named
 
 
 def _phase(item: ChatMessage) -> dict[str, object]:

@@ -14,7 +14,14 @@ from sessionactors.model.errors import APIConnectionError, APIError, APIStatusEr
 
 _FINAL = frozenset(
     {"invalid_request_error", "insufficient_quota", "authentication_error", "permission_error", "not_found_error"}
-    | {"context_length_exceeded", "content_filter", "content_policy_violation", "invalid_api_key", "model_not_found"}
+    | {
+        "context_length_exceeded",
+        "content_filter",
+        "content_policy_violation",
+        "invalid_api_key",
+        "model_not_found",
+        "invalid_prompt",
+    }
 )
 """Types and codes of errors that a second request does not heal."""
 
