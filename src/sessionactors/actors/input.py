@@ -32,11 +32,11 @@ from sessionactors.messages.realtime import UserAudio
 from sessionactors.messages.session import Publish
 from sessionactors.model.audio import AudioFrame
 from sessionactors.model.events import ErrorEvent
+from sessionactors.model.resampling import MonoResampler
 from sessionactors.runtime import Actor, MailboxFull, Outbox, Ref, SystemClosed
 
 from .audio_ring import AudioRing
 from .ear_refs import EarRefs
-from .resampling import MonoResampler
 
 InputMessage: TypeAlias = (
     AttachSource

@@ -35,7 +35,7 @@ from sessionactors.runtime import NS, Actor, EffectPort, Outbox
 
 from .call_ids import named_for_session
 from .component_metadata import metadata_of
-from .retry_policy import reportable, retry_delay
+from .retry_policy import patience, reportable, retry_delay
 from .wiring import Wiring
 
 LLMMessage: TypeAlias = GenerateText | CancelGeneration | ChunkArrived | AttemptEnded | AttemptDue | AttemptStalled
@@ -149,6 +149,10 @@ class LLMActor(Actor[LLMState, LLMMessage]):
         model = self._wiring.components.llm if order.model is None else order.model
         return model if isinstance(model, LLM) else None
 
+    def _own_budget(self, order: GenerateText) -> float | None:
+        model = self._model_of(order)
+        return None if model is None else model.answers_within
+
     def _label(self, order: GenerateText) -> str:
         model = self._model_of(order)
         return "llm" if model is None else model.label
@@ -185,7 +189,8 @@ class LLMActor(Actor[LLMState, LLMMessage]):
 
     def _watch(self, request: Request, out: Outbox[LLMMessage]) -> None:
         name = request.order.request
-        out.timer(_stall(name), self._options.timeout, AttemptStalled(name, request.attempt))
+        within = patience(self._own_budget(request.order), self._options)
+        out.timer(_stall(name), within, AttemptStalled(name, request.attempt))
 
     def _stop(self, request: Request, out: Outbox[LLMMessage]) -> None:
         name = request.order.request
@@ -251,7 +256,8 @@ class LLMActor(Actor[LLMState, LLMMessage]):
             return state
         out.cancel_effect(name)
         what = "did not start to answer" if request.first_at is None else "stopped answering"
-        stalled = APITimeoutError(f"{self._label(request.order)} {what} within {self._options.timeout} s")
+        within = patience(self._own_budget(request.order), self._options)
+        stalled = APITimeoutError(f"{self._label(request.order)} {what} within {within} s")
         return self._on_failure(state, request, stalled, out)
 
     def _on_failure(self, state: LLMState, request: Request, error: Exception, out: Outbox[LLMMessage]) -> LLMState:
@@ -259,7 +265,8 @@ class LLMActor(Actor[LLMState, LLMMessage]):
         name = request.order.request
         out.cancel_timer(_stall(name))
         request = replace(request, running=False, failures=request.failures + 1)
-        delay = retry_delay(error, request.failures, self._options) if request.first_at is None else None
+        ours = request.first_at is None and self._own_budget(request.order) is None
+        delay = retry_delay(error, request.failures, self._options) if ours else None
         if delay is None:
             out.tell(self._wiring.supervisor, ComponentFailed("llm", error, self._label(request.order)))
             return self._answer_failed(replace(state, failing=True), request, error, out)

@@ -39,6 +39,7 @@ from sessionactors.messages.output import (
 )
 from sessionactors.messages.transcription import NodeEnded, NodeOverdue, NodeTextMade, NodeTextWanted
 from sessionactors.messages.tts import AudioCredit, CancelSynthesis, SegmentAudio, SegmentAudioEnded, SynthesisFailed
+from sessionactors.model.resampling import MonoResampler
 from sessionactors.runtime import NS, Actor, Outbox
 
 from .kept_message import keep_complete
@@ -47,7 +48,6 @@ from .playout_end import cut_off, lost, settle
 from .playout_lost import OVERDUE, expect_report
 from .playout_pause import go_on, hold, output_changed
 from .playout_segment import OutputState, Segment, find, update
-from .resampling import MonoResampler
 from .shown_text import attach_text, show, show_at_once
 from .sink_reporter import SinkReporter
 from .transcription import give_text, node_asked, node_ended, node_made, node_overdue

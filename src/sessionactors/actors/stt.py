@@ -37,7 +37,7 @@ from sessionactors.messages.ear import (
 from sessionactors.messages.keyterms import ContextForRecognitionWanted, RecognitionContextChanged
 from sessionactors.messages.session import ComponentFailed, ComponentStumbled
 from sessionactors.model.audio import AudioFrame
-from sessionactors.model.errors import APIConnectionError, APITimeoutError
+from sessionactors.model.errors import APIConnectionError, APITimeoutError, ProviderReplaced
 from sessionactors.model.sentinel import FLUSH
 from sessionactors.runtime import NS, Actor, EffectPort, Outbox, Scope
 
@@ -277,6 +277,8 @@ class STTActor(Actor[STTState, STTMessage]):
     def _lost(self, state: STTState, error: BaseException, out: Outbox[STTMessage]) -> STTState:
         worked = (out.now - state.opened_at) / NS >= SETTLED_IN
         failures = 1 if worked else state.failures + 1
+        if isinstance(error, ProviderReplaced):  # it costs nothing of the budget
+            failures = state.failures
         options = self._refs.wiring.options.stt_conn_options
         supervisor = self._refs.wiring.supervisor
         told = reportable(error, "the recognition stream")

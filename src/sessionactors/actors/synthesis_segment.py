@@ -60,6 +60,11 @@ class SpokenSegment:
         return (self.audio.received - self.audio.handed) / self.audio.rate
 
     @property
+    def own_budget(self) -> float | None:
+        """``answers_within`` of its voice."""
+        return None if self.voice is None else self.voice.answers_within
+
+    @property
     def label(self) -> str:
         """Of its voice."""
         return "tts" if self.voice is None else self.voice.label

@@ -39,7 +39,7 @@ from sessionactors.model.events import MetricsCollectedEvent
 from sessionactors.runtime import Actor, EffectPort, Outbox, Overflow, Ref
 
 from .component_metadata import metadata_of
-from .retry_policy import reportable, retry_delay
+from .retry_policy import patience, reportable, retry_delay
 from .segment_text import SegmentText
 from .synthesis import MayReceive, MoreText, NoMoreText, SynthesisOrder, speak
 from .synthesis_attempt import Attempt, resume_point
@@ -257,7 +257,8 @@ class TTSActor(Actor[TTSState, TTSMessage]):
         if attempt is None or attempt.wanting or not segment.audio.room:
             out.cancel_timer(_stall(segment.name))
         else:
-            out.timer(_stall(segment.name), self._options.timeout, SynthesisStalled(segment.name, attempt.number))
+            within = patience(segment.own_budget, self._options)
+            out.timer(_stall(segment.name), within, SynthesisStalled(segment.name, attempt.number))
         return segment
 
     def _stop(self, segment: SpokenSegment, out: Outbox[TTSMessage]) -> None:
@@ -329,9 +330,8 @@ class TTSActor(Actor[TTSState, TTSMessage]):
             return state
         out.cancel_effect(name)
         what = "did not start to speak" if segment.audio.received <= attempt.samples_from else "stopped speaking"
-        stalled = APITimeoutError(
-            f"{segment.label} {what} within {self._options.timeout} s although it had text and room"
-        )
+        within = patience(segment.own_budget, self._options)
+        stalled = APITimeoutError(f"{segment.label} {what} within {within} s although it had text and room")
         return self._on_failure(state, segment, attempt, stalled, out)
 
     def _on_failure(
@@ -340,11 +340,11 @@ class TTSActor(Actor[TTSState, TTSMessage]):
         """An attempt failed: say the rest in another one, if the budget allows."""
         if segment.scope.closed:
             return self._forget(state, segment, out)
-        segment = self._break_off(segment, attempt, error, out)
-        segment = replace(segment, failures=segment.failures + 1)
+        ours = segment.own_budget is None or segment.audio.received > attempt.samples_from
+        segment = replace(self._break_off(segment, attempt, error, out), failures=segment.failures + 1)
         if segment.text.ended and not segment.has_words_left:
             return self._go_on(state, segment, out)  # every word has been said, or nobody knows
-        delay = retry_delay(error, segment.failures, self._options)
+        delay = retry_delay(error, segment.failures, self._options) if ours else None
         if delay is None:
             return self._give_up(state, segment, error, out)
         out.tell(self._wiring.supervisor, ComponentStumbled("tts", error, segment.label))

@@ -98,6 +98,9 @@ class LLM(ABC):
     """Who serves it."""
     may_be_silent: ClassVar[bool] = False
     """Whether an answer without text and calls is one; if not, it is a failure."""
+    answers_within: float | None = None
+    """For a model that asks several others: seconds in which it has begun to answer or has failed with all of them. The
+    session waits so long, and does not ask again: attempts do not multiply. None: the session's own budget."""
 
     @abstractmethod
     def chat(

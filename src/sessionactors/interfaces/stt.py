@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -110,6 +111,21 @@ class SpeechEvent:
                 self.words,
             )
             object.__setattr__(self, "alternatives", (data,))
+
+    def later(self, seconds: float) -> SpeechEvent:
+        """The same as a part of a longer audio, in which so many seconds come before it."""
+
+        def moved(at: float | None) -> float | None:
+            return None if at is None else at + seconds
+
+        words = tuple(
+            dataclasses.replace(word, start_time=moved(word.start_time), end_time=moved(word.end_time))
+            for word in self.words
+        )
+        # Alternatives are made anew of what stands flat: a second choice of times that are not known is no help.
+        return dataclasses.replace(
+            self, start_time=moved(self.start_time), end_time=moved(self.end_time), words=words, alternatives=()
+        )
 
     def with_text(self, text: str) -> SpeechEvent:
         """The same with other words."""

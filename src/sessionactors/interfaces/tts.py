@@ -30,6 +30,11 @@ class SynthesizedAudio:
     frame: AudioFrame
     timings: tuple[WordTiming, ...] = ()
 
+    def moved(self, characters: int, seconds: float) -> SynthesizedAudio:
+        """The same as a part of a longer synthesis, in which so much text and audio come before it."""
+        moved = (WordTiming(timing.text_end + characters, timing.end_time + seconds) for timing in self.timings)
+        return SynthesizedAudio(self.frame, tuple(moved))
+
 
 class TTS(ABC):
     """A voice. One object may serve many sessions at once."""
@@ -37,6 +42,9 @@ class TTS(ABC):
     home: Home = Home.ACTOR
     may_be_silent: ClassVar[bool] = False
     """Whether no audio for a text is an answer; if not, it is a failure."""
+    answers_within: float | None = None
+    """For a voice that asks several others: seconds in which it has begun to speak or has failed with all of them. The
+    session waits so long, and does not ask again for what none of them would begin. None: the session's own budget."""
     label: str = "tts"
     model: str = ""
     """The model's name, for figures and bills."""

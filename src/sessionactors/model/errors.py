@@ -7,6 +7,7 @@
     │   ├── APIStatusError          the provider answered with an error status
     │   ├── APIConnectionError      the provider could not be reached
     │   ├── APITimeoutError         the provider did not answer, or stopped answering, in time
+    │   ├── ProviderReplaced        it failed, and another one has taken its place
     │   └── RealtimeError           a realtime model cannot do, or refused, what it was told
     ├── OptionError                 an option is unknown, out of range or contradicts another
     ├── SessionStateError           the call does not fit the state of the session
@@ -78,6 +79,13 @@ class APIConnectionError(APIError):
 
 class APITimeoutError(APIError):
     """Raised when a provider did not start, or stopped progressing, within its deadline."""
+
+
+class ProviderReplaced(APIError):
+    """Raised when one of several providers behind an adapter failed and another one has taken its place.
+
+    Asking again is free: it is no failure of the whole, and it is done at once.
+    """
 
 
 class RealtimeError(APIError):

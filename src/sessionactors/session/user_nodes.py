@@ -7,7 +7,6 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callab
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from sessionactors.actors.resampling import MonoResampler
 from sessionactors.interfaces.audio_node import AudioNode
 from sessionactors.interfaces.home import Home
 from sessionactors.interfaces.llm import LLM, ChatChunk, LLMStream
@@ -20,6 +19,7 @@ from sessionactors.interfaces.user_code import AgentComponents
 from sessionactors.model.audio import AudioFrame
 from sessionactors.model.chat import ChatContext
 from sessionactors.model.errors import APIError, NodeError
+from sessionactors.model.resampling import MonoResampler
 from sessionactors.model.sentinel import FlushSentinel
 from sessionactors.model.text_alignment import aligned_place
 from sessionactors.model.tools import ModelSettings, ToolChoice, ToolDefinition

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import soxr
 
-from sessionactors.model.audio import AudioFrame
+from .audio import AudioFrame
 
 
 class MonoResampler:
