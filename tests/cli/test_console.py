@@ -6,24 +6,26 @@ import asyncio
 import json
 import signal
 import sys
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 import pytest
 
-from sessionactors import Agent, AgentSession, JobContext, OptionError, function_tool
-from sessionactors.cli import console
+from sessionactors import Agent, AgentSession, AgentTask, FunctionTool, JobContext, OptionError, ToolFlag, function_tool
+from sessionactors.cli import end_of_input
 from sessionactors.cli.console import NoSession, talk
 from sessionactors.cli.entry_points import find_entry_point
 from sessionactors.cli.loading import make_drop_in
+from sessionactors.interfaces.llm import FunctionToolCall
 from sessionactors.providers.offline import FRONT_DESK, RuleBasedLLM
-from sessionactors.testing.scripted_llm import ScriptedLLM
+from sessionactors.testing.scripted_llm import ScriptedLLM, ScriptedReply
 
 from .terminal import Printed, held_open, typed
 
 
 @pytest.fixture(autouse=True)
 def short_silence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(console, "QUIET", 0.2)
+    monkeypatch.setattr(end_of_input, "QUIET", 0.2)
 
 
 class Desk(Agent):
@@ -46,9 +48,75 @@ async def test_what_is_piped_in_is_answered_before_the_end() -> None:
     out = Printed()
     with typed("where is my order number seven") as stdin:
         end = await talk(front_desk, stdin=stdin, stdout=out)
-    assert end.reason.value == "user_initiated"
+    assert end.reason.value == "participant_disconnected"
     # The tool is told of by an event, the answer by the room: either may be first, and neither is torn.
     assert sorted(out.lines) == ["agent: Order 7 is ready.", 'tool: order_status({"order": 7}) -> Order 7 is ready.']
+
+
+class AsksName(AgentTask[str]):
+    def __init__(self, question: str) -> None:
+        super().__init__(instructions="")
+        self.question = question
+
+    async def on_enter(self) -> None:
+        if self.question:
+            _ = self.session.say(self.question)
+
+
+def one_call(tool: FunctionTool[..., object]) -> Callable[[JobContext], Coroutine[object, object, None]]:
+    """An agent that answers the first line by calling this tool."""
+
+    async def serve(ctx: JobContext) -> None:
+        reply = ScriptedReply("", tool_calls=(FunctionToolCall("call-1", tool.name, "{}"),))
+        session: AgentSession[None] = AgentSession(llm=ScriptedLLM([reply, ScriptedReply("Done.")]))
+        await session.start(Agent(instructions="", tools=[tool]), room=ctx.room)
+
+    return serve
+
+
+@pytest.mark.parametrize("question", ["What is your name?", ""])
+async def test_a_task_that_waits_for_a_user_who_has_left_ends_with_a_note(
+    question: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @function_tool
+    async def book() -> str:
+        return await AsksName(question)
+
+    monkeypatch.setattr(end_of_input, "FOR_THE_USER", 0.3)
+    notes: list[str] = []
+    with typed("A table please.") as stdin:
+        end = await talk(one_call(book), stdin=stdin, stdout=Printed(), note=notes.append)
+    assert (end.reason.value, end.error) == ("participant_disconnected", None)
+    (note,) = notes
+    assert note == ("The input has ended, and nobody answers: book (call-1) of speech-1 waits for task asks_name.")
+
+
+async def test_a_call_that_nobody_is_there_to_approve_ends_with_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
+    @function_tool(requires_approval=True)
+    async def pay() -> str:
+        raise AssertionError
+
+    monkeypatch.setattr(end_of_input, "FOR_THE_USER", 0.3)
+    notes: list[str] = []
+    with typed("Pay.") as stdin:
+        await talk(one_call(pay), stdin=stdin, stdout=Printed(), note=notes.append)
+    assert notes == ["The input has ended, and nobody answers: pay (call-1) waits for an approval."]
+
+
+async def test_a_tool_that_hangs_at_the_end_of_the_input_is_an_error_that_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    @function_tool(flags=ToolFlag.CANCELLABLE)
+    async def ponder() -> str:
+        await asyncio.sleep(1000)
+        return "never"
+
+    monkeypatch.setattr(end_of_input, "PATIENCE", 0.4)
+    with (
+        typed("Think.") as stdin,
+        pytest.raises(end_of_input.Unanswered, match=r"nothing came of its last line: .*ponder"),
+    ):
+        await talk(one_call(ponder), stdin=stdin, stdout=Printed())
 
 
 async def test_json_lines_are_events_and_nothing_else() -> None:

@@ -67,7 +67,7 @@ def console(
         actors = [make_drop_in(name) for name in actor or ()]
     except SessionActorsError as error:
         _fail(error)
-    _run(talk(entry_point, audio=audio, actors=actors, json_lines=json_lines))
+    _run(talk(entry_point, audio=audio, actors=actors, json_lines=json_lines, note=_note))
 
 
 @app.command()
@@ -107,7 +107,7 @@ def app_for(worker: WorkerOptions) -> typer.Typer:
             actors = [make_drop_in(name) for name in actor or ()]
         except SessionActorsError as error:
             _fail(error)
-        _run(talk(worker.entrypoint_fnc, audio=audio, actors=actors, json_lines=json_lines))
+        _run(talk(worker.entrypoint_fnc, audio=audio, actors=actors, json_lines=json_lines, note=_note))
 
     return program
 

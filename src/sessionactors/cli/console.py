@@ -27,13 +27,12 @@ from sessionactors.session.job import JobContext
 from sessionactors.transports.console import ConsoleTransport
 from sessionactors.transports.transcript import AGENT
 
+from .end_of_input import EndOfInput
 from .entry_points import EntryPoint
 from .plain_values import plain
 
 ENTRY_POINT_PATIENCE: Final = 5.0
 """Seconds that an entry point may go on after its session has ended."""
-QUIET: Final = 1.0
-"""Seconds without an event after which a conversation from a pipe is taken to be answered."""
 
 
 class NoSession(SessionActorsError):
@@ -48,8 +47,12 @@ async def talk(
     json_lines: bool = False,
     stdin: TextIO | None = None,
     stdout: TextIO | None = None,
+    note: Callable[[str], None] = print,
 ) -> CloseEvent:
     """Run an entry point for a room that is the terminal, until its session ends or the input does.
+
+    The end of the input means that the user has left. From a terminal the session closes at once; from a pipe when the
+    last line has been answered, or when something waits for the user, who will not come: then a note says what.
 
     Args:
         entry_point: starts a session in the room.
@@ -58,9 +61,11 @@ async def talk(
         json_lines: print each event as a JSON object on a line of its own, and nothing else.
         stdin: instead of the standard input.
         stdout: instead of the standard output.
+        note: given what people should know besides the conversation.
 
     Raises:
         NoSession: the entry point returned and had started no session in its room.
+        Unanswered: the input ended, and for a minute and a half nothing happened that would answer its last line.
         Exception: whatever the entry point raised, or the session ended with.
     """
     out = stdout or sys.stdout
@@ -76,9 +81,8 @@ async def talk(
     ctx = JobContext(room, actors=actors, on_session=on_session)
     serving = asyncio.create_task(_serve(entry_point, ctx), name="entry-point")
     over = asyncio.create_task(_over(ctx, started))
-    typing = asyncio.create_task(
-        _close_when_answered(room, ctx, in_a_hurry=(stdin or sys.stdin).isatty()), name="end-of-input"
-    )
+    ending = EndOfInput(note, in_a_hurry=(stdin or sys.stdin).isatty())
+    typing = asyncio.create_task(ending.close_when_answered(room.input_ended, ctx), name="end-of-input")
     try:
         await asyncio.wait([serving, over], return_when=asyncio.FIRST_COMPLETED)
         if serving.done():
@@ -95,6 +99,8 @@ async def talk(
         serving.result()
     if end.error is not None:
         raise end.error
+    if ending.unanswered is not None:
+        raise ending.unanswered
     return end
 
 
@@ -107,32 +113,6 @@ async def _serve(entry_point: EntryPoint, ctx: JobContext) -> None:
 async def _over(ctx: JobContext, started: asyncio.Event) -> CloseEvent:
     await started.wait()
     return await ctx.sessions[-1].wait_closed()
-
-
-async def _close_when_answered(room: _TerminalRoom, ctx: JobContext, *, in_a_hurry: bool) -> None:
-    """At the end of the input: close, from a terminal at once, from a pipe when the last line has been answered."""
-    await room.input_ended.wait()
-    for session in ctx.sessions:
-        if not in_a_hurry:
-            await _answered(session)
-        session.shutdown(drain=False)
-
-
-async def _answered(session: AgentSession[object]) -> None:
-    heard = asyncio.Event()
-
-    def something(_: PublicEvent) -> None:
-        heard.set()
-
-    session.on_any(something)
-    while True:
-        heard.clear()
-        try:
-            async with asyncio.timeout(QUIET):
-                await heard.wait()
-        except TimeoutError:
-            if session.agent_state not in {"thinking", "speaking"} and session.current_speech is None:
-                return
 
 
 class _TerminalRoom(ConsoleTransport):
