@@ -15,7 +15,7 @@ from typing import Any
 from livekit.agents import APIConnectOptions, llm  # type: ignore[import-not-found,unused-ignore]
 
 
-class ScriptedLLM(llm.LLM):  # type: ignore[misc,unused-ignore]
+class ScriptedLLM(llm.LLM):  # type: ignore[misc,type-arg,unused-ignore]
     """Answers the n-th request with the n-th line of the script."""
 
     def __init__(self, script: list[Any], in_one_line: Callable[[Any, list[str]], str]) -> None:
@@ -31,7 +31,7 @@ class ScriptedLLM(llm.LLM):  # type: ignore[misc,unused-ignore]
 
 class _Stream(llm.LLMStream):  # type: ignore[misc,unused-ignore]
     async def _run(self) -> None:
-        model = self._llm
+        model: Any = self._llm
         number = len(model.asked)
         model.asked.append(model.in_one_line(self._chat_ctx.items, [tool_name(tool) for tool in self._tools]))
         line = model.script[number]
