@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import zlib
+from collections.abc import Callable
 
 import pytest
 
@@ -12,12 +13,17 @@ from sessionactors import (
     AgentSession,
     ErrorEvent,
     OptionError,
+    RoomInputOptions,
+    RoomOptions,
     VideoFormatError,
     VideoFrame,
     VideoInput,
+    VideoInputOptions,
+    VideoSource,
     VoiceActivityVideoSampler,
 )
 from sessionactors.testing import SPEAKING, Run, Scenario
+from sessionactors.transports.memory import MemoryTransport
 
 from tests.session.realtime_talks import one_turn
 from tests.session.talks import Session, keeper
@@ -205,3 +211,92 @@ def test_a_picture_becomes_a_png_and_a_jpeg_stays_one() -> None:
     assert VideoFrame(b"jpeg", 1, 1, "image/jpeg").as_image().image == "data:image/jpeg;base64,anBlZw=="
     with pytest.raises(VideoFormatError, match="convert it to rgba"):
         VideoFrame(bytes(6), 2, 2, "i420").as_image()
+
+
+# -- what participants show --------------------------------------------------------------------------------------------
+
+
+class Shown(VideoSource):
+    """Ten pictures a second of some width."""
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+        self.starts = 0
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self, on_frame: Callable[[VideoFrame], None], on_end: Callable[[], None]) -> None:
+        self.starts += 1
+        self._task = asyncio.get_running_loop().create_task(self._show(on_frame))
+
+    async def _show(self, on_frame: Callable[[VideoFrame], None]) -> None:
+        while True:
+            await asyncio.sleep(0.1)
+            on_frame(VideoFrame(bytes(4 * self.width), self.width, 1))
+
+    def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+
+
+def room_with(camera: Shown) -> MemoryTransport:
+    room = MemoryTransport(frame_ms=100)
+    room.show(camera)
+    return room
+
+
+def widths(scenario: Scenario, *times: float) -> list[int | None]:
+    """How wide the last picture is that was kept, at these times."""
+    seen: list[int | None] = []
+    for at in times:
+        scenario.call(
+            at,
+            lambda session: seen.append(None if session.input.last_frame is None else session.input.last_frame.width),
+        )
+    scenario.close(at=times[-1] + 0.1)
+    scenario.play()
+    return seen
+
+
+def test_what_a_participant_shows_is_looked_at_if_that_is_wanted() -> None:
+    camera = Shown(3)
+    options = RoomOptions(video_input=True)
+    watched = Scenario(keeper(), room=lambda: room_with(camera), room_options=options, video_sampler=None, frame_ms=100)
+    assert widths(watched, 0.5) == [3]
+    blind = Shown(3)
+    assert widths(Scenario(keeper(), room=lambda: room_with(blind), video_sampler=None, frame_ms=100), 0.5) == [None]
+    assert (camera.starts, blind.starts) == (1, 0)
+
+
+def test_one_participant_is_looked_at_the_first_who_is_listened_to_and_shows_something() -> None:
+    first, second = Shown(3), Shown(5)
+    rooms: list[MemoryTransport] = []
+
+    def room() -> MemoryTransport:
+        rooms.append(room_with(first))
+        return rooms[-1]
+
+    def show(_: Session) -> None:
+        rooms[-1].join("second")
+        rooms[-1].show(second, "second")
+
+    options = RoomInputOptions(video_enabled=True)
+    scenario = Scenario(keeper(), room=room, room_input_options=options, video_sampler=None, frame_ms=100)
+    scenario.call(1.0, show)
+    scenario.call(2.0, lambda session: session.room_io.set_participant("second"))
+    scenario.call(3.0, lambda session: session.room_io.unset_participant())
+    scenario.call(4.0, lambda _: rooms[-1].show(None))
+    scenario.call(5.0, lambda _: rooms[-1].leave("second"))
+    assert widths(scenario, 1.5, 2.5, 3.5, 4.5) == [3, 5, 3, 5]
+    assert (first.starts, second.starts) == (2, 2)
+
+
+def test_an_input_of_the_sessions_own_takes_the_place_of_what_is_shown_in_the_room() -> None:
+    camera, own = Shown(3), Camera()
+    options = RoomOptions(video_input=VideoInputOptions())
+    scenario = Scenario(
+        keeper(), room=lambda: room_with(camera), room_options=options, video_sampler=None, frame_ms=100
+    )
+    scenario.call(0.0, lambda session: setattr(session.input, "video", own))
+    widths(scenario, 1.0)
+    assert own.taken > 5

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sessionactors import Agent, AgentSession, CloseReason, OptionError
+from sessionactors import Agent, AgentSession, CloseReason, OptionError, RoomOptions
 from sessionactors.interfaces.realtime import RealtimeSession
 from sessionactors.model.errors import SessionStateError
 from sessionactors.session.realtime_access import HeldRealtimeSession
@@ -65,6 +65,30 @@ def test_what_was_being_said_by_one_who_is_not_listened_to_any_more_is_answered(
     scenario.call(1.8, lambda session: session.room_io.set_participant("second"))
     run = played(scenario)
     assert run.conversation == [("user", "Hello."), ("assistant", "Well.")]
+
+
+def test_participants_of_other_kinds_are_not_there_for_the_session() -> None:
+    rooms: list[MemoryTransport] = []
+
+    def room() -> MemoryTransport:
+        rooms.append(MemoryTransport(audio=False, participant=None))
+        rooms[-1].join("recorder", kind="egress")
+        rooms[-1].join("phone", kind="sip")
+        return rooms[-1]
+
+    seen: list[object] = []
+    options = RoomOptions(participant_kinds=["sip"])
+    scenario = Scenario(keeper(), audio=False, room=room, room_options=options)
+    scenario.call(0.1, lambda session: seen.append(session.room_io.participants))
+    scenario.user_types("Not for you.", at=0.5, participant="recorder")
+    scenario.leaves("recorder", at=1.0)
+    scenario.user_types("Hello.", at=1.5, participant="phone")
+    scenario.llm_replies("Yes?")
+    run = scenario.play()
+    assert seen == [("phone",)]
+    assert run.conversation == [("user", "Hello."), ("assistant", "Yes?")]
+    with pytest.raises(OptionError, match="'robot': a participant is one of standard, sip"):
+        RoomOptions(participant_kinds=["robot"]).input_options()  # type: ignore[list-item]
 
 
 async def test_without_a_room_there_is_no_room_io() -> None:

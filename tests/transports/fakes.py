@@ -9,6 +9,7 @@ import numpy as np
 
 from sessionactors.interfaces.audio_io import AudioSource, PlaybackFinished, SinkEvent
 from sessionactors.interfaces.transport import NO_ATTRIBUTES, ParticipantKind
+from sessionactors.interfaces.video_io import VideoSource
 from sessionactors.model.audio import AudioFrame
 
 
@@ -57,6 +58,9 @@ class RoomLog:
 
     def participant_left(self, identity: str, reason: str) -> None:
         self.told.append(("left", identity, reason))
+
+    def video_published(self, identity: str, video: VideoSource | None) -> None:
+        self.told.append(("video", identity))
 
     def text_received(self, identity: str, text: str) -> None:
         self.told.append(("text", identity, text))

@@ -21,7 +21,7 @@ from sessionactors.messages.ear import (
     UseComponents,
 )
 from sessionactors.messages.floor import EchoExpected
-from sessionactors.messages.room import LinkParticipant, ParticipantJoined, ParticipantLeft
+from sessionactors.messages.room import LinkParticipant, ParticipantJoined, ParticipantLeft, ParticipantVideo
 from sessionactors.messages.session import ActorEnded
 from sessionactors.messages.video import AttachVideo, SetVideoEnabled, UsersSpeak
 from sessionactors.model.link_notes import ParticipantsNote
@@ -68,13 +68,30 @@ class Participants:
         self._face = face
 
     def came(
-        self, state: SupervisorState, message: ParticipantJoined | LinkParticipant, out: Outbox[SupervisorMessage]
+        self,
+        state: SupervisorState,
+        message: ParticipantJoined | ParticipantVideo | LinkParticipant,
+        out: Outbox[SupervisorMessage],
     ) -> SupervisorState:
-        """Somebody is there, or who is listened to is chosen anew."""
-        if isinstance(message, LinkParticipant):
-            return self._told(self._linked(state, message, out), out)
-        state = replace(state, people={**state.people, message.identity: message})
-        return self._told(self._joined(state, message, out), out)
+        """Somebody is there or shows something, or who is listened to is chosen anew."""
+        match message:
+            case ParticipantVideo(identity, source):
+                others = {other: camera for other, camera in state.cameras.items() if other != identity}
+                cameras = others if source is None else {**others, identity: source}
+                return self._look(replace(state, cameras=cameras), out)
+            case LinkParticipant():
+                return self._told(self._linked(state, message, out), out)
+            case _:
+                state = replace(state, people={**state.people, message.identity: message})
+                return self._told(self._joined(state, message, out), out)
+
+    def _look(self, state: SupervisorState, out: Outbox[SupervisorMessage]) -> SupervisorState:
+        """At the first of those who are listened to and show something."""
+        shown = (state.cameras.get(identity) for identity in state.people if identity in state.present)
+        camera = next((source for source in shown if source is not None), None)
+        if camera is state.camera or state.own_camera:
+            return state
+        return self._video(replace(state, camera=camera), AttachVideo(camera), out)
 
     def _linked(
         self, state: SupervisorState, order: LinkParticipant, out: Outbox[SupervisorMessage]
@@ -103,7 +120,7 @@ class Participants:
     def _told(self, state: SupervisorState, out: Outbox[SupervisorMessage]) -> SupervisorState:
         present = tuple(identity for identity in state.people if identity in state.present)
         self._face.emit(state, ParticipantsNote(present, state.only), out)
-        return state
+        return self._look(state, out)
 
     def _joined(
         self, state: SupervisorState, joined: ParticipantJoined, out: Outbox[SupervisorMessage]
@@ -156,7 +173,9 @@ class Participants:
     def left(self, state: SupervisorState, left: ParticipantLeft, out: Outbox[SupervisorMessage]) -> SupervisorState:
         """Somebody is gone: what they were saying is heard to its end."""
         people = {identity: joined for identity, joined in state.people.items() if identity != left.identity}
-        return self._told(self._ceased(replace(state, people=people), left.identity, out), out)
+        cameras = {identity: source for identity, source in state.cameras.items() if identity != left.identity}
+        state = replace(state, people=people, cameras=cameras)
+        return self._told(self._ceased(state, left.identity, out), out)
 
     def _ceased(self, state: SupervisorState, identity: str, out: Outbox[SupervisorMessage]) -> SupervisorState:
         gone = {identity}
@@ -193,7 +212,10 @@ class Participants:
         out: Outbox[SupervisorMessage],
     ) -> SupervisorState:
         """What is heard and seen of the users, or not."""
-        if isinstance(order, AttachVideo | SetVideoEnabled):
+        if isinstance(order, AttachVideo):
+            state = replace(state, own_camera=order.source is not None, camera=None)
+            return self._look(self._video(state, order, out), out)
+        if isinstance(order, SetVideoEnabled):
             return self._video(state, order, out)
         return self._gate(state, order, out)
 

@@ -13,6 +13,7 @@ from typing import TypeAlias, assert_never
 from sessionactors.interfaces.audio_io import AudioSource
 from sessionactors.interfaces.home import Home
 from sessionactors.interfaces.transport import NO_ATTRIBUTES, ParticipantKind, Transport, TransportEvents
+from sessionactors.interfaces.video_io import VideoSource
 from sessionactors.messages.output import AttachSink
 from sessionactors.messages.room import (
     LeaveRoom,
@@ -20,6 +21,7 @@ from sessionactors.messages.room import (
     LinkParticipant,
     ParticipantJoined,
     ParticipantLeft,
+    ParticipantVideo,
     PublishTranscript,
     RoomClosed,
     RoomConnected,
@@ -43,6 +45,7 @@ RoomMessage: TypeAlias = (
     | RoomClosed
     | ParticipantJoined
     | ParticipantLeft
+    | ParticipantVideo
     | LinkParticipant
     | TextReceived
     | PublishTranscript
@@ -64,6 +67,8 @@ class RoomState:
     attempted: bool = False
     """Whether it could be linked is known."""
     participants: frozenset[str] = frozenset()
+    others: frozenset[str] = frozenset()
+    """Participants of kinds that are not there for the session."""
     only: str | None = None
     """The only participant whose text is read; None: all may type."""
     leaving: bool = False
@@ -127,16 +132,24 @@ class Room(Actor[RoomState, RoomMessage]):
             case RoomClosed():
                 out.tell(wiring.supervisor, message)
                 return replace(state, connected=False)
-            case ParticipantJoined(identity):
+            case ParticipantJoined(identity, kind=kind):
+                if kind not in wiring.components.participant_kinds:
+                    return replace(state, others=state.others | {identity})
                 out.tell(wiring.supervisor, message)
                 return replace(state, participants=state.participants | {identity})
             case ParticipantLeft(identity):
-                out.tell(wiring.supervisor, message)
-                return replace(state, participants=state.participants - {identity})
+                if identity not in state.others:
+                    out.tell(wiring.supervisor, message)
+                gone = {identity}
+                return replace(state, participants=state.participants - gone, others=state.others - gone)
+            case ParticipantVideo(identity):
+                if identity not in state.others and wiring.components.room_video_input:
+                    out.tell(wiring.supervisor, message)
+                return state
             case LinkParticipant(identity):
                 return replace(state, only=identity)
             case TextReceived(identity, text):
-                if state.only in (None, identity):
+                if state.only in (None, identity) and identity not in state.others:
                     self._on_text(identity, text, out)
                 return state
             case PublishTranscript(segment):
@@ -214,6 +227,10 @@ class _Events(TransportEvents):
     def participant_left(self, identity: str, reason: str) -> None:
         """Somebody is gone."""
         self._tell(ParticipantLeft(identity, reason))
+
+    def video_published(self, identity: str, video: VideoSource | None) -> None:
+        """Somebody shows something."""
+        self._tell(ParticipantVideo(identity, video))
 
     def text_received(self, identity: str, text: str) -> None:
         """Somebody typed."""

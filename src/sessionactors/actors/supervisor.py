@@ -16,6 +16,7 @@ from sessionactors.messages.room import (
     LinkParticipant,
     ParticipantJoined,
     ParticipantLeft,
+    ParticipantVideo,
     RoomClosed,
     RoomConnected,
     RoomConnectFailed,
@@ -106,6 +107,7 @@ SupervisorMessage: TypeAlias = (
     | RoomLeft
     | ParticipantJoined
     | ParticipantLeft
+    | ParticipantVideo
     | LinkParticipant
     | AttachSource
     | SetInputEnabled
@@ -251,7 +253,7 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
             case RoomClosed(reason):
                 out.log("room_closed", reason=reason)
                 return self._closing.begin(state, CloseReason.PARTICIPANT_DISCONNECTED, 2.0, None, out)
-            case ParticipantJoined() | LinkParticipant():
+            case ParticipantJoined() | ParticipantVideo() | LinkParticipant():
                 return self._participants.came(state, message, out)
             case ParticipantLeft():
                 return self._on_participant_left(state, message, out)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from sessionactors.interfaces.video_io import VideoSource
 from sessionactors.messages.room import ParticipantJoined
 from sessionactors.messages.session import (
     EventRaised,
@@ -76,6 +77,12 @@ class SupervisorState:
     speaking: frozenset[str] = frozenset()
     people: Mapping[str, ParticipantJoined] = field(default_factory=dict)
     """Everybody in the room, as they came, in the order of their coming."""
+    cameras: Mapping[str, VideoSource] = field(default_factory=dict)
+    """What participants show."""
+    camera: VideoSource | None = None
+    """The one of them that is looked at."""
+    own_camera: bool = False
+    """The session's user has set what is looked at."""
     only: str | None = None
     """The only participant who is listened to; None: all are."""
     present: frozenset[str] = frozenset()

@@ -12,7 +12,7 @@ from sessionactors.interfaces.llm import LLM
 from sessionactors.interfaces.realtime import RealtimeModel
 from sessionactors.interfaces.recognition_context import RecognitionContextOptions
 from sessionactors.interfaces.stt import STT
-from sessionactors.interfaces.transport import Transport
+from sessionactors.interfaces.transport import PEOPLE, ParticipantKind, Transport
 from sessionactors.interfaces.tts import TTS
 from sessionactors.interfaces.user_code import UserAgent
 from sessionactors.interfaces.vad import VAD
@@ -87,6 +87,10 @@ class Components:
     """How much faster than usual a voice without word timings is taken to speak."""
     video_sampler: VoiceActivityVideoSampler | UserSampler | None = None
     """Which pictures are kept; None: every one."""
+    room_video_input: bool = False
+    """What the participants show is looked at, one of them at a time."""
+    participant_kinds: frozenset[ParticipantKind] = PEOPLE
+    """Others are not there for the session."""
     participant_identity: str | None = None
     """The only participant who is listened to; None: all are."""
     close_on_disconnect: bool = True

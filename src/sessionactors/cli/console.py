@@ -13,6 +13,7 @@ from rich.console import Console
 
 from sessionactors.interfaces.audio_io import AudioSource
 from sessionactors.interfaces.transport import NO_ATTRIBUTES, ParticipantKind, TranscriptSegment, TransportEvents
+from sessionactors.interfaces.video_io import VideoSource
 from sessionactors.model.errors import SessionActorsError
 from sessionactors.model.events import (
     AgentStateChangedEvent,
@@ -177,6 +178,10 @@ class _HeldEvents(TransportEvents):
     def participant_left(self, identity: str, reason: str) -> None:
         """The input ended."""
         self._left()
+
+    def video_published(self, identity: str, video: VideoSource | None) -> None:
+        """Nothing is shown in a terminal."""
+        self._events.video_published(identity, video)
 
     def text_received(self, identity: str, text: str) -> None:
         """A line was typed."""

@@ -12,9 +12,13 @@ from sessionactors.model.errors import SessionStateError
 
 from .audio_io import AudioSink, AudioSource
 from .home import Home
+from .video_io import VideoSource
 
 ParticipantKind: TypeAlias = Literal["standard", "sip", "connector", "ingress", "egress", "agent", "bridge"]
 """What a participant is: somebody with an app (``"standard"``), a telephone call (``"sip"``), or another service."""
+
+PEOPLE: Final[frozenset[ParticipantKind]] = frozenset({"connector", "sip", "standard"})
+"""Kinds of participants that an agent talks to."""
 
 NO_ATTRIBUTES: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -54,6 +58,9 @@ class TransportEvents(Protocol):
 
     def participant_left(self, identity: str, reason: str) -> None:
         """A participant is gone."""
+
+    def video_published(self, identity: str, video: VideoSource | None) -> None:
+        """A participant shows something, or (None) nothing any more. It may be started anew after it was stopped."""
 
     def text_received(self, identity: str, text: str) -> None:
         """A participant typed something."""

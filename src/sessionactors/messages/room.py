@@ -7,6 +7,7 @@ from dataclasses import field
 
 from sessionactors.interfaces.audio_io import AudioSink, AudioSource
 from sessionactors.interfaces.transport import ParticipantKind, TranscriptSegment
+from sessionactors.interfaces.video_io import VideoSource
 from sessionactors.runtime import Lane, Overflow, message
 
 
@@ -52,6 +53,14 @@ class ParticipantLeft:
 
     identity: str
     reason: str
+
+
+@message()
+class ParticipantVideo:
+    """A participant shows something, or (None) nothing any more."""
+
+    identity: str
+    source: VideoSource | None
 
 
 @message()

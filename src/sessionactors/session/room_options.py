@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, get_args
 
+from sessionactors.interfaces.transport import ParticipantKind
 from sessionactors.model.errors import OptionError
-from sessionactors.model.sentinel import NOT_GIVEN, NotGivenOr
+from sessionactors.model.sentinel import NOT_GIVEN, NotGivenOr, given
 
 if TYPE_CHECKING:
     from .agent_session import AgentSession
@@ -72,17 +73,31 @@ class TextOutputOptions:
 
 @dataclass(frozen=True, slots=True)
 class RoomInputOptions:
-    """What the session takes from the room."""
+    """What the session takes from the room.
+
+    Raises:
+        OptionError: there is no such kind of participant.
+    """
 
     text_enabled: bool = True
     audio_enabled: bool = True
     video_enabled: bool = False
+    """Look at what the participants show: what the sampler keeps goes to a realtime model and to
+    ``session.input.last_frame``."""
     text_input_cb: TextInputCallback | None = None
     """See :attr:`TextInputOptions.text_input_cb`."""
+    participant_kinds: NotGivenOr[Sequence[ParticipantKind]] = NOT_GIVEN
+    """Kinds of participants that the session is for: people and telephone calls, if not given."""
     participant_identity: NotGivenOr[str] = NOT_GIVEN
     """Listen to this participant only; to all who are there if not given."""
     close_on_disconnect: bool = True
     """End the session when that participant, or the last one, has left for good."""
+
+    def __post_init__(self) -> None:
+        strange = [kind for kind in given(self.participant_kinds, ()) if kind not in get_args(ParticipantKind)]
+        if strange:
+            kinds = ", ".join(get_args(ParticipantKind))
+            raise OptionError(f"participant_kinds has {', '.join(map(repr, strange))}: a participant is one of {kinds}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +132,8 @@ class RoomOptions:
     """On if not given."""
     text_output: NotGivenOr[TextOutputOptions | bool] = NOT_GIVEN
     """On if not given."""
+    participant_kinds: NotGivenOr[Sequence[ParticipantKind]] = NOT_GIVEN
+    """See :attr:`RoomInputOptions.participant_kinds`."""
     participant_identity: NotGivenOr[str] = NOT_GIVEN
     """See :attr:`RoomInputOptions.participant_identity`."""
     close_on_disconnect: bool = True
@@ -130,6 +147,7 @@ class RoomOptions:
             audio_enabled=self.audio_input is not False,
             video_enabled=self.video_input is True or isinstance(self.video_input, VideoInputOptions),
             text_input_cb=text.text_input_cb if isinstance(text, TextInputOptions) else None,
+            participant_kinds=self.participant_kinds,
             participant_identity=self.participant_identity,
             close_on_disconnect=self.close_on_disconnect,
         )

@@ -20,7 +20,7 @@ from sessionactors.interfaces.home import Home
 from sessionactors.interfaces.llm import LLM
 from sessionactors.interfaces.realtime import RealtimeModel
 from sessionactors.interfaces.stt import STT
-from sessionactors.interfaces.transport import Transport
+from sessionactors.interfaces.transport import PEOPLE, Transport
 from sessionactors.interfaces.tts import TTS
 from sessionactors.interfaces.user_code import AgentComponents
 from sessionactors.interfaces.vad import VAD
@@ -207,6 +207,8 @@ class SessionLife(SessionLink[Userdata_T]):
             transport=transport,
             text_input=room_input.text_enabled,
             text_callback=room_input.text_input_cb is not None,
+            room_video_input=room_input.video_enabled and self._input.video is None,
+            participant_kinds=frozenset(given(room_input.participant_kinds, PEOPLE)),
             participant_identity=given(room_input.participant_identity, None),
             close_on_disconnect=room_input.close_on_disconnect,
             audio_input=room_input.audio_enabled,

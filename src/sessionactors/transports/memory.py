@@ -17,6 +17,7 @@ from sessionactors.interfaces.transport import (
     Transport,
     TransportEvents,
 )
+from sessionactors.interfaces.video_io import VideoSource
 from sessionactors.model.audio import BYTES_PER_SAMPLE, AudioFrame
 from sessionactors.model.errors import SessionStateError
 
@@ -110,6 +111,7 @@ class MemoryTransport(Transport):
         self._events: TransportEvents | None = None
         self._closed = False
         self._participants: dict[str, MemorySource | None] = {}
+        self._videos: dict[str, VideoSource | None] = {}
         self._kinds: dict[str, tuple[ParticipantKind, Mapping[str, str]]] = {}
         self._transcripts: list[TranscriptSegment] = []
         if participant is not None:
@@ -127,6 +129,8 @@ class MemoryTransport(Transport):
         for identity, source in self._participants.items():
             kind, attributes = self._kinds[identity]
             events.participant_joined(identity, source, kind=kind, attributes=attributes)
+        for identity, video in self._videos.items():
+            events.video_published(identity, video)
 
     @property
     def audio_sink(self) -> AudioSink | None:
@@ -216,6 +220,18 @@ class MemoryTransport(Transport):
         if self._events is not None and not self._closed:
             self._events.participant_joined(identity, source, kind=kind, attributes=attributes)
 
+    def show(self, video: VideoSource | None, identity: str = _CALLER) -> None:
+        """Let a participant show something, or nothing any more.
+
+        Raises:
+            SessionStateError: nobody of that name is there.
+        """
+        if identity not in self._participants:
+            raise SessionStateError(f"participant {identity!r} is not in the room")
+        self._videos[identity] = video
+        if self._events is not None and not self._closed:
+            self._events.video_published(identity, video)
+
     def leave(self, identity: str = _CALLER, reason: str = "left") -> None:
         """Let a participant go; their audio ends first.
 
@@ -225,6 +241,7 @@ class MemoryTransport(Transport):
         if identity not in self._participants:
             raise SessionStateError(f"participant {identity!r} is not in the room")
         source = self._participants.pop(identity)
+        self._videos.pop(identity, None)
         if source is not None:
             source.end()
         if self._events is not None and not self._closed:
