@@ -248,11 +248,13 @@ def room_with(camera: Shown) -> MemoryTransport:
 def widths(scenario: Scenario, *times: float) -> list[int | None]:
     """How wide the last picture is that was kept, at these times."""
     seen: list[int | None] = []
+
+    def look(session: Session) -> None:
+        frame = session.input.last_frame
+        seen.append(None if frame is None else frame.width)
+
     for at in times:
-        scenario.call(
-            at,
-            lambda session: seen.append(None if session.input.last_frame is None else session.input.last_frame.width),
-        )
+        scenario.call(at, look)
     scenario.close(at=times[-1] + 0.1)
     scenario.play()
     return seen
@@ -294,9 +296,11 @@ def test_one_participant_is_looked_at_the_first_who_is_listened_to_and_shows_som
 def test_an_input_of_the_sessions_own_takes_the_place_of_what_is_shown_in_the_room() -> None:
     camera, own = Shown(3), Camera()
     options = RoomOptions(video_input=VideoInputOptions())
-    scenario = Scenario(
-        keeper(), room=lambda: room_with(camera), room_options=options, video_sampler=None, frame_ms=100
-    )
-    scenario.call(0.0, lambda session: setattr(session.input, "video", own))
-    widths(scenario, 1.0)
-    assert own.taken > 5
+    rooms = [room_with(camera)]
+    scenario = Scenario(keeper(), room=lambda: rooms[0], room_options=options, frame_ms=100)
+    scenario.call(0.2, lambda session: setattr(session.input, "video", own))
+    scenario.call(0.5, lambda _: rooms[0].join("second"))
+    scenario.call(1.5, lambda session: setattr(session.input, "video", None))
+    widths(scenario, 2.0)
+    assert 10 < own.taken < 14
+    assert camera.starts == 2
