@@ -9,7 +9,7 @@ import pytest
 
 from sessionactors import STT, AudioFrame, FlushSentinel, OptionError, SessionStateError, SpeechEvent, SpeechEventType
 from sessionactors.messages.turn import UserTurnEnded
-from sessionactors.testing import Run, Scenario, explore
+from sessionactors.testing import Run, Scenario, ScriptedTurnDetector, explore
 
 from tests.session.talks import STORY, Session, keeper, near, played, typed
 from tests.session.test_turn_modes import turns_at
@@ -78,6 +78,16 @@ def test_words_of_a_committed_turn_that_come_late_are_no_new_turn() -> None:
     run = played(scenario)
     assert answers == [("", near(0.1)), ("Hello.", near(0.2))]
     assert run.conversation[0] == ("user", "Hello.")
+
+
+def test_a_commit_overtakes_the_question_to_a_detector() -> None:
+    """The final that the commit waits for would also be asked about: what comes of that is of no use any more."""
+    scenario = Scenario(keeper(), turn_detection=ScriptedTurnDetector({}))
+    scenario.user_says("How are you?", at=0.5, until=2.5, stt_delay=0.9)
+    scenario.llm_otherwise("Fine.")
+    scenario.call(3.2, committing([]))
+    run = played(scenario)  # no handler fails
+    assert turns_at(run) == [(near(3.4), "How are you?")]
 
 
 def test_without_a_recogniser_there_is_nothing_to_wait_for() -> None:

@@ -138,7 +138,8 @@ class TurnEnd:
     def on_context(self, state: TurnState, context: ContextSnapshot, out: Outbox[TurnMessage]) -> TurnState:
         """The conversation so far, for a detector that reads text."""
         detector, question = state.rules.detector, state.question
-        if detector is None or question.answered or context.request != f"{out.path}#{question.number}":
+        wanted = question.about is not None and not question.answered  # else the turn was committed, or cleared
+        if detector is None or not wanted or context.request != f"{out.path}#{question.number}":
             return state
         said = ChatMessage("user", [state.said.transcript], id=state.said.finals[-1].id, created_at=out.wall())
         conversation = ChatContext((*context.items, said))
