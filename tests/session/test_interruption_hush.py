@@ -76,9 +76,21 @@ def test_a_long_voice_is_waited_for_until_its_silence_has_lasted() -> None:
     assert run.audible("speech-1") == [(near(5.4), near(6.4))]
 
 
-def test_by_hand_no_voice_holds_anything_back() -> None:
+def test_by_hand_what_waits_begins_when_the_detector_is_sure() -> None:
     run = played(said_over_a_cough(turn_detection="manual"))
     assert run.audible("speech-1") == [(near(2.7), near(3.7))]
+
+
+def test_by_hand_a_voice_holds_the_first_sound_and_however_long_it_is_cuts_nothing_off() -> None:
+    """The floor is granted at 2.0 and the sound is due at 3.0; the user speaks from 2.5 to 4.5, with words."""
+    scenario = Scenario(keeper(), turn_detection="manual", ttfb=1.0)
+    scenario.tts_speaks(duration=1.0, text="Excuse me.")
+    scenario.call(2.0, lambda session: session.say("Excuse me."))
+    scenario.user_says("Wait, please.", at=2.5, until=4.5, interims=[(3.5, "wait")])
+    run = played(scenario)
+    assert [run.time_of(delivery) for delivery in run.handled(PauseSpeech, "output")] == [near(2.56)]
+    assert run.audible("speech-1") == [(near(5.0), near(6.0))]
+    assert run.conversation == [("assistant", "Excuse me."), ("user", "Wait, please.")]
 
 
 def test_a_reply_on_a_sink_that_cannot_pause_waits_no_longer_either() -> None:

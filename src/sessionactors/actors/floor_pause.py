@@ -54,14 +54,18 @@ class Pausing:
             and (pause.interrupted_at is not None or not pause.brief),
         )
         options = entry.spec.agent.options(state.options.session)
-        if options.turn_detection in ("manual", "realtime_llm"):
+        by_hand = options.turn_detection == "manual"
+        if options.turn_detection == "realtime_llm" or (by_hand and entry.audible):
             return Decision.IGNORE  # the program, or the model's server, says who speaks
         output = OutputFacts(can_pause=state.can_pause, by_voice=state.warmup is not Warmup.RUNNING)
         decisions = [
             decide(_turn_facts(user, final=participant == final), speech, options, output)
             for participant, user in state.users.items()
         ]
-        return max(decisions, key=_SEVERITY.index, default=Decision.IGNORE)
+        decision = max(decisions, key=_SEVERITY.index, default=Decision.IGNORE)
+        if by_hand:  # nobody is spoken over all the same: what is not heard yet waits
+            return Decision.HOLD if decision in (Decision.HOLD, Decision.PAUSE) else Decision.IGNORE
+        return decision
 
     def hold(
         self, state: FloorState, entry: Entry, decision: Decision, out: Outbox[FloorMessage], *, comes: bool = False

@@ -39,7 +39,7 @@ class UsersVoice:
             state,
             activity.participant,
             speaking=activity.speaking,
-            wish=before.wish if activity.speaking and before.speaking else None,
+            wish=before.wish if activity.speaking and (before.speaking or is_of(before.wish, activity)) else None,
             decided=activity.decided,
             judged=before.judged if activity.speaking or before.judged is Judged.OPEN else Judged.NOTHING,
             hushed=activity.hushed,
@@ -75,8 +75,9 @@ class UsersVoice:
         who = wish.participant
         user = state.users.get(who, UserFacts())
         state = self.consider(with_user(state, who, wish=wish), out, final=who if wish.final else None)
-        # In silence it says what has just been heard, and nothing about what will be said next.
-        return state if user.speaking else with_user(state, who, wish=user.wish)
+        # In silence a final says what has just been heard, and nothing about what will be said next. Another one has
+        # come before the news that its speech began.
+        return state if user.speaking or not wish.final else with_user(state, who, wish=user.wish)
 
     def on_overlap(self, state: FloorState, overlap: OverlapJudged, out: Outbox[FloorMessage]) -> FloorState:
         """A detector judges what the user says over the agent."""
@@ -131,3 +132,8 @@ class UsersVoice:
         if state.pause is not None and state.pause.speech == speech:
             state = self._pausing.release(state, out)
         return state
+
+
+def is_of(wish: InterruptionWanted | None, activity: UserActivity) -> bool:
+    """Whether a wish is of the stretch of speech that has just begun."""
+    return wish is not None and wish.at == activity.at
