@@ -201,7 +201,10 @@ class AgentNodes:
         return DefaultNodes.realtime_audio_output_node(cast("Agent", self), audio, model_settings)
 
     def stt_node(self, audio: AsyncIterable[AudioFrame | FlushSentinel], model_settings: ModelSettings) -> object:
-        """What the user says: a ``SpeechEvent`` for each report. ``FLUSH`` in the audio: the user fell silent."""
+        """What the user says: a ``SpeechEvent`` for each report. ``FLUSH`` in the audio: the user fell silent.
+
+        One that gives None hears nothing; one that ends or raises is asked again, as often as any recogniser.
+        """
         return DefaultNodes.stt_node(cast("Agent", self), audio, model_settings)
 
 

@@ -233,7 +233,9 @@ class NodeSTT(STT):
 
     async def _listen(self, audio: AsyncIterable[AudioFrame | FlushSentinel]) -> AsyncGenerator[SpeechEvent, None]:
         NODE_AUDIO.set(audio)  # of this effect's context
-        async for item in _items(lambda: self._agent.stt_node(audio, ModelSettings()), (SpeechEvent,), self.label):
+        async for item in _items(
+            lambda: self._agent.stt_node(audio, ModelSettings()), (SpeechEvent,), self.label, audio
+        ):
             yield cast("SpeechEvent", item)
 
 
@@ -244,8 +246,19 @@ def node_stt(agent: Agent, stock: STT | None) -> NodeSTT:
     return kind(agent, stock)
 
 
-async def _items(ask: Callable[[], object], kinds: tuple[type, ...], label: str) -> AsyncGenerator[object, None]:
+async def _items(
+    ask: Callable[[], object],
+    kinds: tuple[type, ...],
+    label: str,
+    unwanted: AsyncIterable[object] | None = None,
+) -> AsyncGenerator[object, None]:
     """What a node gives, item by item, however it gives it.
+
+    Args:
+        ask: calls the node.
+        kinds: what it may give.
+        label: its name.
+        unwanted: what is read to its end in place of a node that gave None.
 
     Raises:
         NodeError: it raised, or gave something else.
@@ -257,6 +270,8 @@ async def _items(ask: Callable[[], object], kinds: tuple[type, ...], label: str)
         if inspect.isawaitable(given):
             given = await given
         if given is None:
+            async for _ in unwanted or _nobody():
+                pass
             return
         if isinstance(given, kinds):
             yield given
@@ -272,11 +287,16 @@ async def _items(ask: Callable[[], object], kinds: tuple[type, ...], label: str)
             yield item
     except (APIError, NodeError):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise NodeError(f"{label} raised {error!r}") from error
     finally:
         if closing is not None and inspect.isawaitable(closed := closing()):
             await closed
+
+
+async def _nobody() -> AsyncGenerator[object, None]:
+    return
+    yield
 
 
 def _wanted(kinds: tuple[type, ...]) -> str:
