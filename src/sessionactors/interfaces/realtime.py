@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from sessionactors.model.audio import AudioFrame
 from sessionactors.model.chat import ChatContext, ChatItem
@@ -321,7 +321,7 @@ class RealtimeSession(ABC):
 class RealtimeModel(ABC):
     """A speech-to-speech model. One object may serve many sessions at once."""
 
-    home: ClassVar[Home] = Home.ACTOR
+    home: Home = Home.ACTOR
     label: str = "realtime"
     model: str = ""
     provider: str = ""
