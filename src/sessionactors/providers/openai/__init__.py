@@ -4,9 +4,9 @@ Needs the extra ``openai``. Importing this package imports the SDK, which takes 
 starts, not inside a coroutine.
 """
 
-from . import responses
+from . import realtime, responses
 from .llm import LLM
 from .stt import STT
 from .tts import TTS
 
-__all__ = ["LLM", "STT", "TTS", "responses"]
+__all__ = ["LLM", "STT", "TTS", "realtime", "responses"]
