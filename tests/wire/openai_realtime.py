@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -149,7 +149,7 @@ class OpenAIRealtimeServer(VendorServer[Call]):
     """Replies with the n-th reply to the n-th response, over all connections.
 
     Args:
-        replies: the script.
+        replies: the script; or what replies to the parameters of a ``response.create``.
         said: what the user says.
         calls: how the connections go.
         silence: seconds of audio behind what is said, at which a turn ends.
@@ -158,7 +158,7 @@ class OpenAIRealtimeServer(VendorServer[Call]):
 
     def __init__(
         self,
-        replies: Sequence[Reply] = (),
+        replies: Sequence[Reply] | Callable[[dict[str, Any]], Reply] = (),
         said: Sequence[Said] = (),
         calls: Sequence[Call] = (Call(),),
         *,
@@ -166,7 +166,7 @@ class OpenAIRealtimeServer(VendorServer[Call]):
         key: str = "test-key",
     ) -> None:
         super().__init__(calls, key=key)
-        self.replies = list(replies)
+        self.replies = replies
         self.said = list(said)
         self.silence = silence
         self.sessions: list[Session] = []
@@ -404,7 +404,10 @@ class OpenAIRealtimeServer(VendorServer[Call]):
 
     def _respond(self, session: Session, asked: dict[str, Any]) -> None:
         number, self._replied = self._replied, self._replied + 1
-        reply = self.replies[number] if number < len(self.replies) else Reply("Yes.")
+        if callable(self.replies):
+            reply = self.replies(asked)
+        else:
+            reply = self.replies[number] if number < len(self.replies) else Reply("Yes.")
         session.running, session.output = self.name("resp"), []
         session.response = asyncio.create_task(self._speak(session, reply, asked, session.running))
 
