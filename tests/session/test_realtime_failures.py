@@ -15,6 +15,7 @@ from sessionactors import (
     RealtimeSessionReconnectedEvent,
 )
 from sessionactors.interfaces.realtime import RealtimeSessionError, SessionReconnected
+from sessionactors.messages.tts import SynthesisFailed
 from sessionactors.testing import (
     CLIENT_TURNS,
     SPEAKING,
@@ -49,6 +50,18 @@ def test_a_lost_session_is_replaced_by_one_that_knows_the_conversation() -> None
     assert run.snapshot["realtime"].state["connections"] == 2
     (back,) = run.of(RealtimeSessionReconnectedEvent)
     assert (back.label, back.outage) == ("scripted-realtime", near(0.1))
+
+
+def test_a_reply_that_failed_and_was_asked_for_again_ends_well() -> None:
+    """What failed before is forgotten: no voice has failed, and all of the text was heard."""
+    scenario = talk(CLIENT_TURNS)
+    scenario.user_says("How are you?", at=0.5, until=2.5)
+    scenario.realtime_replies("", error=APIError("busy"))
+    scenario.realtime_replies("Fine.", duration=0.1)
+    run = played(scenario)
+    assert run.said() == ["Fine."]
+    assert not run.told(SynthesisFailed)
+    assert run.errors == []
 
 
 def test_a_session_that_never_worked_was_not_reconnected() -> None:

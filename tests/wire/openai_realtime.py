@@ -65,6 +65,8 @@ class Reply:
     incomplete: str = ""
     hangs_after: int | None = None
     """Pieces of sound; then nothing more comes."""
+    waits: asyncio.Event | None = None
+    """Goes on behind its first piece when this is set."""
 
 
 @dataclass(frozen=True)
@@ -116,8 +118,6 @@ class Session:
     pushed: float = 0.0
     """Seconds of audio."""
     uncommitted: float = 0.0
-    heard: list[Said] = field(default_factory=list)
-    """What was begun of what the user says."""
     speaking: tuple[Said, str] | None = None
     response: asyncio.Task[None] | None = None
     running: str = ""
@@ -172,6 +172,8 @@ class OpenAIRealtimeServer(VendorServer[Call]):
         self.sessions: list[Session] = []
         self.refused: list[str] = []
         """Codes of what was refused."""
+        self.heard: list[Said] = []
+        """What was begun of what the user says."""
         self._numbers = count(1)
         self._replied = 0
         self._committed = 0
@@ -351,8 +353,8 @@ class OpenAIRealtimeServer(VendorServer[Call]):
             return
         if session.speaking is None:
             for said in self.said:
-                if said not in session.heard and said.at <= session.pushed < said.until:
-                    session.heard.append(said)
+                if said not in self.heard and said.at <= session.pushed < said.until:
+                    self.heard.append(said)
                     session.speaking = (said, self.name("item"))
                     if detection.get("interrupt_response", True) and session.response and not session.response.done():
                         await self.cancel(session, "turn_detected")
@@ -471,6 +473,8 @@ class OpenAIRealtimeServer(VendorServer[Call]):
                 session.spoken = True
                 delta = base64.b64encode(b"\x10\x00" * (RATE // 10)).decode()
                 await self.send(session, "response.output_audio.delta", delta=delta, **about)
+            if reply.waits is not None:
+                await reply.waits.wait()
             await asyncio.sleep(reply.pace)
         kind = "output_audio" if sounds else "output_text"
         body["content"] = [{"type": kind, ("transcript" if sounds else "text"): reply.text}]

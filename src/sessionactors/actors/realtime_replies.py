@@ -326,7 +326,7 @@ class Replies:
         if delay is not None:
             out.log("reply_retried", level="warning", request=reply.key, failures=reply.failures, error=repr(error))
             out.timer(_retry(reply.key), delay, ReplyDue(reply.key))
-            return state.with_reply(replace(reply, asked=False, paused=True, response="", done=None))
+            return state.with_reply(replace(reply, asked=False, paused=True, response="", done=None, error=None))
         if not final:
             out.tell(self._wiring.supervisor, ComponentStumbled("realtime", error, self._model.label))
         if reply.claim is not None:

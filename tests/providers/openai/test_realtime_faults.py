@@ -212,17 +212,32 @@ async def test_an_incomplete_response_is_what_there_is_of_it() -> None:
         assert "max_output_tokens" in str((await talk.until(RealtimeSessionError)).error)
 
 
+def grow_old(talk: Talk) -> None:
+    """As the timer of ``max_session_duration`` does."""
+    assert talk.session._connection is not None
+    talk.session._grow_old(talk.session._connection)
+
+
+async def test_after_so_long_a_connection_is_replaced() -> None:
+    async with OpenAIRealtimeServer() as server, talking(server, max_session_duration=0.02) as talk:
+        await talk.until(SessionReconnected)
+        assert len(server.sessions) > 1
+
+
 async def test_a_connection_that_has_grown_old_is_replaced_between_two_turns() -> None:
     """The reply is heard to its end over the old one; the new one is told all that was said."""
-    replies = [Reply("I am fine, thank you.", 1.0, pace=0.01), Reply("Bye.")]
+    go_on = asyncio.Event()
+    replies = [Reply("I am fine, thank you.", 1.0, waits=go_on), Reply("Bye.")]
     async with (
         OpenAIRealtimeServer(replies, [Said("How are you?", 0.1, 0.5)]) as server,
-        talking(server, max_session_duration=0.05) as talk,
+        talking(server) as talk,
     ):
         talk.speak(0.8)
         await talk.until(ResponseAudio)
-        await asyncio.sleep(0.06)
+        grow_old(talk)
+        await talk.heard_by(server)
         assert len(server.sessions) == 1  # a reply is under way
+        go_on.set()
         await talk.until(SessionReconnected)
         assert talk.seconds == 1.0
         talk.session.generate_reply(request_id="r", instructions="Say good bye.")
@@ -241,11 +256,12 @@ async def test_a_connection_that_has_grown_old_is_replaced_between_two_turns() -
 async def test_a_user_in_the_middle_of_a_turn_keeps_the_old_connection() -> None:
     async with (
         OpenAIRealtimeServer([], [Said("Yes.")]) as server,
-        talking(server, turn_detection_disabled=True, max_session_duration=0.03) as talk,
+        talking(server, turn_detection_disabled=True) as talk,
     ):
         talk.session.start_user_activity()
         talk.speak(0.3)
-        await asyncio.sleep(0.06)
+        grow_old(talk)
+        await talk.heard_by(server)
         assert len(server.sessions) == 1
         talk.session.commit_audio()
         await talk.until(SessionReconnected)
