@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import openai
 import pytest
+from openai.types.realtime import ResponseAudioDeltaEvent
+from openai.types.realtime.realtime_audio_input_turn_detection import ServerVad
 
 from sessionactors.interfaces.realtime import (
     GenerationCreated,
     InputAudioTranscriptionCompleted,
     InputSpeechStarted,
     InputSpeechStopped,
+    RealtimeCapabilities,
     RealtimeSessionError,
     RealtimeUsage,
     RemoteItemAdded,
@@ -16,11 +22,13 @@ from sessionactors.interfaces.realtime import (
     ResponseToolCall,
 )
 from sessionactors.model.chat import ChatContext, ChatMessage, FunctionCall, FunctionCallOutput
-from sessionactors.model.errors import APIError
+from sessionactors.model.errors import APIError, OptionError
 from sessionactors.model.tools import ToolDefinition
 from sessionactors.model.video import VideoFrame
+from sessionactors.providers.openai.realtime import RealtimeModel
+from sessionactors.providers.openai.realtime.server_events import parse
 
-from tests.providers.openai.realtime_talk import talking
+from tests.providers.openai.realtime_talk import Talk, model_at, talking
 from tests.wire.openai_realtime import OpenAIRealtimeServer, Reply, Said
 
 WEATHER = ToolDefinition(
@@ -321,3 +329,98 @@ async def test_an_item_that_the_server_refuses_is_an_error_for_who_gave_it() -> 
         assert [name for name, _ in texts(server)] == ["u"]
         assert [item.id for item in talk.session.chat_ctx] == ["u"]
         assert talk.of(RealtimeSessionError) == []
+
+
+async def test_a_deployment_at_azure_is_reached_by_its_address_and_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with OpenAIRealtimeServer([Reply("Hello.")]) as server:
+        monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", f"http://127.0.0.1:{server.port}/")
+        monkeypatch.setenv("AZURE_OPENAI_API_KEY", server.key)
+        async with talking(server, azure_deployment="my-realtime", api_key=None, base_url=None) as talk:
+            talk.session.generate_reply(request_id="r")
+            await talk.done()
+        assert (server.last.path, server.last.options) == ("/openai/v1/realtime", {"model": "my-realtime"})
+        async with talking(server, azure_deployment="other", api_key=None, entra_token=server.key) as talk:
+            assert talk.session.tools == ()
+    assert server.refused == []
+
+
+async def test_a_client_of_ones_own_is_used_as_it_is() -> None:
+    async with OpenAIRealtimeServer([Reply("Hello.")]) as server:
+        own = openai.AsyncOpenAI(api_key=server.key, base_url=server.url, default_headers={"x-mine": "1"})
+        async with talking(server, client=own, api_key=None, base_url=None) as talk:
+            talk.session.generate_reply(request_id="r")
+            await talk.done()
+        assert server.last.headers["x-mine"] == "1"
+        assert not own.is_closed()
+        await own.close()
+
+
+def test_events_by_their_earlier_names_are_understood_too() -> None:
+    """Some servers that are compatible still speak the protocol as it was before its release."""
+    event = parse('{"type": "response.audio.delta", "response_id": "r", "item_id": "i", "delta": ""}')
+    assert isinstance(event, ResponseAudioDeltaEvent)
+    assert parse('{"type": "rate_limits.updated"}') is None
+
+
+@pytest.mark.parametrize(
+    "options, complaint",
+    [
+        ({"speed": 3.0}, "speed"),
+        ({"modalities": ["smell"]}, "modalities"),
+        ({"max_response_output_tokens": 0}, "max_response_output_tokens"),
+        ({"max_session_duration": 0}, "max_session_duration"),
+        ({"azure_deployment": "x", "base_url": None}, "AZURE_OPENAI_ENDPOINT"),
+        ({"azure_deployment": "x", "api_key": None}, "AZURE_OPENAI_API_KEY"),
+        ({"api_key": None, "base_url": None}, "OPENAI_API_KEY"),
+    ],
+)
+def test_what_cannot_be_is_said_when_the_model_is_made(
+    options: dict[str, Any], complaint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(OptionError, match=complaint):
+        RealtimeModel(**{"api_key": "k", "base_url": "http://127.0.0.1:1/v1", **options})
+
+
+async def test_what_the_model_can_do_follows_from_its_options() -> None:
+    def can(**options: Any) -> RealtimeCapabilities:
+        return RealtimeModel(api_key="k", **options).capabilities
+
+    assert can().turn_detection
+    assert can().can_disable_turn_detection
+    given = can(turn_detection={"type": "server_vad", "create_response": False})
+    assert (given.turn_detection, given.can_disable_turn_detection) == (False, False)
+    sdks = can(turn_detection=ServerVad(type="server_vad", threshold=0.7))
+    assert (sdks.turn_detection, sdks.can_disable_turn_detection) == (True, False)
+    assert not can(input_audio_transcription=None).user_transcription
+    assert not can(modalities=["text"]).audio_output
+
+
+async def test_options_of_the_model_reach_the_sessions_that_run() -> None:
+    async with OpenAIRealtimeServer() as server, talking(server, turn_detection_disabled=True) as talk:
+        model = model_at(server)
+        session = model.session(turn_detection_disabled=True)
+        other = Talk(session)
+        await other.ready()
+        model.update_options(
+            speed=1.5,
+            input_audio_noise_reduction="far_field",
+            turn_detection={"type": "server_vad"},  # of a session that has none, it stays none
+            input_audio_transcription={"model": "whisper-1"},
+        )
+        await other.heard_by(server)
+        assert server.last.messages[1]["session"] == {
+            "type": "realtime",
+            "audio": {
+                "input": {"noise_reduction": {"type": "far_field"}, "transcription": {"model": "whisper-1"}},
+                "output": {"speed": 1.5},
+            },
+        }
+        assert talk.session is not session
+        with pytest.raises(OptionError):
+            model.update_options(speed=9.0)
+        await session.aclose()
+        await other.ended()
+        await model.aclose()
+    assert server.refused == []

@@ -74,7 +74,7 @@ _EARLIER_NAMES: Final[Mapping[str, str]] = {
     "response.audio_transcript.delta": "response.output_audio_transcript.delta",
     "response.text.delta": "response.output_text.delta",
 }
-"""Of the protocol before its release, which Azure's dated versions speak."""
+"""Of the protocol before its release, which some compatible servers still speak."""
 
 
 def parse(data: bytes | str) -> ServerEvent | None:
