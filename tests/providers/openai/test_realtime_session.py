@@ -409,8 +409,9 @@ async def test_options_of_the_model_reach_the_sessions_that_run() -> None:
             turn_detection={"type": "server_vad"},  # of a session that has none, it stays none
             input_audio_transcription={"model": "whisper-1"},
         )
-        await other.heard_by(server)
-        assert server.last.messages[1]["session"] == {
+        for _ in range(2):  # they come by way of the session's own loop
+            await other.heard_by(server)
+        assert server.last.messages[2]["session"] == {
             "type": "realtime",
             "audio": {
                 "input": {"noise_reduction": {"type": "far_field"}, "transcription": {"model": "whisper-1"}},
