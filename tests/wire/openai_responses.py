@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -36,7 +36,7 @@ class Responses:
 
     Args:
         script: completions. ``finish_reason`` is that of an incomplete response.
-        otherwise: the answer when the script is over.
+        otherwise: the answer when the script is over, or what makes it of the request.
         thinks: every answer begins with thoughts, which must come back with the calls that they led to.
     """
 
@@ -44,7 +44,7 @@ class Responses:
         self,
         script: Sequence[Completion | str] = (),
         *,
-        otherwise: Completion | None = None,
+        otherwise: Completion | Callable[[Mapping[str, Any]], Completion] | None = None,
         thinks: Thoughts | None = None,
     ) -> None:
         self._script = [Completion(item) if isinstance(item, str) else item for item in script]
@@ -67,7 +67,7 @@ class Responses:
         check_responses(body)
         items = [*self._known(body.get("previous_response_id")), *body["input"]]
         _check_calls(items)
-        completion = self._script[number] if number < len(self._script) else self._otherwise
+        completion = self._script[number] if number < len(self._script) else self._by_default(body)
         made = list(self._output(completion, number, encrypted="include" in body))
         if body.get("store", True) and completion.status == 200:
             self.stored[f"resp_{number}"] = [*items, *made]
@@ -97,6 +97,9 @@ class Responses:
             called = {"call_id": call.id, "name": call.name, "arguments": call.arguments, "status": "completed"}
             made.append({"type": "function_call", "id": f"fc_{number}_{call.id}", **called})
         return made
+
+    def _by_default(self, body: Mapping[str, Any]) -> Completion:
+        return self._otherwise(body) if callable(self._otherwise) else self._otherwise
 
 
 def _check_calls(items: Sequence[Mapping[str, Any]]) -> None:

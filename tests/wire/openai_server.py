@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
@@ -93,7 +93,7 @@ class OpenAIServer:
 
     Args:
         script: answers, one for each chat completion.
-        otherwise: the answer when the script is over.
+        otherwise: the answer when the script is over, or what makes it of the request.
         key: the only key it takes; None: any.
         parts: other parts of the API.
         strict: refuse what OpenAI would refuse; compatible endpoints take more.
@@ -103,7 +103,7 @@ class OpenAIServer:
         self,
         script: Sequence[Completion | str] = (),
         *,
-        otherwise: Completion | None = None,
+        otherwise: Completion | Callable[[Mapping[str, Any]], Completion] | None = None,
         key: str | None = None,
         parts: Sequence[Routes] = (),
         strict: bool = True,
@@ -171,11 +171,14 @@ class OpenAIServer:
         asked = self.note(request, await request.json())
         if self._strict:
             check_chat(asked.body)
-        completion = self._script[number] if number < len(self._script) else self._otherwise
+        completion = self._script[number] if number < len(self._script) else self._by_default(asked.body)
         try:
             return await answer(request, completion, number + 1, _events(completion, number + 1))
         finally:
             asked.gone.set()
+
+    def _by_default(self, body: Mapping[str, Any]) -> Completion:
+        return self._otherwise(body) if callable(self._otherwise) else self._otherwise
 
 
 def refusal(message: str, status: int, kind: str, code: str | None = None) -> web.Response:
