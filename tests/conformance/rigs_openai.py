@@ -212,3 +212,5 @@ RIGS: tuple[Rig[Any], ...] = (
     ear("openai.STT"),
     ear("openai.STT (own vad)", turn_detection=None),
 )
+LONG = frozenset({"openai.STT (own vad)"})
+"""So like the one before that ``make conformance`` is often enough."""
