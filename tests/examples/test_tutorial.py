@@ -12,7 +12,6 @@ import pytest
 
 import sessionactors
 from sessionactors import Agent, AgentSession, ChatMessage, ConversationItemAddedEvent
-from sessionactors.cli import console
 from sessionactors.cli.console import talk
 
 from tests.cli.terminal import Printed, typed
@@ -123,7 +122,6 @@ async def test_section_2_4_an_agent_starts_and_answers(monkeypatch: pytest.Monke
 
 async def test_section_2_5_a_typed_conversation(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "dotenv", types.SimpleNamespace(load_dotenv=lambda: None))
-    monkeypatch.setattr(console, "QUIET", 0.3)
     async with OpenAIServer(["Paris, of course."], key="secret") as server:
         monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
         monkeypatch.setenv("OPENAI_API_KEY", "secret")
