@@ -22,6 +22,10 @@ def _voice(server: Any) -> TTS:
     return elevenlabs.TTS(api_key=KEY, base_url=server.base_url)
 
 
+def _voice_over_http(server: Any) -> TTS:
+    return elevenlabs.TTS(api_key=KEY, base_url=server.base_url, websocket=False)
+
+
 RIGS = (
     TTSRig(
         name="elevenlabs.TTS",
@@ -30,5 +34,13 @@ RIGS = (
         secret=KEY,
         connections=_calls,
         most_connections=1,
+    ),
+    TTSRig(
+        name="elevenlabs.TTS over HTTP",
+        open=opener(_server, _voice_over_http, 1, CALLS),
+        faults=SPEAKING - {Fault.GARBAGE, Fault.STORM},
+        secret=KEY,
+        connections=_calls,
+        most_connections=2,
     ),
 )

@@ -55,10 +55,20 @@ class CharAlignment:
         first, last = starts_ms[0] / 1000, (starts_ms[-1] + durations_ms[-1]) / 1000
         absolute = first >= offset - SLACK and last > length + SLACK
         base = 0.0 if absolute else offset
+        ends = [base + (start + duration) / 1000 for start, duration in zip(starts_ms, durations_ms, strict=True)]
+        return self.words_by(chars, ends)
+
+    def words_by(self, chars: Sequence[str], ends: Sequence[float]) -> tuple[WordTiming, ...]:
+        """The same, where the times are known.
+
+        Args:
+            chars: spoken one after the other.
+            ends: seconds of all audio at which each has been spoken.
+        """
         timings: list[WordTiming] = []
-        for char, start, duration in zip(chars, starts_ms, durations_ms, strict=True):
+        for char, end in zip(chars, ends, strict=False):
             if not char.isspace():
-                self._speak(char, base + (start + duration) / 1000)
+                self._speak(char, end)
             if self._at > self._told and (char.isspace() or self._word_is_over()):
                 timings.append(self._tell())
         return tuple(timings)

@@ -52,28 +52,37 @@ class SpokenPieces:
             pcm: int16 little-endian, mono.
             times: of its characters.
         """
-        pcm = self._odd + pcm
-        self._odd = pcm[len(pcm) & ~1 :]
-        frame = AudioFrame(pcm[: len(pcm) & ~1], self._rate)
-        before = self._samples / self._rate
+        frame = self._whole(pcm)
         timings: tuple[WordTiming, ...] = ()
         if times is not None:
-            timings = self._alignment.words(
-                times.chars or (),
-                times.char_start_times_ms or (),
-                times.char_durations_ms or (),
-                before,
-                frame.duration,
-            )
+            starts, durations = times.char_start_times_ms or (), times.char_durations_ms or ()
+            timings = self._alignment.words(times.chars or (), starts, durations, self.seconds, frame.duration)
+        yield from self._frames(frame, timings)
+
+    def timed(self, pcm: bytes, timings: tuple[WordTiming, ...]) -> Iterator[SynthesizedAudio]:
+        """Frames of one piece, with the words that end in it."""
+        yield from self._frames(self._whole(pcm), timings)
+
+    @property
+    def seconds(self) -> float:
+        """Of audio so far."""
+        return self._samples / self._rate
+
+    def _whole(self, pcm: bytes) -> AudioFrame:
+        pcm = self._odd + pcm
+        self._odd = pcm[len(pcm) & ~1 :]
+        return AudioFrame(pcm[: len(pcm) & ~1], self._rate)
+
+    def _frames(self, frame: AudioFrame, timings: tuple[WordTiming, ...]) -> Iterator[SynthesizedAudio]:
         while frame.data:
             part, frame = frame.split(round(LONGEST * self._rate))
             self._samples += part.samples_per_channel
-            now = self._samples / self._rate
+            now = self.seconds
             ended = tuple(timing for timing in timings if timing.end_time <= now) if frame.data else timings
             timings = timings[len(ended) :]
             yield SynthesizedAudio(part, ended)
 
     def rest(self) -> Iterator[SynthesizedAudio]:
         """Words that were still owed when the last piece has come."""
-        if timings := self._alignment.last_words(self._samples / self._rate):
+        if timings := self._alignment.last_words(self.seconds):
             yield SynthesizedAudio(AudioFrame(b"", self._rate), timings)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Sequence
+from contextlib import aclosing
 from typing import Literal
 from uuid import uuid4
 
 from typing_extensions import Unpack
 
 try:
-    import elevenlabs  # noqa: F401
+    import httpx
     import websockets  # noqa: F401
+    from elevenlabs.client import AsyncElevenLabs
 except ImportError as missing:
     raise ImportError(
         "sessionactors.providers.elevenlabs needs ElevenLabs' SDK: pip install 'sessionactors[elevenlabs]'"
@@ -22,11 +24,13 @@ from sessionactors.interfaces.tts import SynthesizedAudio
 from sessionactors.model.errors import APIConnectionError
 from sessionactors.providers.line_pool import LinePool
 from sessionactors.providers.per_loop import PerLoop
+from sessionactors.providers.sdk_http import SDKClient
 
 from .char_alignment import CharAlignment
 from .context_line import ContextLine
 from .context_text import feed
 from .endpoint import Endpoint
+from .http_voice import speak_by_http
 from .spoken_pieces import SpokenPieces
 from .voice_options import PronunciationDictionaryLocator, VoiceChanges, VoiceOptions, VoiceSettings
 
@@ -55,6 +59,8 @@ class TTS(port.TTS):
         language: ISO 639-1, for models that take one.
         sync_alignment: times for every piece of audio: the history of an interrupted reply ends at the word heard.
         pronunciation_dictionary_locators: at most three.
+        websocket: False: each sentence is a request of its own, over HTTP, with times too; None: if the model has to
+            (``eleven_v3``).
 
     Raises:
         OptionError: no key, or a value that cannot be.
@@ -83,6 +89,7 @@ class TTS(port.TTS):
         language: str | None = None,
         sync_alignment: bool = True,
         pronunciation_dictionary_locators: Sequence[PronunciationDictionaryLocator] = (),
+        websocket: bool | None = None,
     ) -> None:
         self._endpoint = Endpoint.of(base_url, api_key, self.label)
         self._options = VoiceOptions(
@@ -103,6 +110,8 @@ class TTS(port.TTS):
             pronunciation_dictionary_locators=tuple(pronunciation_dictionary_locators),
         )
         self.model = model
+        self._websocket = websocket
+        self._clients: PerLoop[SDKClient[AsyncElevenLabs]] = PerLoop(lambda: SDKClient(self._client))
         self._lines: PerLoop[LinePool[ContextLine]] = PerLoop(LinePool)
         self._warming: set[asyncio.Task[None]] = set()
 
@@ -127,7 +136,8 @@ class TTS(port.TTS):
         self.model = self._options.model
 
     def synthesize(self, text: AsyncIterable[str]) -> AsyncIterator[SynthesizedAudio]:
-        return self._by_socket(text, self._options)
+        options = self._options
+        return self._by_socket(text, options) if self._uses_socket(options) else self._by_http(text, options)
 
     def prewarm(self) -> None:
         task = asyncio.get_running_loop().create_task(self._warm(), name=f"{self.label}: warming")
@@ -136,10 +146,23 @@ class TTS(port.TTS):
 
     async def aclose(self) -> None:
         await self._lines.aclose()
+        await self._clients.aclose()
+
+    def _uses_socket(self, options: VoiceOptions) -> bool:
+        return options.by_socket if self._websocket is None else self._websocket
+
+    def _client(self, connections: httpx.AsyncClient) -> AsyncElevenLabs:
+        return AsyncElevenLabs(api_key=self._endpoint.api_key, base_url=self._endpoint.root, httpx_client=connections)
+
+    async def _by_http(self, text: AsyncIterable[str], options: VoiceOptions) -> AsyncGenerator[SynthesizedAudio, None]:
+        client = (await self._clients.here()).client
+        async with aclosing(speak_by_http(client, text, options, self.label)) as audio:
+            async for piece in audio:
+                yield piece
 
     async def _warm(self) -> None:
         options = self._options
-        if options.by_socket:
+        if self._uses_socket(options):
             (await self._lines.here()).warm(self._url(options), lambda: self._line(self._url(options)))
 
     def _url(self, options: VoiceOptions) -> str:
