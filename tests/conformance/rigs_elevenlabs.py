@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from sessionactors.interfaces.stt import STT
 from sessionactors.interfaces.tts import TTS
 from sessionactors.providers import elevenlabs
-from sessionactors.testing.conformance import Fault, TTSRig
+from sessionactors.testing.conformance import Fault, STTRig, TTSRig
 
-from tests.conformance.rigs_deepgram import CALLS, KEY, SPEAKING, _calls, opener
+from tests.conformance.rigs_deepgram import CALLS, HEARING, KEY, SPEAKING, UTTERANCES, VOCABULARY, _calls, opener
 from tests.wire import vendor_server as wire
+from tests.wire.deepgram import Call
 from tests.wire.elevenlabs import ElevenLabsServer, VoiceCall
+from tests.wire.elevenlabs_scribe import ScribeServer
 
 
 def _server(fault: wire.Fault | None, kind: Fault | None) -> wire.VendorServer[Any]:
@@ -26,7 +30,34 @@ def _voice_over_http(server: Any) -> TTS:
     return elevenlabs.TTS(api_key=KEY, base_url=server.base_url, websocket=False)
 
 
+def _ears(fault: wire.Fault | None, kind: Fault | None) -> wire.VendorServer[Any]:
+    return ScribeServer([Call(vocabulary={} if kind is Fault.EMPTY else VOCABULARY, fault=fault)], key=KEY)
+
+
+def _by_hand(server: Any) -> STT:
+    return elevenlabs.STT(api_key=KEY, base_url=server.base_url, include_timestamps=True)
+
+
+def _by_itself(server: Any) -> STT:
+    return elevenlabs.STT(api_key=KEY, base_url=server.base_url, server_vad={}, include_timestamps=True)
+
+
+def _recogniser(name: str, make: Callable[[Any], STT], faults: frozenset[Fault]) -> STTRig:
+    return STTRig(
+        name=name,
+        open=opener(_ears, make, 2, CALLS),
+        faults=faults,
+        secret=KEY,
+        connections=_calls,
+        most_connections=1,
+        utterances=UTTERANCES,
+        usage=True,
+    )
+
+
 RIGS = (
+    _recogniser("elevenlabs.STT", _by_hand, HEARING | {Fault.EMPTY}),
+    _recogniser("elevenlabs.STT with its VAD", _by_itself, HEARING),
     TTSRig(
         name="elevenlabs.TTS",
         open=opener(_server, _voice, 2, CALLS),

@@ -224,6 +224,8 @@ class _Stream:
         await self.say(dialect.end())
         self.ended = True
         self._last_heard = self._clock()
+        if dialect.is_over():
+            await self._socket.aclose()  # nothing is owed, and this vendor does not close by itself
 
     async def _send_audio(self, pcm: bytes) -> None:
         if pcm:
