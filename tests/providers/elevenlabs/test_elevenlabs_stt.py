@@ -70,7 +70,11 @@ async def test_noise_is_answered_with_an_empty_final() -> None:
 async def test_with_its_own_vad_it_tells_the_edges_of_speech() -> None:
     async with ScribeServer([Call([HELLO, Spoken("Bye.", 1.4, 1.6)])]) as server:
         recognizer = scribe(server, server_vad={"vad_silence_threshold_secs": 0.4})
-        events = await heard(recognizer, 0.7, FLUSH, 1.5)
+        hang_up, events = asyncio.Event(), []
+        async for event in recognizer.transcribe(Microphone([0.7, FLUSH, 1.5, hang_up])):
+            events.append(event)
+            if told(events, SpeechEventType.END_OF_SPEECH) == [("end_of_speech", "")] * 2:
+                hang_up.set()
     assert told(events) == [
         ("start_of_speech", ""),
         ("interim_transcript", "Hello"),
