@@ -37,6 +37,20 @@ def test_a_voice_that_may_interrupt_at_once_does() -> None:
     assert false_interruptions(run) == [(near(8.2), True)]
 
 
+def test_a_speech_that_was_held_before_its_first_sound_begins_though_the_voice_is_off_by_then() -> None:
+    """The sound is due at 3.0 and held by a noise until 5.8; from 4.5 on there is only text."""
+    scenario = Scenario(keeper(), ttfb=1.0)
+    scenario.tts_speaks(duration=1.0, text="Excuse me.")
+    scenario.call(2.0, lambda session: session.say("Excuse me."))
+    scenario.user_says("", at=2.5, until=3.3)
+    scenario.call(4.5, lambda session: session.output.set_audio_enabled(False))
+    run = played(scenario)
+    assert times(run, PauseSpeech) == [near(2.56)]
+    assert run.said() == ["Excuse me."]
+    assert false_interruptions(run) == [(near(5.8), True)]
+    assert run.agent_states[-1] == "listening"
+
+
 def without_vad(**options: object) -> Scenario:
     """Nobody hears the voice: an interim word comes at 6.0 that never becomes final."""
     scenario = Scenario(keeper(), without=["vad"], **options)  # type: ignore[arg-type]

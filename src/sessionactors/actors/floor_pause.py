@@ -138,7 +138,8 @@ class Pausing:
         if pause.brief and pause.interrupted_at is None:
             return self.release(state, out)
         entry = state.entries.get(pause.speech)
-        resumed = entry is not None and not entry.interrupted and (state.can_pause or not pause.at_output)
+        begun = entry is not None and entry.audible and pause.at_output  # what was held before can begin anywhere
+        resumed = entry is not None and not entry.interrupted and (state.can_pause or not begun)
         if resumed:
             state = self.release(state, out)
             state = replace(state, false_interruptions=state.false_interruptions + 1)
