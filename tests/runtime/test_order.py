@@ -52,3 +52,30 @@ def test_messages_of_one_sender_to_one_receiver_in_one_lane_keep_their_order(tol
             for control in (True, False):
                 numbers = [n for by, lane, n in notes if (by, lane) == (sender, control)]
                 assert numbers == sorted(numbers)
+
+
+def test_a_receiver_keeps_up_with_bursts() -> None:
+    """Who tells a hundred in one handler, and goes on, must not leave more and more behind: backlogs are memory."""
+
+    async def high_water() -> int:
+        system = ActorSystem("running")
+        system.start()
+        receiver, sender = system.spawn("receiver", Scripted), system.spawn("sender", Scripted)
+        left = 30
+
+        def burst(out: Out) -> None:
+            nonlocal left
+            left -= 1
+            for number in range(100):
+                out.tell(receiver, Note(number))
+            if left:
+                out.tell(out.myself, Do(burst))
+
+        sender.tell(Do(burst))
+        await asyncio.sleep(1)
+        read = system.inspect("receiver")["receiver"]
+        await system.aclose()
+        assert (read.accounts.handled, read.accounts.dead_lettered) == (3_000, 0)
+        return read.high_water
+
+    assert run(high_water) <= 300

@@ -205,3 +205,17 @@ async def test_a_dead_letter_keeps_no_message_alive(system: ActorSystem) -> None
         room.tell(Note(Boom()))
     [letter] = await dead_letters(system)
     assert {type(getattr(letter, name)) for name in letter.__slots__} == {str}
+
+
+async def test_only_types_that_a_tap_wants_are_offered_to_taps(system: ActorSystem) -> None:
+    assert not system.taps.watched
+    notes, everything = system.tap("room", [Note]), system.tap("other")
+    assert Note in system.taps.watched
+    assert NoteNow in system.taps.watched
+    everything.close()
+    assert system.taps.watched == {Note}
+    more = system.tap("other", [NoteNow])
+    assert system.taps.watched == {Note, NoteNow}
+    notes.close()
+    more.close()
+    assert not system.taps.watched

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("sessionactors.runtime")
 
-PATIENCE = 100_000
-"""Nanoseconds after which an actor that has more messages lets the next one handle some."""
+PATIENCE = 500_000
+"""Nanoseconds after which an actor that has more messages lets the next one handle some: several frames of audio."""
 CLOSED_LOOP = "the loop of the actors is closed"
 
 SLICE = 256

@@ -43,10 +43,11 @@ def serve(  # noqa: C901, PLR0912, PLR0915 - see below
 ) -> int:
     """Serve the cells that are ``ready`` in a lane, in the order of ``take``; returns what is then left of ``left``.
 
-    Each handles messages, oldest first, until it has none or ``patience`` ns have passed; with ``again``, which takes
-    those that have more, they count as ready while they are served. Ends after ``left`` messages, when ``until`` is
-    resolved, after a failure, and as soon as there is something in ``control`` or ``posted``: what must not wait for
-    data (the dispatcher's control queue, and calls from other threads).
+    Each handles what waits when its turn comes, oldest first, for ``patience`` ns at most: an actor that tells itself
+    to go on telling leaves no more behind than its receivers take. With ``again``, which takes those that have more,
+    they count as ready while they are served. Ends after ``left`` messages, when ``until`` is resolved, after a
+    failure, and as soon as there is something in ``control`` or ``posted``: what must not wait for data (the
+    dispatcher's control queue, and calls from other threads).
 
     The hot path of the kernel, and so one long function: a message costs the bytecodes on its way (decision 0005). The
     clock is read between handler and commit (the end of the handler, and the sending time of all it sent) and, if there
@@ -77,7 +78,8 @@ def serve(  # noqa: C901, PLR0912, PLR0915 - see below
             accounts = mailbox.accounts
             recorder = cell.recorder
             rows = recorder.rows or recorder.open()
-            first, waited = began, 0
+            first = began
+            newest = waiting[-1]
             enough = began + patience
             out.ops = ops
             system.handling = cell
@@ -87,7 +89,7 @@ def serve(  # noqa: C901, PLR0912, PLR0915 - see below
                     left -= 1
                     checked = envelope.checked
                     if checked and not wanted(cell, envelope, began):
-                        if not waiting or not left or control or posted or cell.held:
+                        if envelope is newest or not left or control or posted or not waiting or cell.held:
                             break
                         continue
                     cell.current = envelope
@@ -117,21 +119,22 @@ def serve(  # noqa: C901, PLR0912, PLR0915 - see below
                     row = recorder.next
                     write_row(rows, row, envelope.id, envelope.cause, envelope.policy.code, began, wait, ended)
                     recorder.next = NEXT_ROW[row]
-                    if taps.active:
+                    if taps.watched and type(envelope.message) in taps.watched:
                         taps.publish(cell, envelope, began, ended, "handled")
-                    waited += wait
+                    cell.waited_ns += wait
                     began = ended
                     if failed is not None:
                         cell.current = system.handling = None
                         failure.on_failure(cell, failed)
                         return left
-                    if not waiting or not left or control or posted or cell.held or began >= enough:  # type: ignore[redundant-expr]  # commits hold
+                    if envelope is newest or not left or control or posted or began >= enough:
+                        break
+                    if not waiting or cell.held:  # a commit may hold, and drain
                         break
             finally:
                 out.ops = CLOSED
                 cell.current = None
                 cell.handler_ns += began - first
-                cell.waited_ns += waited
                 if again is not None:
                     if mailbox.data and not cell.held:
                         again(cell)

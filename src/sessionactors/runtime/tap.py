@@ -144,12 +144,26 @@ class Subscription(Tap):
         )
 
 
+class _AnyType(frozenset[type]):
+    """What a tap of all messages watches."""
+
+    def __contains__(self, kind: object) -> bool:
+        return True
+
+    def __bool__(self) -> bool:
+        return True
+
+
+_ANY_TYPE = _AnyType()
+
+
 class Taps:
     """The taps of one actor system, by room: a message is compared with the taps of its own room only."""
 
     def __init__(self) -> None:
         self.active: tuple[Tap, ...] = ()
-        """Read at every message: an empty tuple costs one truth test."""
+        self.watched: frozenset[type] = frozenset()
+        """Types that some tap wants, read at every message: each session is traced, most of its audio is not."""
         self._of_room: dict[str | None, tuple[Tap, ...]] = {None: ()}
         """Key None: those that watch all rooms."""
         self._lock = threading.Lock()
@@ -181,7 +195,7 @@ class Taps:
         """Offer deliveries to a tap from now on."""
         with self._lock:
             self._of_room[tap.room] = (*self._of_room.get(tap.room, ()), tap)
-            self.active = (*self.active, tap)
+            self._watch((*self.active, tap))
 
     def remove(self, tap: Tap) -> None:
         """Forget a tap."""
@@ -191,7 +205,14 @@ class Taps:
                 self._of_room[tap.room] = left
             else:
                 self._of_room.pop(tap.room, None)
-            self.active = tuple(other for other in self.active if other is not tap)
+            self._watch(tuple(other for other in self.active if other is not tap))
+
+    def _watch(self, taps: tuple[Tap, ...]) -> None:
+        self.active = taps
+        if any(tap.types is None for tap in taps):
+            self.watched = _ANY_TYPE
+        else:
+            self.watched = frozenset[type]().union(*{tap.types for tap in taps if tap.types is not None})
 
     def publish(self, cell: Cell, envelope: Envelope, began: int, ended: int, outcome: str) -> None:
         """Offer a delivery to the taps that want it."""

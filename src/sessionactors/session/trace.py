@@ -21,6 +21,7 @@ TRACED = 512
 SEGMENTS = 64
 """Segments whose first audio is told from the rest."""
 
+INFERENCE_DONE = VADEventType.INFERENCE_DONE
 MILESTONES: Final = (DetectorSaid, RecognizerSaid, SegmentAudio, AudioSynthesized, AudioCredit)
 
 
@@ -33,8 +34,8 @@ class Milestones:
     def __call__(self, message: object) -> bool:
         """Whether to keep it."""
         match message:
-            case DetectorSaid(event):
-                return event.type is not VADEventType.INFERENCE_DONE
+            case DetectorSaid():
+                return message.event.type is not INFERENCE_DONE
             case AudioSynthesized(segment) | AudioCredit(segment):
                 first = (type(message), segment)
                 if first in self._seen:
