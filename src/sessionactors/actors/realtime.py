@@ -60,7 +60,7 @@ from sessionactors.messages.realtime import (
 from sessionactors.messages.session import ComponentFailed, ComponentStumbled, Publish
 from sessionactors.messages.tts import AudioCredit, CancelSynthesis
 from sessionactors.messages.video import UserVideo
-from sessionactors.model.errors import APIConnectionError, APITimeoutError, RealtimeError
+from sessionactors.model.errors import APIConnectionError, APITimeoutError, ProviderReplaced, RealtimeError
 from sessionactors.model.instructions import rendered
 from sessionactors.model.link_notes import RealtimeNote
 from sessionactors.model.realtime_events import RealtimeSessionReconnectedEvent
@@ -288,7 +288,7 @@ class RealtimeActor(Actor[RealtimeState, RealtimeMessage]):
 
     def _lost(self, state: RealtimeState, error: Exception, out: Outbox[RealtimeMessage]) -> RealtimeState:
         worked = state.stage is Stage.OPEN and (out.now - state.opened_at) / NS >= SETTLED_IN
-        failures = 1 if worked else state.failures + 1
+        failures = 1 if worked else state.failures + (not isinstance(error, ProviderReplaced))
         delay = retry_delay(error, failures, self._options)
         state = replace(self._let_go(_losing(state, out.now), error, out), failures=failures)
         if delay is None:

@@ -10,8 +10,8 @@
         tts=tts.FallbackAdapter([elevenlabs.TTS(), deepgram.TTS()]),
     )
 
-Each module has a ``FallbackAdapter``; ``stt`` and ``tts`` a ``StreamAdapter`` too. What happens when:
-``docs/failover.md``.
+Each module has a ``FallbackAdapter``, ``realtime`` too; ``stt`` and ``tts`` have a ``StreamAdapter``. What happens
+when: ``docs/failover.md``.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ class Members(Generic[P]):
     """The providers, first choice first. Shared by rooms, and by loops in several threads.
 
     Args:
-        kind: for people: ``llm``, ``stt``, ``tts``.
+        kind: for people: ``llm``, ``realtime``, ``stt``, ``tts``.
         providers: two or more; all on the same loop.
         retries: attempts after the first that each gets in one request.
         retry_interval: seconds between them.
@@ -76,7 +76,7 @@ class Members(Generic[P]):
 
     def __init__(
         self,
-        kind: Literal["llm", "stt", "tts"],
+        kind: Literal["llm", "realtime", "stt", "tts"],
         providers: Iterable[P],
         *,
         retries: int,
