@@ -7,15 +7,17 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from sessionactors.interfaces.llm import LLM
+from sessionactors.interfaces.realtime import RealtimeModel
 from sessionactors.interfaces.stt import STT
 from sessionactors.interfaces.tts import TTS
 from sessionactors.model.errors import APIConnectionError
-from sessionactors.providers.adapters import llm, stt, tts
+from sessionactors.providers.adapters import llm, realtime, stt, tts
 from sessionactors.testing import ScriptedLLM, ScriptedReply, ScriptedTTS
 from sessionactors.testing.conformance import Fault
 from sessionactors.testing.scripted_tts import ScriptedVoice
 
 from tests.conformance.fake_llm import FakeLLM, fake_llm_rig
+from tests.conformance.fake_realtime import FakeRealtime, fake_realtime_rig
 from tests.conformance.fake_stt import FakeSTT, fake_stt_rig
 from tests.conformance.fake_tts import RATE, FakeTTS, fake_tts_rig
 from tests.conformance.fake_vad import FakeVAD
@@ -37,6 +39,11 @@ async def tts_fallback(fault: Fault | None) -> AsyncIterator[TTS]:
 @asynccontextmanager
 async def stt_fallback(fault: Fault | None) -> AsyncIterator[STT]:
     yield stt.FallbackAdapter([FakeSTT(fault), FakeSTT(fault)])
+
+
+@asynccontextmanager
+async def realtime_fallback(fault: Fault | None) -> AsyncIterator[RealtimeModel]:
+    yield realtime.FallbackAdapter([FakeRealtime(fault, ""), FakeRealtime(fault, "")])
 
 
 @asynccontextmanager
@@ -67,6 +74,17 @@ RIGS = (
         open=stt_fallback,
         connections=None,
         waived={"refused_key_is_final": "the next stream is another recogniser's, with another key"},
+    ),
+    replace(
+        fake_realtime_rig(),
+        name="realtime.FallbackAdapter",
+        open=realtime_fallback,
+        connections=None,
+        waived={
+            "refused_key_is_final": "the next session is another model's, with another key",
+            "rate_limit_is_retryable": "the next session is another model's, at once",
+            "unreachable_is_a_connection_error": "the next session is another model's, at once",
+        },
     ),
     replace(
         fake_stt_rig(),
