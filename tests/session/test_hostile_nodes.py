@@ -22,7 +22,7 @@ from sessionactors.testing import SPEAKING, Run, Scenario
 from tests.session.realtime_talks import talk
 
 BEEP = AudioFrame(b"\x10\x00" * 2400, 24000)
-PATIENT = APIConnectOptions(max_retry=0, timeout=1.0)
+PATIENT = APIConnectOptions(max_retry=0, timeout=0.3)
 
 VALID: Final[dict[str, object]] = {
     "llm_node": ChatChunk(content="too late"),
@@ -88,21 +88,21 @@ def of(node: str, how: str) -> Scenario:
     agent = kind(instructions="Be kind.", id="hostile")
     if node == "realtime_audio_output_node":
         scenario = talk(SPEAKING, agent, conn_options=PATIENT)
-        for at in (0.2, 3.0):
+        for at in (0.2, 1.2):
             scenario.user_types("Well?", at=at)
-            scenario.realtime_replies("I am fine.", duration=0.5)
+            scenario.realtime_replies("I am fine.", duration=0.3)
     elif node == "stt_node":
-        scenario = Scenario(agent, frame_ms=100, conn_options=PATIENT)
-        scenario.user_says("Well?", at=0.2, until=0.8)
-        scenario.user_types("Or in writing?", at=3.0)
+        scenario = Scenario(agent, frame_ms=100, conn_options=PATIENT, session_close_transcript_timeout=0.1)
+        scenario.user_says("Well?", at=0.2, until=0.5)
+        scenario.user_types("Or in writing?", at=1.2)
         scenario.llm_replies("I am fine.")
     else:
         scenario = Scenario(agent, without=("stt", "vad"), frame_ms=100, conn_options=PATIENT)
-        for at in (0.2, 3.0):
+        for at in (0.2, 1.2):
             scenario.user_types("Well?", at=at)
             scenario.llm_replies("I am fine.")
     scenario.call(0.7, lambda session: session.interrupt())
-    scenario.close(at=7.0)
+    scenario.close(at=2.6)
     return scenario
 
 
