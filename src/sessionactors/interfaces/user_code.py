@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
 from sessionactors.model.chat import ChatContext, ChatItem, ChatMessage, FunctionCall
 from sessionactors.model.events import UserTurnExceededEvent
@@ -22,9 +21,6 @@ from .tool_link import ToolLink
 from .tts import TTS
 from .turn_detector import TurnDetector
 from .vad import VAD
-
-NodeName: TypeAlias = Literal["stt_node", "llm_node", "tts_node", "transcription_node", "realtime_audio_output_node"]
-"""Stretches of the pipeline that an agent may replace by code of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +104,6 @@ class UserAgent(ABC):
     def options(self, session: SessionOptions) -> SessionOptions:
         """The session's options as they are for this agent: its own take precedence."""
         return session
-
-    def node(self, name: NodeName) -> Callable[..., object] | None:
-        """The user's own code for a stretch of the pipeline, bound to the agent; None for the stock one."""
-        del name
-        return None
 
     @abstractmethod
     async def run_tool(self, call: FunctionCall, link: ToolLink) -> ToolResult:
