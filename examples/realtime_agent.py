@@ -141,7 +141,7 @@ async def scripted_call(show: Callable[[str], None] = print) -> Outcome:
     """
     from tests.wire.openai_realtime import OpenAIRealtimeServer, Reply, Said  # noqa: PLC0415 - only in the repository
 
-    said = [Said("Tell me a story.", 0.1, 0.3), Said("Stop! How is the weather in Oslo?", 1.2, 1.4)]
+    said = [Said("Tell me a story.", 0.1, 0.3), Said("Stop! How is the weather in Oslo?", 1.6, 1.8)]
     replies = [
         Reply("Once upon a time there was a king who lived in a castle by the sea.", seconds=4.0),
         Reply(calls=[("weather", '{"city": "Oslo"}')]),

@@ -92,6 +92,7 @@ async def room(
     model: dict[str, Any] | None = None,
     llm: RealtimeModel | None = None,
     timeout: float = 2.0,
+    last: bool = True,
     **options: Any,
 ) -> AsyncGenerator[Room, None]:
     llm = llm or model_at(server, **(model or {}))
@@ -104,5 +105,6 @@ async def room(
     finally:
         await session.aclose()
         await llm.aclose()
-    await server.all_gone()
-    assert server.open_now == 0
+    if last:
+        await server.all_gone()
+        assert server.open_now == 0
