@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from sessionactors import ErrorEvent, OptionError, RealtimeSessionReconnectedEvent
-from sessionactors.interfaces.realtime import RealtimeModel
+from sessionactors.interfaces.realtime import RealtimeModel, ResponseDone
+from sessionactors.model.errors import ProviderReplaced
 from sessionactors.model.events import CloseEvent
 from sessionactors.providers.adapters import AvailabilityChangedEvent
 from sessionactors.providers.adapters.realtime import FallbackAdapter
+from sessionactors.testing import ScriptedRealtime, ScriptedResponse
 
 from tests.providers.openai.realtime_room import Room, room
 from tests.providers.openai.realtime_talk import model_at
@@ -33,7 +36,10 @@ def primary(fault: str) -> OpenAIRealtimeServer:
         "breaks off when asked": Call(Fault(after=3, cut=True)),
         "says nothing when asked": Call(Fault(after=3, silent=True)),
     }
-    replies = [Reply(error=("insufficient_quota", "pay"))] if fault == "is out of quota" else [BUSY] * 3
+    replies = {
+        "is out of quota": [Reply(error=("insufficient_quota", "pay"))],
+        "stops when it has begun": [STUCK],
+    }.get(fault, [BUSY] * 3)
     return OpenAIRealtimeServer(replies, calls=[calls.get(fault, Call())])
 
 
@@ -62,12 +68,13 @@ class Pair:
         "says nothing when asked",
         "is out of quota",
         "fails to reply",
+        "stops when it has begun",
     ],
 )
 async def test_p13_the_second_model_replies_when_the_first(fault: str) -> None:
     async with primary(fault) as first, OpenAIRealtimeServer([FINE]) as second:
         pair = Pair(first, second)
-        async with room(second, llm=pair.adapter, timeout=0.3) as seen:
+        async with room(second, llm=pair.adapter) as seen:
             _ = seen.session.generate_reply()
             assert await seen.said(1) == "I am here."
             assert seen.of(CloseEvent) == []
@@ -120,3 +127,35 @@ def test_models_that_build_another_session_do_not_go_together() -> None:
     assert not FallbackAdapter([spoken, without]).capabilities.user_transcription
     with pytest.raises(OptionError, match="realtime_availability_changed"):
         FallbackAdapter([spoken, without]).on("nonsense", print)
+
+
+async def test_a_model_that_just_ends_its_session_is_followed_by_the_next_one() -> None:
+    model, other = ScriptedRealtime(), ScriptedRealtime()
+    adapter = FallbackAdapter([model, other])
+    session = adapter.session()
+    reading = asyncio.ensure_future(anext(aiter(session.events())))
+    await asyncio.sleep(0)
+    model.last.break_off(None)
+    with pytest.raises(ProviderReplaced, match="ended the session"):
+        await reading
+    await session.aclose()
+    adapter.session()
+    assert len(other.sessions) == 1
+
+
+async def test_a_reply_that_was_interrupted_before_it_began_is_not_waited_for() -> None:
+    model = ScriptedRealtime([ScriptedResponse("Late.", ttft=5.0)])
+    session = FallbackAdapter([model, ScriptedRealtime()], attempt_timeout=0.05).session()
+    events: list[object] = []
+
+    async def read() -> None:
+        events.extend([event async for event in session.events()])
+
+    reading = asyncio.create_task(read())
+    session.generate_reply(request_id="r")
+    session.interrupt()
+    await asyncio.sleep(0.1)
+    assert not reading.done()
+    await session.aclose()
+    await asyncio.wait({reading})
+    assert [type(event) for event in events] == [ResponseDone]

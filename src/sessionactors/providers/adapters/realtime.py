@@ -7,7 +7,7 @@ next one is. So a budget is never spent twice.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from typing import Final
@@ -20,7 +20,10 @@ from sessionactors.interfaces.realtime import (
     RealtimeModel,
     RealtimeSession,
     RealtimeSessionError,
+    ResponseAudio,
     ResponseDone,
+    ResponseText,
+    ResponseToolCall,
 )
 from sessionactors.model.audio import AudioFrame
 from sessionactors.model.chat import ChatContext
@@ -46,8 +49,8 @@ class FallbackAdapter(RealtimeModel):
     Args:
         models: two or more, first choice first. They agree on what :data:`SAME` names, and on sample rates.
         cooldown: seconds for which one that failed is not asked while another one works.
-        attempt_timeout: seconds without an answer by which one that is given up counts as hung. Shorter than the
-            ``timeout`` of the session's ``llm_conn_options``, which gives it up.
+        attempt_timeout: seconds > 0 in which a reply that was asked for begins, and from piece to piece of it. Shorter
+            than the ``timeout`` of the session's ``llm_conn_options``, which asks the same model again.
 
     Raises:
         OptionError: an argument is out of range, or the models do not agree.
@@ -113,12 +116,13 @@ class _FallbackSession(RealtimeSession):
         self._members = members
         self._model = model
         self._session = model.session(turn_detection_disabled=turn_detection_disabled)
-        self._asked: dict[str, float] = {}
-        """Requests that have not begun, and since when: loop time."""
-        self._waits_since: float | None = None
-        """A call of this side is waiting for the server: loop time."""
+        self._owed: set[str] = set()
+        """Requests that have not begun, responses that have not ended, calls that have not returned."""
+        self._overdue: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._timer: asyncio.TimerHandle | None = None
         self._failures = 0
         """Failed responses in a row."""
+        self._closed = False
 
     async def events(self) -> AsyncGenerator[RealtimeEvent, None]:
         """See the interface.
@@ -128,9 +132,9 @@ class _FallbackSession(RealtimeSession):
             APIError: it failed, and there is no other that works.
         """
         events = self._session.events()
-        told = False
         try:
-            async for event in events:
+            while True:
+                event = await self._next(events)
                 self._note(event)
                 if isinstance(event, RealtimeSessionError) and not event.recoverable:
                     raise event.error
@@ -138,29 +142,70 @@ class _FallbackSession(RealtimeSession):
                     # Not passed on: the reply has not failed, it is asked of another model.
                     raise event.error or APIConnectionError(f"{self._model.label} failed to reply")
                 yield event
-            told = True
+        except StopAsyncIteration:
+            if not self._closed:
+                raise self._failed(APIConnectionError(f"{self._model.label} ended the session")) from None
         except Exception as error:
-            told = True
             raise self._failed(error) from error
         finally:
-            if not told and self._hung():
-                label, seconds = self._model.label, self._members.attempt_timeout
-                self._members.failed(self._model, APITimeoutError(f"{label} did not answer within {seconds:g} s"))
+            self._owes(None)
             aclose = getattr(events, "aclose", None)
             if aclose is not None:
                 await aclose()
 
+    async def _next(self, events: AsyncIterator[RealtimeEvent]) -> RealtimeEvent:
+        """The next event.
+
+        Raises:
+            APITimeoutError: what is owed does not come.
+        """
+        coming = asyncio.ensure_future(anext(events))
+        try:
+            await asyncio.wait((coming, self._overdue), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if not coming.done():
+                coming.cancel()
+                await asyncio.wait((coming,))
+        if coming.cancelled():
+            seconds = self._members.attempt_timeout
+            raise APITimeoutError(f"{self._model.label} did not answer within {seconds:g} s")
+        return coming.result()
+
     def _note(self, event: RealtimeEvent) -> None:
         match event:
-            case GenerationCreated(_, request) if request is not None:
-                self._asked.pop(request, None)
-            case ResponseDone(_, "completed"):
-                self._failures = 0
-                self._members.answered(self._model)
-            case ResponseDone(_, "failed"):
-                self._failures += 1
+            case GenerationCreated(response, request):
+                self._owed.discard(request or "")
+                self._owes(response)
+            case ResponseText() | ResponseAudio() | ResponseToolCall():
+                self._owes(event.response_id)
+            case ResponseDone(response, status):
+                self._given(response)
+                self._failures = self._failures + 1 if status == "failed" else 0
+                if status == "completed":
+                    self._members.answered(self._model)
             case _:
                 pass
+
+    def _owes(self, what: str | None) -> None:
+        """The time of what is owed begins anew; None: nobody waits any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if what is None:
+            self._owed.clear()
+            return
+        self._owed.add(what)
+        within = self._members.attempt_timeout
+        self._timer = asyncio.get_running_loop().call_later(within, self._is_overdue)
+
+    def _given(self, what: str) -> None:
+        self._owed.discard(what)
+        if not self._owed:
+            self._owes(None)
+
+    def _is_overdue(self) -> None:
+        if not self._overdue.done():
+            self._overdue.set_result(None)
 
     def _is_enough(self, done: ResponseDone) -> bool:
         """Whether a failed response is to be had of another model, if there is one that works."""
@@ -174,17 +219,13 @@ class _FallbackSession(RealtimeSession):
             return ProviderReplaced(f"{self._model.label} failed, and another model takes its place: {error}")
         return self._members.all_failed() if is_final(error) else error
 
-    def _hung(self) -> bool:
-        """Whether it was given up while an answer was overdue."""
-        since = [*self._asked.values(), *(() if self._waits_since is None else (self._waits_since,))]
-        now = asyncio.get_running_loop().time()
-        return any(now - at >= self._members.attempt_timeout for at in since)
-
     @contextmanager
-    def _waiting(self) -> Iterator[None]:
-        self._waits_since = asyncio.get_running_loop().time()
-        yield
-        self._waits_since = None  # not when it was given up
+    def _waiting(self, call: str) -> Iterator[None]:
+        self._owes(call)
+        try:
+            yield
+        finally:
+            self._given(call)
 
     # -- passed on ---------------------------------------------------------------------------------------------------
 
@@ -197,15 +238,15 @@ class _FallbackSession(RealtimeSession):
         return self._session.tools
 
     async def update_instructions(self, instructions: str) -> None:
-        with self._waiting():
+        with self._waiting("update_instructions"):
             await self._session.update_instructions(instructions)
 
     async def update_chat_ctx(self, chat_ctx: ChatContext) -> None:
-        with self._waiting():
+        with self._waiting("update_chat_ctx"):
             await self._session.update_chat_ctx(chat_ctx)
 
     async def update_tools(self, tools: Sequence[ToolDefinition]) -> None:
-        with self._waiting():
+        with self._waiting("update_tools"):
             await self._session.update_tools(tools)
 
     def update_options(self, *, tool_choice: ToolChoice) -> None:
@@ -231,16 +272,17 @@ class _FallbackSession(RealtimeSession):
         tool_choice: ToolChoice | None = None,
         tools: Sequence[ToolDefinition] | None = None,
     ) -> None:
-        self._asked[request_id] = asyncio.get_running_loop().time()
+        self._owes(request_id)
         self._session.generate_reply(
             request_id=request_id, instructions=instructions, tool_choice=tool_choice, tools=tools
         )
 
     def say(self, text: str, *, request_id: str) -> None:
-        self._asked[request_id] = asyncio.get_running_loop().time()
+        self._owes(request_id)
         self._session.say(text, request_id=request_id)
 
     def interrupt(self) -> None:
+        self._owes(None)  # a reply that nobody wants may stay away
         self._session.interrupt()
 
     def truncate(
@@ -262,6 +304,8 @@ class _FallbackSession(RealtimeSession):
         self._session.start_user_activity()
 
     async def aclose(self) -> None:
+        self._closed = True
+        self._owes(None)
         await self._session.aclose()
 
 
