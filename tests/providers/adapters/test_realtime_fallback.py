@@ -48,7 +48,7 @@ class Pair:
 
     def __init__(self, first: OpenAIRealtimeServer, second: OpenAIRealtimeServer, **options: Any) -> None:
         self.models: list[RealtimeModel] = [model_at(first), model_at(second, model="gpt-second")]
-        self.adapter = FallbackAdapter(self.models, attempt_timeout=0.2, **options)
+        self.adapter = FallbackAdapter(self.models, attempt_timeout=0.8, **options)
         self.changes: list[tuple[int, bool]] = []
         self.adapter.on("realtime_availability_changed", self._changed)
 
