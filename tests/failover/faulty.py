@@ -6,14 +6,15 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Sequence
 
 from sessionactors.interfaces.llm import LLM, ChatChunk, LLMStream
+from sessionactors.interfaces.realtime import GenerationCreated, RealtimeEvent, RemoteItemAdded
 from sessionactors.interfaces.stt import STT, SpeechEvent, SpeechEventType
 from sessionactors.interfaces.tts import TTS, SynthesizedAudio
 from sessionactors.model.audio import AudioFrame
-from sessionactors.model.chat import ChatContext
+from sessionactors.model.chat import ChatContext, ChatMessage
 from sessionactors.model.errors import APIConnectionError
 from sessionactors.model.sentinel import FlushSentinel
 from sessionactors.model.tools import ToolChoice, ToolDefinition
-from sessionactors.testing import MarkedVoice
+from sessionactors.testing import MarkedVoice, ScriptedRealtime, ScriptedRealtimeSession, ScriptedResponse
 from sessionactors.testing.scripted_ear import Timeline
 
 FAULTS = ("dead", "hung", "empty success", "slow drip", "reconnect storm", "garbage", "error mid-stream")
@@ -136,3 +137,55 @@ class FaultySTT(STT):
         events = self._stt.transcribe(audio, language=language)
         async for event in events:
             yield event
+
+
+class FaultyRealtime(ScriptedRealtime):
+    """Fails as its sessions do."""
+
+    def __init__(self, label: str, voice: MarkedVoice, fault: str = "") -> None:
+        text = "" if fault == "empty success" else ANSWER
+        error = APIConnectionError("gone") if fault == "error mid-stream" else None
+        reply = ScriptedResponse(text, 0.1, error=error, after=None if error is None else 0.9)
+        super().__init__(voice=voice, otherwise=reply)
+        self.label = self.model = label
+        self.fault = fault
+
+    @property
+    def asked(self) -> int:
+        """Sessions."""
+        return len(self.sessions)
+
+    def session(self, *, turn_detection_disabled: bool = False) -> ScriptedRealtimeSession:
+        session = _FaultyRealtimeSession(self, detects_turns=not turn_detection_disabled)
+        session.fault = self.fault
+        self.sessions.append(session)
+        return session
+
+
+class _FaultyRealtimeSession(ScriptedRealtimeSession):
+    fault = ""
+
+    async def events(self) -> AsyncGenerator[RealtimeEvent, None]:
+        await fail_at_once("" if self.fault == "hung" else self.fault)
+        async for event in super().events():
+            yield event
+
+    def generate_reply(
+        self,
+        *,
+        request_id: str,
+        instructions: str | None = None,
+        tool_choice: ToolChoice | None = None,
+        tools: Sequence[ToolDefinition] | None = None,
+    ) -> None:
+        if self.fault == "hung":
+            return
+        if self.fault != "slow drip":
+            super().generate_reply(
+                request_id=request_id, instructions=instructions, tool_choice=tool_choice, tools=tools
+            )
+            return
+        self.emit(GenerationCreated(f"drip-{request_id}", request_id))
+        for second in range(1, 60):  # signs of life, and no word
+            sign = RemoteItemAdded(ChatMessage("assistant", [], f"sign-{second}"))
+            asyncio.get_running_loop().call_later(second, self.emit, sign)

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from sessionactors.model.component_errors import ComponentError
-from sessionactors.providers.adapters import llm, stt, tts
+from sessionactors.providers.adapters import llm, realtime, stt, tts
 from sessionactors.testing import MarkedVoice, Run, Scenario, ScriptedSTT
 from sessionactors.transports import MemoryTransport
 
-from tests.failover.faulty import ANSWER, FAULTS, FaultyLLM, FaultySTT, FaultyTTS
+from tests.failover.faulty import ANSWER, FAULTS, FaultyLLM, FaultyRealtime, FaultySTT, FaultyTTS
 from tests.session.talks import keeper
 
-Kind: TypeAlias = Literal["llm", "stt", "tts"]
+Kind: TypeAlias = Literal["llm", "realtime", "stt", "tts"]
 Broken: TypeAlias = Literal["first", "both"]
-KINDS: tuple[Kind, ...] = ("llm", "stt", "tts")
+KINDS: tuple[Kind, ...] = ("llm", "realtime", "stt", "tts")
 QUESTION = "How are you?"
 STOPPED = 2.5
 """When the user stopped."""
@@ -83,6 +83,8 @@ class Outcome:
         heard = f"; heard: {self.answer[0]!r}" if self.answer else ""
         if self.failed_after is not None and self.failures:
             return f"`{self.failures[0].type}` after {max(0.0, self.failed_after):.1f} s, {asked}{heard}"
+        if told := [event.error for event in self.run.errors if isinstance(event.error, ComponentError)]:
+            return f"`{told[-1].type}`, {asked}{heard}"
         return f"nothing, {asked}{heard}"
 
 
@@ -101,6 +103,8 @@ def play(cell: Cell, seed: int | None = None) -> Outcome:
     match cell.kind:
         case "llm":
             return _typed(faults, seed)
+        case "realtime":
+            return _replied(faults, seed)
         case "tts":
             return _said(faults, seed)
         case "stt":
@@ -124,6 +128,17 @@ def _said(faults: tuple[str, str], seed: int | None) -> Outcome:
     scenario.voice = voice
     scenario.call(STOPPED, lambda session: session.say(ANSWER))
     return Outcome(scenario.play(seed), (voices[0].asked, voices[1].asked))
+
+
+def _replied(faults: tuple[str, str], seed: int | None) -> Outcome:
+    """A program asks for a reply; the speech-to-speech model is behind the adapter."""
+    voice = MarkedVoice()
+    models = [FaultyRealtime(f"realtime-{number}", voice, fault) for number, fault in enumerate(faults)]
+    adapter = realtime.FallbackAdapter(models, attempt_timeout=ATTEMPT)
+    scenario = _Stage(keeper(), frame_ms=100, without=("stt", "vad", "tts"), llm=adapter)
+    scenario.voice = voice
+    scenario.call(STOPPED, lambda session: session.generate_reply())
+    return Outcome(scenario.play(seed), (models[0].asked, models[1].asked))
 
 
 def _heard(faults: tuple[str, str], seed: int | None, patience: float) -> Outcome:

@@ -42,9 +42,9 @@ FAILED_RESPONSES: Final = 2
 class FallbackAdapter(RealtimeModel):
     """A speech-to-speech model that is several, first choice first.
 
-    One that cannot be reached, breaks off, hangs or fails twice in a row rests for ``cooldown`` seconds (longer each
-    time it fails again); the session that follows, with the conversation so far, is the next one's. What had begun to
-    be heard is not said again; a reply that had not begun is asked of the next one.
+    One that cannot be reached, breaks off, hangs, or fails or says nothing twice in a row, rests for ``cooldown``
+    seconds (longer each time it fails again); the session that follows, with the conversation so far, is the next
+    one's. What had begun to be heard is not said again; a reply that had not begun is asked of the next one.
 
     Args:
         models: two or more, first choice first. They agree on what :data:`SAME` names, and on sample rates.
@@ -120,8 +120,10 @@ class _FallbackSession(RealtimeSession):
         """Requests that have not begun, responses that have not ended, calls that have not returned."""
         self._overdue: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._timer: asyncio.TimerHandle | None = None
+        self._said: set[str] = set()
+        """Responses with something in them."""
         self._failures = 0
-        """Failed responses in a row."""
+        """Responses in a row that failed, or had nothing in them."""
         self._closed = False
 
     async def events(self) -> AsyncGenerator[RealtimeEvent, None]:
@@ -177,11 +179,14 @@ class _FallbackSession(RealtimeSession):
                 self._owed.discard(request or "")
                 self._owes(response)
             case ResponseText() | ResponseAudio() | ResponseToolCall():
+                self._said.add(event.response_id)
                 self._owes(event.response_id)
             case ResponseDone(response, status):
                 self._given(response)
-                self._failures = self._failures + 1 if status == "failed" else 0
-                if status == "completed":
+                if status == "failed" or (status == "completed" and response not in self._said):
+                    self._failures += 1
+                elif status == "completed":
+                    self._failures = 0
                     self._members.answered(self._model)
             case _:
                 pass
@@ -208,10 +213,11 @@ class _FallbackSession(RealtimeSession):
             self._overdue.set_result(None)
 
     def _is_enough(self, done: ResponseDone) -> bool:
-        """Whether a failed response is to be had of another model, if there is one that works."""
-        if done.status != "failed" or not any(model is not self._model for model in self._members.order()):
+        """Whether a response that failed is to be had of another model, if there is one that works."""
+        final = done.error is not None and is_final(done.error)
+        if done.response_id in self._said or not (final or self._failures >= FAILED_RESPONSES):
             return False
-        return self._failures >= FAILED_RESPONSES or (done.error is not None and is_final(done.error))
+        return any(model is not self._model for model in self._members.order())
 
     def _failed(self, error: Exception) -> Exception:
         self._members.failed(self._model, error)
