@@ -16,10 +16,10 @@ from sessionactors.model.audio import AudioFrame
 from sessionactors.providers import openai, recognition_socket, vendor_socket
 from sessionactors.testing.conformance import Fault, LLMRig, Rig, STTRig, TTSRig, Utterance
 
-from tests.wire.openai_audio import Speech, Spoken
+from tests.wire.openai_audio import Heard, Speech, Spoken, Transcribed, Transcriptions
 from tests.wire.openai_responses import Responses
 from tests.wire.openai_server import Call, Completion, OpenAIServer
-from tests.wire.openai_transcription import Session, TranscriptionServer, silence, speech
+from tests.wire.openai_transcription import Session, TranscriptionServer, key_of, silence, speech
 from tests.wire.vendor_server import Fault as WireFault
 
 KEY = "secret-of-the-rig"
@@ -189,16 +189,39 @@ def listening(**options: Any) -> Callable[[Fault | None], AbstractAsyncContextMa
     return opened
 
 
-def ear(name: str, **options: Any) -> STTRig:
+WHOLE: Mapping[Fault, Transcribed] = {
+    Fault.RATE_LIMIT: Transcribed(status=429),
+    Fault.SERVER_ERROR: Transcribed(status=500),
+    Fault.SILENCE: Transcribed(delay=60.0),
+    Fault.BREAK: Transcribed(break_off=True),
+    Fault.GARBAGE: Transcribed(garbage=True),
+    Fault.EMPTY: Transcribed(""),
+}
+
+
+def understood(heard: Heard) -> Transcribed:
+    key = key_of(heard.pcm)
+    return Transcribed(TEXTS[key] if key else "")
+
+
+@asynccontextmanager
+async def whole(fault: Fault | None) -> AsyncIterator[STT]:
+    part = Transcriptions(otherwise=understood if fault is None else WHOLE.get(fault, understood))
+    async with address(OpenAIServer(parts=[part], key=key_for(fault)), fault) as url:
+        yield openai.STT(base_url=url, api_key=KEY)
+
+
+def utterances(rate: int) -> tuple[Utterance, ...]:
     before, behind = silence(0.2).data, silence(0.5).data
-    utterances = tuple(
-        Utterance(AudioFrame(before + speech(key, 0.4).data + behind, 24000), text) for key, text in TEXTS.items()
-    )
+    return tuple(Utterance(AudioFrame(before + speech(key, 0.4).data + behind, rate), TEXTS[key]) for key in TEXTS)
+
+
+def ear(name: str, **options: Any) -> STTRig:
     return STTRig(
         name=name,
         open=listening(**options),
         faults=FAULTS - {Fault.DRIP},
-        utterances=utterances,
+        utterances=utterances(24000),
         usage=True,
         secret=KEY,
         connections=connections,
@@ -211,6 +234,16 @@ RIGS: tuple[Rig[Any], ...] = (
     TTSRig(name="openai.TTS", open=speak, faults=FAULTS, secret=KEY, connections=connections),
     ear("openai.STT"),
     ear("openai.STT (own vad)", turn_detection=None),
+    STTRig(
+        name="openai.STT (utterances)",
+        open=whole,
+        faults=FAULTS - {Fault.DRIP, Fault.HALF_OPEN},
+        utterances=utterances(16000),
+        waived={"leaves_nothing_behind": "its answer is one piece, with which a request is over: nothing to cancel"},
+        usage=True,
+        secret=KEY,
+        connections=connections,
+    ),
 )
-LONG = frozenset({"openai.STT (own vad)"})
-"""So like the one before that ``make conformance`` is often enough."""
+LONG = frozenset({"openai.STT (own vad)", "openai.STT (utterances)"})
+"""So like the others that ``make conformance`` is often enough."""

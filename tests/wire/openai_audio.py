@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import io
 import wave
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -141,7 +141,12 @@ class Transcribed:
 class Transcriptions:
     """``/audio/transcriptions``, as :class:`Speech`."""
 
-    def __init__(self, script: Sequence[Transcribed | str] = (), *, otherwise: Transcribed | None = None) -> None:
+    def __init__(
+        self,
+        script: Sequence[Transcribed | str] = (),
+        *,
+        otherwise: Transcribed | Callable[[Heard], Transcribed] | None = None,
+    ) -> None:
         self._script = [Transcribed(one) if isinstance(one, str) else one for one in script]
         self._otherwise = otherwise or Transcribed()
         self.asked: list[Mapping[str, Any]] = []
@@ -173,7 +178,8 @@ class Transcriptions:
         heard = self.heard[-1]
         if heard.seconds < 0.1:
             raise RefusedError("Audio file is too short. Minimum audio length is 0.1 seconds.", "audio_too_short")
-        answer = self._script[number] if number < len(self._script) else self._otherwise
+        otherwise = self._otherwise(heard) if callable(self._otherwise) else self._otherwise
+        answer = self._script[number] if number < len(self._script) else otherwise
         await asyncio.sleep(answer.delay)
         if answer.break_off:
             assert request.transport is not None

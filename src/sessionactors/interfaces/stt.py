@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
@@ -192,21 +192,6 @@ class STT(ABC):
         Raises:
             APIError: the recogniser failed; the session opens a new stream with the audio since the last final.
         """
-
-    async def recognize(self, audio: Sequence[AudioFrame], *, language: str | None = None) -> SpeechEvent:
-        """The words of one utterance that is over, as one final; its text is empty if there were none.
-
-        For recognisers that do not stream (``capabilities.streaming``): who cuts utterances out of the audio asks them.
-
-        Args:
-            audio: mono frames of one rate, in order.
-            language: BCP 47; None: as the recogniser was made.
-
-        Raises:
-            APIError: it failed; nothing is retried here.
-            NotImplementedError: it hears streams only.
-        """
-        raise NotImplementedError(f"{self.label} hears streams only: use transcribe()")
 
     async def aclose(self) -> None:
         """Release what the recogniser holds. Safe to call twice."""

@@ -14,6 +14,8 @@ from sessionactors.interfaces.stt import RecognitionUsage, SpeechEvent, SpeechEv
 from sessionactors.model.audio import AudioFrame
 from sessionactors.model.errors import APIConnectionError, APIError, APIStatusError, APITimeoutError, OptionError
 from sessionactors.model.sentinel import FLUSH, FlushSentinel
+from sessionactors.providers.adapters.stt import StreamAdapter
+from sessionactors.providers.offline.energy_vad import EnergyVAD
 from sessionactors.providers.openai import STT
 
 from tests.providers.openai.asking import until
@@ -23,6 +25,7 @@ from tests.wire.openai_transcription import Session, TranscriptionServer, silenc
 from tests.wire.vendor_server import Fault
 
 FINAL, INTERIM = SpeechEventType.FINAL_TRANSCRIPT, SpeechEventType.INTERIM_TRANSCRIPT
+USAGE = SpeechEventType.RECOGNITION_USAGE
 START, END = SpeechEventType.START_OF_SPEECH, SpeechEventType.END_OF_SPEECH
 
 
@@ -120,11 +123,39 @@ async def test_cancelling_a_recognition_frees_its_connection() -> None:
         await stt.aclose()
 
 
-async def test_a_recogniser_of_utterances_hears_no_streams() -> None:
-    stt = STT(base_url="http://localhost/v1")
-    assert not stt.capabilities.streaming
-    with pytest.raises(OptionError, match="use_realtime=True"):
-        stt.transcribe(Line([]))
+async def test_a_stream_is_understood_flush_by_flush() -> None:
+    part = Transcriptions(["hello there", "how are you"])
+    async with OpenAIServer(parts=[part]) as server:
+        stt = STT(base_url=server.base_url, model="gpt-transcribe")
+        assert not stt.capabilities.streaming
+        first, second = (AudioFrame(bytes(3200), stt.sample_rate), AudioFrame(bytes(6400), stt.sample_rate))
+        known = RecognitionContext(keyterms=("Brig",))
+        line = Line([first, first, FLUSH, FLUSH, known, second])
+        events = [event async for event in stt.transcribe(line, language="de")]
+        await stt.aclose()
+    assert finals(events) == ["hello there", "how are you"]
+    assert [event.usage.audio_duration for event in events if event.type is USAGE and event.usage] == [0.2, 0.2]
+    assert [heard.rate for heard in part.heard] == [16000, 16000]
+    assert [asked.get("keywords") for asked in part.asked] == [None, ["Brig"]]
+
+
+async def test_behind_a_stream_adapter_utterances_are_cut_out_of_the_audio() -> None:
+    part = Transcriptions(["hello there", "how are you"])
+    async with OpenAIServer(parts=[part]) as server:
+        ear = StreamAdapter(stt=STT(base_url=server.base_url), vad=EnergyVAD())
+        loud = AudioFrame(
+            (8000).to_bytes(2, "little") * 8000 + (-8000).to_bytes(2, "little", signed=True) * 8000, 16000
+        )
+        quiet = AudioFrame(bytes(2 * 24000), 16000)
+        frames = [piece for whole in (quiet, loud, quiet, loud, quiet) for piece in _in_frames(whole)]
+        events = [event async for event in ear.transcribe(Line(frames))]
+        await ear.aclose()
+    assert finals(events) == ["hello there", "how are you"]
+    assert all(0.9 < heard.seconds < 2.5 for heard in part.heard)
+
+
+def _in_frames(audio: AudioFrame) -> list[AudioFrame]:
+    return [AudioFrame(audio.data[at : at + 640], audio.sample_rate) for at in range(0, len(audio.data), 640)]
 
 
 # -- streams ---------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 import wave
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
 from typing import Final, Self, cast
 
 import openai
@@ -15,7 +15,6 @@ from sessionactors.interfaces import stt as port
 from sessionactors.interfaces.recognition_context import recognition_context
 from sessionactors.interfaces.stt import RecognitionUsage, SpeechEvent, SpeechEventType, STTCapabilities
 from sessionactors.model.audio import AudioFrame
-from sessionactors.model.errors import OptionError
 from sessionactors.model.sentinel import NOT_GIVEN, FlushSentinel, NotGivenOr, given
 from sessionactors.providers.recognition_socket import recognize
 from sessionactors.providers.vendor_socket import VendorSocket
@@ -34,6 +33,8 @@ from .transcription_options import (
 )
 from .whisper_languages import code_of
 
+WHOLE_RATE: Final = 16000
+"""Hertz of whole utterances: what the models hear, and what detectors of voice take."""
 SHORTEST: Final = 0.1
 """Seconds of audio that the API takes; less has no words in it."""
 
@@ -41,8 +42,9 @@ SHORTEST: Final = 0.1
 class STT(port.STT):
     """A recogniser behind OpenAI's API or a compatible endpoint.
 
-    Without ``use_realtime`` it understands whole utterances (:meth:`recognize`); the session cuts them out of the audio
-    with a detector of voice. With it, words are shown while they are spoken.
+    Without ``use_realtime`` it understands whole utterances, each when it is over: what was heard up to a flush,
+    silence included. ``stt.StreamAdapter`` of ``providers.adapters`` cuts the utterances out of the audio. With
+    ``use_realtime``, words are shown while they are spoken.
 
     Args:
         language: of the audio, as in ``en``; models with hints take several.
@@ -67,7 +69,6 @@ class STT(port.STT):
     """
 
     label = "openai.STT"
-    sample_rate = SAMPLE_RATE
 
     def __init__(
         self,
@@ -102,6 +103,7 @@ class STT(port.STT):
             self.label, api_key=api_key, base_url=base_url, client=client, timeout=timeout
         )
         self.model = model
+        self.sample_rate = SAMPLE_RATE if realtime else WHOLE_RATE
         self.provider = self._clients.provider
         self.home = self._clients.home
 
@@ -184,6 +186,20 @@ class STT(port.STT):
     # -- whole utterances --------------------------------------------------------------------------------------------
 
     async def recognize(self, audio: Sequence[AudioFrame], *, language: str | None = None) -> SpeechEvent:
+        """The words of one utterance that is over, as one final; its text is empty if there were none.
+
+        Args:
+            audio: mono frames of one rate, in order.
+            language: BCP 47; None: as the recogniser was made.
+
+        Raises:
+            APIError: it failed; nothing is retried here.
+        """
+        return await self._recognized(audio, language, ())
+
+    async def _recognized(
+        self, audio: Sequence[AudioFrame], language: str | None, of_session: Sequence[str]
+    ) -> SpeechEvent:
         options = self._options.in_language(language)
         seconds = sum(frame.duration for frame in audio)
         if seconds < SHORTEST:
@@ -192,7 +208,7 @@ class STT(port.STT):
             client = await self._clients.here()
             create = cast("Callable[..., Awaitable[Transcription]]", client.audio.transcriptions.create)
             heard = await create(
-                file=("speech.wav", _wav(audio), "audio/wav"), model=options.model, **options.request()
+                file=("speech.wav", _wav(audio), "audio/wav"), model=options.model, **options.request(of_session)
             )
         except Exception as error:
             ours = our_error(error, self.label)
@@ -201,15 +217,38 @@ class STT(port.STT):
             raise ours from error
         return _final(heard, options.language, seconds)
 
+    async def _whole(
+        self, audio: AsyncIterable[AudioFrame | FlushSentinel], language: str | None
+    ) -> AsyncGenerator[SpeechEvent, None]:
+        """What was heard up to each flush, and up to the end, one after the other."""
+        heard: list[AudioFrame] = []
+        async for item in audio:
+            if not isinstance(item, FlushSentinel):
+                heard.append(item)
+                continue
+            utterance, heard = heard, []
+            for event in await self._finals(utterance, audio, language):
+                yield event
+        for event in await self._finals(heard, audio, language):
+            yield event
+
+    async def _finals(
+        self, utterance: Sequence[AudioFrame], audio: object, language: str | None
+    ) -> tuple[SpeechEvent, ...]:
+        if not utterance:
+            return ()
+        of_session = recognition_context(audio).keyterms if self._options.takes_hints else ()
+        final = await self._recognized(utterance, language, of_session)
+        billed = SpeechEvent(SpeechEventType.RECOGNITION_USAGE, usage=final.usage)
+        return (billed, final) if final.usage is not None else (final,)
+
     # -- streams -----------------------------------------------------------------------------------------------------
 
     def transcribe(
         self, audio: AsyncIterable[AudioFrame | FlushSentinel], *, language: str | None = None
     ) -> AsyncIterator[SpeechEvent]:
         if not self._options.realtime:
-            raise OptionError(
-                f"{self.label} understands whole utterances: let a vad cut them out, or give use_realtime=True"
-            )
+            return self._whole(audio, language)
         of_session = recognition_context(audio).keyterms if self._options.takes_hints else ()
         dialect = LiveTranscription(self.label, lambda: self._options, language, of_session)
 
