@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sessionactors.cli import console
+from sessionactors.cli import end_of_input
 from sessionactors.cli.console import talk
 
 from examples import text_only
@@ -21,7 +21,7 @@ PROGRAM = ROOT / "examples" / "text_only.py"
 
 
 async def test_a_typed_question_is_answered_by_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(console, "QUIET", 0.3)
+    monkeypatch.setattr(end_of_input, "QUIET", 0.3)
     async with OpenAIServer([Completion("Paris, of course.")]) as server:
         monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
         out = Printed()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sessionactors.cli import console
+from sessionactors.cli import end_of_input
 from sessionactors.cli.console import talk
 
 from examples import voice_offline
@@ -12,7 +12,7 @@ from tests.cli.terminal import Printed, typed
 
 
 async def test_greets_and_uses_its_tool(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(console, "QUIET", 0.3)
+    monkeypatch.setattr(end_of_input, "QUIET", 0.3)
     out = Printed()
     with typed("where is my order number seven") as stdin:
         await talk(voice_offline.entrypoint, stdin=stdin, stdout=out)
