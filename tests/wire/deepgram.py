@@ -13,7 +13,9 @@ sends is checked against the SDK's types.
 from __future__ import annotations
 
 import asyncio
+import io
 import re
+import wave
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -31,6 +33,7 @@ from deepgram.listen.v1.types.listen_v1metadata import ListenV1Metadata
 from deepgram.listen.v1.types.listen_v1results import ListenV1Results
 from deepgram.listen.v1.types.listen_v1speech_started import ListenV1SpeechStarted
 from deepgram.listen.v1.types.listen_v1utterance_end import ListenV1UtteranceEnd
+from deepgram.types.listen_v1response import ListenV1Response
 
 from tests.wire.vendor_server import Fault, HungUp, Line, Received, VendorServer
 
@@ -188,11 +191,35 @@ class DeepgramServer(VendorServer[Call]):
     """Listens."""
 
     def routes(self) -> Sequence[web.RouteDef]:
-        return [web.get("/v1/listen", self._listen)]
+        return [web.get("/v1/listen", self._listen), web.post("/v1/listen", self._recorded)]
 
     @property
     def listen_url(self) -> str:
         return f"http://127.0.0.1:{self.port}/v1/listen"
+
+    async def _recorded(self, request: web.Request) -> web.StreamResponse:
+        received, call = self.begin(request)
+        name, fault = len(self.received), call.fault
+        try:
+            with wave.open(io.BytesIO(await request.read())) as file:
+                received.audio += file.readframes(file.getnframes())
+            if fault is not None and fault.status is not None:
+                response = refusal(fault.status, "FAULT", str((fault.body or {}).get("err_msg")), name)
+                response.headers.update(fault.headers)
+                return response
+            if wrong := objection(received, self.key, RECORDED):
+                return refusal(*wrong, number=name)
+            headers = {"dg-request-id": f"dg-{name}"}
+            if fault is not None and fault.cut:
+                assert request.transport is not None
+                request.transport.abort()
+            if fault is not None and fault.silent:
+                await asyncio.get_running_loop().create_future()
+            if fault is not None and fault.garbage is not None:
+                return web.Response(body=fault.garbage, content_type="application/json", headers=headers)
+            return web.json_response(transcript_of(received, call, f"dg-{name}"), headers=headers)
+        finally:
+            received.gone.set()
 
     async def _listen(self, request: web.Request) -> web.StreamResponse:
         received, call = self.begin(request)
@@ -217,6 +244,41 @@ class DeepgramServer(VendorServer[Call]):
 
 
 Step: TypeAlias = "tuple[float, Callable[..., Any], Spoken | None]"
+
+
+RECORDED: Mapping[str, Check] = {
+    **{name: check for name, check in LISTEN.items() if name not in ("interim_results", "vad_events", "no_delay")},
+    "detect_language": FLAG,
+}
+
+
+def transcript_of(received: Received, call: Call, request_id: str) -> dict[str, Any]:
+    """The answer to a whole utterance."""
+    words = [word for spoken in call.speech for word in spoken.words()]
+    if received.options.get("diarize") != "true":
+        words = [{k: v for k, v in word.items() if k != "speaker"} for word in words]
+    found = {
+        "transcript": " ".join(word["punctuated_word"] for word in words),
+        "confidence": 0.95 if words else 0.0,
+        "words": words,
+    }
+    channel: dict[str, Any] = {"alternatives": [found]}
+    if received.options.get("detect_language") == "true" and call.speech:
+        channel["detected_language"] = call.speech[0].language
+    answer = {
+        "metadata": {
+            "request_id": request_id,
+            "sha256": "0" * 64,
+            "created": "2026-01-01T00:00:00.000Z",
+            "duration": len(received.audio) / 32000,
+            "channels": 1,
+            "models": ["1"],
+            "model_info": {"1": {"name": received.options["model"], "version": "1", "arch": "nova"}},
+        },
+        "results": {"channels": [channel]},
+    }
+    ListenV1Response.model_validate(answer)
+    return answer
 
 
 class Listening:

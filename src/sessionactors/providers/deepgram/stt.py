@@ -20,12 +20,15 @@ from sessionactors.interfaces.stt import SpeechEvent, STTCapabilities
 from sessionactors.model.audio import AudioFrame
 from sessionactors.model.errors import OptionError
 from sessionactors.model.sentinel import FlushSentinel
+from sessionactors.providers.per_loop import PerLoop
 from sessionactors.providers.recognition_socket import recognize
 from sessionactors.providers.vendor_socket import VendorSocket
 
 from .endpoint import Endpoint
 from .listen_options import ListenChanges, ListenOptions, several
 from .live_transcript import LiveTranscript
+from .recorded_speech import recognize_recorded
+from .sdk_client import sdk_client
 
 
 class STT(port.STT):
@@ -34,7 +37,7 @@ class STT(port.STT):
     Args:
         model: such as ``nova-3``, ``nova-2-phonecall``.
         language: BCP 47, or ``multi`` for several at once.
-        detect_language: refused here: a stream's language is told before it begins. Use ``language="multi"``.
+        detect_language: for :meth:`recognize`; a stream's language is told before it begins (``language="multi"``).
         interim_results: words while they are spoken.
         punctuate: punctuation and capitals.
         smart_format: dates, amounts, addresses as they are written.
@@ -120,6 +123,7 @@ class STT(port.STT):
             replace=dict(replace or {}),
             search=tuple(search),
         )
+        self._clients = PerLoop(lambda: sdk_client(self._endpoint, "/v1/listen"))
         self.model = model
         self.sample_rate = sample_rate
 
@@ -148,6 +152,13 @@ class STT(port.STT):
         """
         self._options = self._options.changed(changes)
         self.model = self._options.model
+
+    async def recognize(self, audio: Sequence[AudioFrame], *, language: str | None = None) -> SpeechEvent:
+        client = (await self._clients.here()).client
+        return await recognize_recorded(client, audio, self._options, language or self._options.language, self.label)
+
+    async def aclose(self) -> None:
+        await self._clients.aclose()
 
     def transcribe(
         self, audio: AsyncIterable[AudioFrame | FlushSentinel], *, language: str | None = None

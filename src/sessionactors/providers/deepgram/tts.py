@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import warnings
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from contextlib import aclosing
 from typing import Any, Final, cast
 
-import httpx
-from deepgram import AsyncDeepgramClient, DeepgramClientEnvironment
+from deepgram import AsyncDeepgramClient
 from deepgram.core.api_error import ApiError
 
 from sessionactors.interfaces import tts as port
@@ -19,9 +17,9 @@ from sessionactors.model.errors import OptionError
 from sessionactors.providers.line_pool import LinePool
 from sessionactors.providers.per_loop import PerLoop
 from sessionactors.providers.sdk_http import ONE_TRY, SDKClient, generators_closed, our_errors
-from sessionactors.providers.vendor_socket import TLS
 
 from .endpoint import REQUEST_ID, Endpoint, flag
+from .sdk_client import sdk_client
 from .speak_line import SpeakLine
 
 LONGEST: Final = 0.2
@@ -29,11 +27,6 @@ LONGEST: Final = 0.2
 MOST_CHARACTERS: Final = 2000
 """Of one message to Deepgram."""
 RATES: Final = (8000, 16000, 24000, 32000, 48000)
-
-with warnings.catch_warnings():
-    # The SDK imports half of itself when a client is first used: not on a loop, please. It warns of its own sockets.
-    warnings.simplefilter("ignore", DeprecationWarning)
-    AsyncDeepgramClient(api_key="none", httpx_client=httpx.AsyncClient(verify=TLS)).speak.v1.audio  # noqa: B018
 
 
 class TTS(port.TTS):
@@ -85,7 +78,9 @@ class TTS(port.TTS):
         self._mip_opt_out = mip_opt_out
         self._websocket = websocket
         self._lines: PerLoop[LinePool[SpeakLine]] = PerLoop(LinePool)
-        self._clients: PerLoop[SDKClient[AsyncDeepgramClient]] = PerLoop(lambda: SDKClient(self._client))
+        self._clients: PerLoop[SDKClient[AsyncDeepgramClient]] = PerLoop(
+            lambda: sdk_client(self._endpoint, "/v1/speak")
+        )
         self._warming: set[asyncio.Task[None]] = set()
 
     def __repr__(self) -> str:
@@ -156,13 +151,6 @@ class TTS(port.TTS):
                 pool.leave(line)
 
     # -- HTTP --------------------------------------------------------------------------------------------------------
-
-    def _client(self, connections: httpx.AsyncClient) -> AsyncDeepgramClient:
-        root = self._endpoint.root("/v1/speak")
-        environment = DeepgramClientEnvironment(base=root, production=root, agent=root, agent_rest=root)
-        return AsyncDeepgramClient(
-            api_key=self._endpoint.api_key, environment=environment, httpx_client=connections, max_retries=0
-        )
 
     async def _by_http(self, text: AsyncIterable[str]) -> AsyncGenerator[SynthesizedAudio, None]:
         client = (await self._clients.here()).client
