@@ -22,6 +22,7 @@ from sessionactors.model.sentinel import NOT_GIVEN, NotGivenOr
 from .agent_nodes import AgentNodes
 from .agent_options import agent_overrides
 from .function_tool import StopResponse
+from .given_components import component
 from .mcp_servers import with_servers
 from .tool import AnyTool, check_tools, decorated, flattened, may_offer_of
 from .tool_handling import ToolHandlingOptions, check_tool_handling
@@ -66,7 +67,7 @@ class Agent(AgentNodes):
         mcp_servers: servers of tools; ``tools=[MCPToolset(...)]`` now.
 
     Raises:
-        OptionError: an option is unknown, out of range, or only a session can have it; a template cannot be used.
+        OptionError: an option is unknown, out of range, or only a session can have it; a component is none of its kind; a template cannot be used.
         ToolDefinitionError: something is no tool.
         DuplicateToolError: two tools of one name.
     """
@@ -111,7 +112,7 @@ class Agent(AgentNodes):
             },
         )
         self._parts: dict[str, object] = {
-            name: part
+            name: component(name, part)
             for name, part in (("stt", stt), ("vad", vad), ("llm", llm), ("tts", tts))
             if part is not NOT_GIVEN
         }
@@ -215,13 +216,13 @@ class Agent(AgentNodes):
             expressive: whether its model steers its voice, and in which manner; in place of the session's option.
 
         Raises:
-            OptionError: ``expressive`` has a key or a value that there is not.
+            OptionError: a component is none of its kind; ``expressive`` has a key or a value that there is not.
             SessionStateError: while it runs, from or to a realtime model: that is another kind of session.
         """
         if self._bound is not None and RealtimeModel in map(_kind, (self._bound.components.llm, llm)):
             raise SessionStateError(f"agent {self._id!r} runs: a realtime model can be neither left nor entered now")
         parts = (("stt", stt), ("vad", vad), ("llm", llm), ("tts", tts))
-        others = {name: part for name, part in parts if part is not NOT_GIVEN}
+        others = {name: component(name, part) for name, part in parts if part is not NOT_GIVEN}
         if expressive is not NOT_GIVEN:
             self._overrides = {**self._overrides, "expressive": expressive_of(expressive)}
         self._parts = {**self._parts, **others}

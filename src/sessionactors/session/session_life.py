@@ -52,7 +52,8 @@ from .room_options import RoomInputOptions, RoomOptions, RoomOutputOptions, in_o
 from .run_result import RunResult
 from .session_idle import over
 from .session_link import SessionLink, Userdata_T
-from .start_options import RecordingOptions, component, default_vad, model_given, refuse_recording, refuse_session_host
+from .given_components import component, default_vad, model_given
+from .start_options import RecordingOptions, refuse_recording, refuse_session_host
 from .telephone import telephone_tools, with_phone_menu
 from .tool import check_tools
 from .video_sampler import sampler_for

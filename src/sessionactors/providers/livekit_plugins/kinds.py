@@ -1,0 +1,25 @@
+"""Which kind of object the user gave."""
+
+from __future__ import annotations
+
+from livekit.agents import llm, stt, tts, vad
+
+from .model import PluginLLM
+from .recogniser import PluginSTT
+from .speech_detector import PluginVAD
+from .voice import PluginTTS
+
+
+def wrapped(component: object) -> PluginLLM | PluginSTT | PluginTTS | PluginVAD | None:
+    """The component for a session; None: it is none of livekit.agents."""
+    match component:
+        case llm.LLM():
+            return PluginLLM(component)
+        case stt.STT():
+            return PluginSTT(component)
+        case tts.TTS():
+            return PluginTTS(component)
+        case vad.VAD():
+            return PluginVAD(component)
+        case _:
+            return None
