@@ -242,7 +242,7 @@ class Speaking:
                 if len(context.schedule) > 1 and not at_once:
                     context.schedule = context.schedule[1:]
                 context.queue, context.buffer = context.queue + context.buffer, ""
-            context.finishing = kind is FlushContext
+            context.finishing = kind is FlushContext or bool(message.get("flush"))
         context.news.set()
 
     @staticmethod

@@ -67,7 +67,8 @@ class Agent(AgentNodes):
         mcp_servers: servers of tools; ``tools=[MCPToolset(...)]`` now.
 
     Raises:
-        OptionError: an option is unknown, out of range, or only a session can have it; a component is none of its kind; a template cannot be used.
+        OptionError: an option is unknown, out of range, or only a session can have it; a component is none of its kind;
+            a template cannot be used.
         ToolDefinitionError: something is no tool.
         DuplicateToolError: two tools of one name.
     """

@@ -43,6 +43,7 @@ from sessionactors.runtime import (
 from . import shared_system
 from .agent import Agent
 from .components import SilenceGuard, as_actor, itself, one_of, options_for, release_guard
+from .given_components import component, default_vad, model_given
 from .job import session_starts
 from .lifecycle import SessionLifecycle
 from .mirror import Mirror
@@ -52,7 +53,6 @@ from .room_options import RoomInputOptions, RoomOptions, RoomOutputOptions, in_o
 from .run_result import RunResult
 from .session_idle import over
 from .session_link import SessionLink, Userdata_T
-from .given_components import component, default_vad, model_given
 from .start_options import RecordingOptions, refuse_recording, refuse_session_host
 from .telephone import telephone_tools, with_phone_menu
 from .tool import check_tools

@@ -65,6 +65,7 @@ from .agent import Agent
 from .components import as_actor, resolve
 from .drop_in import AnyDropIn
 from .event_emitter import EventEmitter
+from .given_components import component, model_given
 from .input_notes import take_in
 from .io import AgentInput, AgentOutput
 from .lifecycle import SessionLifecycle
@@ -76,7 +77,6 @@ from .room_options import TextInputCallback
 from .roster import Roster
 from .session_ends import SessionEnds
 from .speech_handle import SpeechHandle
-from .given_components import component, model_given
 from .stt_context import KeytermsOptions, STTContextOptions, recognition_options
 from .tool import AnyTool, check_tools
 from .tool_approval import ToolApprovals

@@ -56,7 +56,9 @@ class Microphone(AsyncIterator[AudioFrame | FlushSentinel]):
                     self._left = round(seconds / FRAME)
 
 
-async def heard(stt: STT, *items: float | FlushSentinel | RecognitionContext | asyncio.Event) -> list[SpeechEvent]:
+async def heard(
+    stt: STT, *items: float | FlushSentinel | RecognitionContext | asyncio.Event | Exception
+) -> list[SpeechEvent]:
     """All that it says about the audio."""
     return [event async for event in stt.transcribe(Microphone(items, stt.sample_rate))]
 

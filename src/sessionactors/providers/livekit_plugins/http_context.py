@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 
+import aiohttp
 from livekit.agents.utils import http_context
 
 from sessionactors.providers.per_loop import PerLoop
@@ -18,21 +19,17 @@ class _Opened:
         self._binding = http_context.open()
         self._bound = asyncio.get_running_loop().create_task(self._bind(), context=self.context)
 
-    async def _bind(self) -> None:
-        await self._binding.__aenter__()
+    async def _bind(self) -> aiohttp.ClientSession:
+        return await self._binding.__aenter__()
 
     async def ready(self) -> contextvars.Context:
         await asyncio.shield(self._bound)
         return self.context
 
     async def aclose(self) -> None:
-        if self._bound.cancelled() or not self._bound.done():
-            self._bound.cancel()
-            return
-        await asyncio.get_running_loop().create_task(self._unbind(), context=self.context)
-
-    async def _unbind(self) -> None:
-        await self._binding.__aexit__(None, None, None)
+        # Not by leaving the binding: a loop that ends closes that first, in a context where it finds no session.
+        session = await self._bound
+        await session.close()
 
 
 _opened: PerLoop[_Opened] = PerLoop(_Opened)

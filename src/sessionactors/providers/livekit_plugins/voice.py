@@ -99,19 +99,26 @@ class WordPlaces:
     def __init__(self) -> None:
         self._text = ""
         self._end = 0
+        self._last = 0.0
 
     def push(self, piece: str) -> None:
         """More text."""
         self._text += piece
 
-    def end_of(self, word: str) -> int | None:
-        """Index behind the word, from where the last one ended; None: it does not come (a voice may rewrite words)."""
+    def timing(self, word: str, end_time: float) -> port.WordTiming | None:
+        """When the next word has been spoken; None: it does not come in the text (a voice may rewrite words).
+
+        Args:
+            word: as the voice reports it.
+            end_time: seconds of the whole audio; times that go back count as the last one.
+        """
         stripped = word.strip()
         at = self._text.find(stripped, self._end) if stripped else -1
         if at < 0:
             return None
         self._end = at + len(stripped)
-        return self._end
+        self._last = max(self._last, end_time)
+        return port.WordTiming(self._end, self._last)
 
 
 async def _feed(text: AsyncIterable[str], stream: tts.SynthesizeStream, words: WordPlaces) -> None:
@@ -125,10 +132,7 @@ async def _feed(text: AsyncIterable[str], stream: tts.SynthesizeStream, words: W
 
 def _audio(audio: tts.SynthesizedAudio, words: WordPlaces, begin: float = 0.0) -> port.SynthesizedAudio:
     """The audio, with the words that the plugin attached to it. ``begin``: seconds of audio before this request's."""
-    timings = []
-    for word in audio.frame.userdata.get(types.USERDATA_TIMED_TRANSCRIPT, ()):
-        until = seconds(word.end_time)
-        place = None if until is None else words.end_of(str(word))
-        if until is not None and place is not None:
-            timings.append(port.WordTiming(place, begin + until))
-    return port.SynthesizedAudio(from_plugin(audio.frame), tuple(timings))
+    timed = audio.frame.userdata.get(types.USERDATA_TIMED_TRANSCRIPT, ())
+    ends = ((str(word), seconds(word.end_time)) for word in timed)
+    timings = (words.timing(word, begin + end) for word, end in ends if end is not None)
+    return port.SynthesizedAudio(from_plugin(audio.frame), tuple(timing for timing in timings if timing is not None))
