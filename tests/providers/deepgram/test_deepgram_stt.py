@@ -189,9 +189,9 @@ async def test_the_connection_is_kept_alive_while_there_is_no_audio(monkeypatch:
     monkeypatch.setattr(recognition_socket, "TICK", 0.01)
     monkeypatch.setattr(recognition_socket, "IDLE_AFTER", 0.02)
     go_on = asyncio.Event()
-    async with DeepgramServer([Call([HELLO], patience=0.1)]) as server:
+    async with DeepgramServer([Call([HELLO], patience=0.3)]) as server:
         hearing = asyncio.create_task(heard(stt(server), 0.1, go_on, 1.0))
-        await asyncio.sleep(0.25)  # longer than the server's patience
+        await asyncio.sleep(0.4)  # longer than the server's patience
         go_on.set()
         events = await hearing
     assert ("final_transcript", "Hello there.") in told(events)
