@@ -18,6 +18,7 @@ from sessionactors.testing import conformance
 from tests.conformance.fake_llm import fake_llm_rig
 from tests.conformance.fake_realtime import fake_realtime_rig
 from tests.conformance.fake_stt import fake_stt_rig
+from tests.conformance.fake_transport import fake_transport_rig
 from tests.conformance.fake_tts import fake_tts_rig
 from tests.conformance.fake_vad import fake_vad_rig
 
@@ -27,6 +28,7 @@ FAKES: Mapping[str, Callable[[str], conformance.Rig[Any]]] = {
     "tts": fake_tts_rig,
     "vad": fake_vad_rig,
     "realtime": fake_realtime_rig,
+    "transport": fake_transport_rig,
 }
 FLAWS = [(kind, check.name) for kind, checks in conformance.CHECKS.items() for check in checks.all]
 

@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from sessionactors.testing import conformance
 
-MODULES = sorted(path.stem for path in Path(__file__).parent.glob("rigs_*.py"))
-
-
-def _rigs() -> Iterator[conformance.Rig[Any]]:
-    """What can be checked here: a module whose vendor is not installed does not import, and is left out."""
-    for name in MODULES:
-        try:
-            module = importlib.import_module(f"tests.conformance.{name}")
-        except ImportError as error:
-            if (error.name or "").startswith(("sessionactors.", "tests.")) and error.__cause__ is None:
-                raise
-            continue
-        yield from (rig for rig in module.RIGS if rig.name not in getattr(module, "LONG", ()))
+from tests.conformance.our_rigs import MODULES, rigs_of
 
 
 def _checks() -> Iterator[object]:
     ends_with_its_loop = pytest.mark.leaves_behind("a pool keeps its connections open, each as long as its loop")
-    for check in conformance.checks(*_rigs()):
+    for check in conformance.checks(*(rig for name in MODULES for rig in rigs_of(name))):
         if not check.why_not:
             marks = [ends_with_its_loop] if check.check.name == "serves_two_loops" else []
             yield pytest.param(check, id=str(check), marks=marks)

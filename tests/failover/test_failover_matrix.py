@@ -69,7 +69,7 @@ def test_p13_a_fault_behind_an_adapter_ends_as_its_cell_says(cell: Cell) -> None
 
 
 @pytest.mark.parametrize("kind", ["llm", "realtime", "stt", "tts"])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_p13_failover_ends_the_same_in_any_order(kind: str, seed: int) -> None:
     (cell,) = [cell for cell in CELLS if (cell.kind, cell.fault, cell.broken) == (kind, "hung", "first")]
     outcome = play(cell, seed)

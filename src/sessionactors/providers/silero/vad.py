@@ -227,6 +227,8 @@ class _Line:
         self._state = StreamState()
         self._edges = SpeechEdges(vad._rules)  # noqa: SLF001 - a part of it
         self._behind = 0.0
+        self._slow = 0
+        """Answers in a row that took longer than a window lasts."""
         self._skipping = False
         self._last = 0.0
         self.windows = Windows(WINDOW_SAMPLES)
@@ -239,7 +241,7 @@ class _Line:
         if vad._gate and _loudest(window) < vad._gate:  # noqa: SLF001
             self._pass_over(window)
             return 0.0, 0.0
-        if self._behind > MOST_BEHIND or (self._skipping and self._behind > 0):
+        if (self._behind > MOST_BEHIND and self._slow > 1) or (self._skipping and self._behind > 0):
             self._skip(window)
             return self._last, 0.0
         self._skipping = False
@@ -248,6 +250,7 @@ class _Line:
         self._last = await self._inference.probability(self._state, window)
         took = loop.time() - began
         self._behind = max(0.0, self._behind + took - WINDOW)
+        self._slow = self._slow + 1 if took > WINDOW else 0  # one alone is the loading of the model, or a hiccup
         return self._last, took
 
     def _skip(self, window: bytes) -> None:

@@ -20,7 +20,7 @@ from .footprint import footprint, settled
 from .outcome import Nonconforming, NotApplicable
 from .reading import within
 from .request_checks import REQUEST_CHECKS
-from .rig import Rig
+from .rig import RequestRig
 
 LLM_CHECKS = Checks(REQUEST_CHECKS)
 needs = LLM_CHECKS.needs
@@ -38,7 +38,7 @@ WEATHER: Final = ToolDefinition(
 
 
 @dataclass(frozen=True, kw_only=True)
-class LLMRig(Rig[LLM]):
+class LLMRig(RequestRig[LLM]):
     """A language model.
 
     Args:

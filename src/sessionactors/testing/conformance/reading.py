@@ -7,10 +7,10 @@ from collections.abc import Coroutine
 from typing import Any, TypeAlias, TypeVar
 
 from .outcome import Nonconforming
-from .rig import Closable, Rig
+from .rig import Closable, RequestRig
 
 T = TypeVar("T")
-AnyRig: TypeAlias = "Rig[Any]"
+AnyRig: TypeAlias = "RequestRig[Any]"
 
 _KILLS = 20
 """How often what does not end is cancelled, so that the other checks can go on."""

@@ -29,7 +29,7 @@ from .llm_checks import WEATHER, said
 from .outcome import Nonconforming, NotApplicable
 from .reading import within
 from .request_checks import REQUEST_CHECKS
-from .rig import Rig
+from .rig import RequestRig
 from .spoken import Utterance, heard
 
 REALTIME_CHECKS = Checks(REQUEST_CHECKS)
@@ -40,7 +40,7 @@ REQUEST: Final = "request-1"
 
 
 @dataclass(frozen=True, kw_only=True)
-class RealtimeRig(Rig[RealtimeModel]):
+class RealtimeRig(RequestRig[RealtimeModel]):
     """A speech-to-speech model. Asked for a reply, its backend answers in several pieces.
 
     Args:

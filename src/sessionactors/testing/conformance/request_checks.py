@@ -13,9 +13,9 @@ from .fault import Fault
 from .footprint import footprint, settled
 from .outcome import Nonconforming, NotApplicable
 from .reading import Reading, within
-from .rig import Rig
+from .rig import RequestRig
 
-AnyRig: TypeAlias = "Rig[Any]"
+AnyRig: TypeAlias = "RequestRig[Any]"
 REQUEST_CHECKS = Checks()
 needs = REQUEST_CHECKS.needs
 

@@ -28,7 +28,7 @@ P = TypeVar("P", bound=Closable)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rig(ABC, Generic[P]):
+class Rig(Generic[P]):
     """One provider, as the checks want it.
 
     Args:
@@ -58,18 +58,6 @@ class Rig(ABC, Generic[P]):
     loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
     waived: Mapping[str, str] = field(default_factory=dict)
 
-    @abstractmethod
-    def ask(self, provider: P) -> AsyncGenerator[object, None]:
-        """One ordinary request, as long as it is read. What it needs is closed with it."""
-
-    @abstractmethod
-    def is_answer(self, item: object) -> bool:
-        """Whether what ``ask`` yielded is a piece of the answer: words, sound."""
-
-    @abstractmethod
-    def is_whole(self, items: list[object]) -> str:
-        """What is wrong with the answer to ``ask`` on a healthy backend; empty: nothing."""
-
     @asynccontextmanager
     async def opened(self, fault: Fault | None = None) -> AsyncIterator[P]:
         """A provider for a check, closed afterwards."""
@@ -81,3 +69,20 @@ class Rig(ABC, Generic[P]):
 
     def __str__(self) -> str:
         return self.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequestRig(Rig[P], ABC):
+    """A provider that is asked and answers, piece by piece."""
+
+    @abstractmethod
+    def ask(self, provider: P) -> AsyncGenerator[object, None]:
+        """One ordinary request, as long as it is read. What it needs is closed with it."""
+
+    @abstractmethod
+    def is_answer(self, item: object) -> bool:
+        """Whether what ``ask`` yielded is a piece of the answer: words, sound."""
+
+    @abstractmethod
+    def is_whole(self, items: list[object]) -> str:
+        """What is wrong with the answer to ``ask`` on a healthy backend; empty: nothing."""

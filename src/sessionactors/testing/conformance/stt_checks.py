@@ -18,7 +18,7 @@ from .check import Checks
 from .outcome import Nonconforming, NotApplicable
 from .reading import within
 from .request_checks import REQUEST_CHECKS
-from .rig import Rig
+from .rig import RequestRig
 from .spoken import Heard, Utterance, heard
 
 STT_CHECKS = Checks(REQUEST_CHECKS)
@@ -28,7 +28,7 @@ FINAL, INTERIM = SpeechEventType.FINAL_TRANSCRIPT, SpeechEventType.INTERIM_TRANS
 
 
 @dataclass(frozen=True, kw_only=True)
-class STTRig(Rig[STT]):
+class STTRig(RequestRig[STT]):
     """A recogniser.
 
     Args:

@@ -15,6 +15,7 @@ from .outcome import Outcome
 from .realtime_checks import REALTIME_CHECKS, RealtimeRig
 from .rig import Rig
 from .stt_checks import STT_CHECKS, STTRig
+from .transport_checks import TRANSPORT_CHECKS, TransportRig
 from .tts_checks import TTS_CHECKS, TTSRig
 from .vad_checks import VAD_CHECKS, VADRig
 
@@ -26,6 +27,7 @@ CHECKS: Final[Mapping[str, Checks]] = {
     TTSRig.kind: TTS_CHECKS,
     VADRig.kind: VAD_CHECKS,
     RealtimeRig.kind: REALTIME_CHECKS,
+    TransportRig.kind: TRANSPORT_CHECKS,
 }
 """By kind of provider."""
 

@@ -17,7 +17,7 @@ from .footprint import footprint, settled
 from .outcome import Nonconforming, NotApplicable
 from .reading import within
 from .request_checks import REQUEST_CHECKS
-from .rig import Rig
+from .rig import RequestRig
 
 TTS_CHECKS = Checks(REQUEST_CHECKS)
 needs = TTS_CHECKS.needs
@@ -56,7 +56,7 @@ class Text(AsyncIterator[str]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TTSRig(Rig[TTS]):
+class TTSRig(RequestRig[TTS]):
     """A voice.
 
     Args:

@@ -15,7 +15,7 @@ from .check import Checks
 from .outcome import Nonconforming
 from .reading import within
 from .request_checks import REQUEST_CHECKS
-from .rig import Rig
+from .rig import RequestRig
 from .spoken import Heard, Utterance, heard
 
 VAD_CHECKS = Checks(REQUEST_CHECKS, without=("empty_answer_ends", "drip_is_passed_on"))
@@ -26,7 +26,7 @@ BEGIN, WINDOW, END = VADEventType.START_OF_SPEECH, VADEventType.INFERENCE_DONE, 
 
 
 @dataclass(frozen=True, kw_only=True)
-class VADRig(Rig[VAD]):
+class VADRig(RequestRig[VAD]):
     """A detector of speech.
 
     Args:
