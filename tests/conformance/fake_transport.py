@@ -15,6 +15,7 @@ from sessionactors.interfaces.audio_io import (
     SinkEvent,
 )
 from sessionactors.interfaces.transport import TranscriptSegment, Transport, TransportEvents
+from sessionactors.interfaces.video_io import VideoSource
 from sessionactors.model.audio import AudioFrame
 from sessionactors.model.errors import APIConnectionError
 from sessionactors.testing import VirtualLoop
@@ -135,6 +136,9 @@ class FakeTransport(Transport):
 
             def participant_left(self, identity: str, reason: str) -> None:
                 events.participant_left(identity, reason)
+
+            def video_published(self, identity: str, video: VideoSource | None) -> None:
+                events.video_published(identity, video)
 
             def text_received(self, identity: str, text: str) -> None:
                 events.text_received(identity, text)

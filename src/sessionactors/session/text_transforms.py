@@ -94,6 +94,7 @@ class TransformedVoice(TTS):
         self._transforms = transforms
         self._home_of = home_of
         self.label, self.model, self.provider = voice.label, voice.model, voice.provider
+        self.answers_within = voice.answers_within
 
     @property
     def sample_rate(self) -> int:

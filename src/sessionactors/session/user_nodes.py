@@ -69,6 +69,7 @@ class NodeLLM(LLM):
         self.label = f"{agent.id}.llm_node"
         self.model = "" if stock is None else stock.model
         self.provider = "" if stock is None else stock.provider
+        self.answers_within = None if stock is None else stock.answers_within
         self._agent = agent
         self._table = table
 
@@ -114,6 +115,7 @@ class NodeTTS(TTS):
         self.label = f"{agent.id}.tts_node"
         self._agent = agent
         self._rate = NODE_RATE if stock is None else stock.sample_rate
+        self.answers_within = None if stock is None else stock.answers_within
         self._stock = stock
 
     @property

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import aclosing
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import pytest
 
+from sessionactors import Agent
+from sessionactors.interfaces import llm as llm_port
 from sessionactors.interfaces.home import Home
 from sessionactors.interfaces.llm import LLM
 from sessionactors.interfaces.stt import SpeechEvent, SpeechEventType
@@ -110,6 +112,27 @@ def test_p13_retries_of_adapter_and_session_do_not_multiply() -> None:
     assert [event.recoverable for event in outcome.errors] == [False]
 
 
+class OwnNode(Agent):
+    """Overrides the node only to pass on what the stock one says."""
+
+    async def llm_node(
+        self, chat_ctx: ChatContext, tools: Any, model_settings: Any
+    ) -> AsyncIterator[llm_port.ChatChunk | str]:
+        async for chunk in Agent.default.llm_node(self, chat_ctx, tools, model_settings):
+            yield chunk
+
+
+def test_p13_an_own_llm_node_keeps_the_budget_of_the_adapter() -> None:
+    models = [FaultyLLM("a", "hung"), FaultyLLM("b", "dead")]
+    impatient = SessionConnectOptions(llm_conn_options=APIConnectOptions(max_retry=5, retry_interval=0.1, timeout=1.0))
+    adapter = llm.FallbackAdapter(models, attempt_timeout=3.0)
+    scenario = Scenario(OwnNode(instructions="Be kind."), audio=False, llm=adapter, conn_options=impatient)
+    scenario.user_types("Hello?", at=0.5)
+    outcome = scenario.play()
+    assert [model.asked for model in models] == [1, 1]
+    assert [event.recoverable for event in outcome.errors] == [False]
+
+
 def test_p13_the_session_waits_for_the_attempts_of_an_adapter_and_no_longer() -> None:
     models = [FaultyLLM("a", "hung"), FaultyLLM("b", "hung"), FaultyLLM("c")]
     impatient = SessionConnectOptions(llm_conn_options=APIConnectOptions(timeout=1.0))
@@ -141,6 +164,15 @@ def test_voices_of_different_rates_sound_at_the_highest() -> None:
     assert {(part.frame.sample_rate, part.frame.num_channels) for part in audio} == {(24000, 1)}
     assert sum(part.frame.duration for part in audio) == pytest.approx(20 * 0.06, abs=0.02)
     assert [timing.text_end for part in audio for timing in part.timings][-1] == 20
+
+
+def test_markers_are_those_that_all_voices_know() -> None:
+    class Steered(ScriptedTTS):
+        markup = cast("Any", "markers of the vendor")
+
+    assert tts.FallbackAdapter([Steered(), Steered()]).markup == Steered.markup
+    assert tts.FallbackAdapter([Steered(), ScriptedTTS()]).markup is None
+    assert tts.StreamAdapter(tts=Steered()).markup == Steered.markup
 
 
 def test_the_next_voice_speaks_the_text_from_its_beginning() -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Sequence
 from contextlib import aclosing
 
+from sessionactors.interfaces.markup import Markup
 from sessionactors.interfaces.tts import TTS, SynthesizedAudio
 from sessionactors.model.audio import AudioFrame
 from sessionactors.model.errors import APIError
@@ -69,6 +70,12 @@ class FallbackAdapter(TTS):
     def aligned_transcript(self) -> bool:
         """Whether all of them tell when words were spoken."""
         return all(voice.aligned_transcript for voice in self._members.all)
+
+    @property
+    def markup(self) -> Markup | None:
+        """The markers that all of them know in the same way: a text may reach any of them."""
+        first, *others = (voice.markup for voice in self._members.all)
+        return first if all(other == first for other in others) else None
 
     def on(self, event: str, callback: AvailabilityCallback[TTS]) -> None:
         """Call back when a voice fails or works again. The one event is ``tts_availability_changed``.
@@ -241,6 +248,10 @@ class StreamAdapter(TTS):
     @property
     def aligned_transcript(self) -> bool:
         return self._tts.aligned_transcript
+
+    @property
+    def markup(self) -> Markup | None:
+        return self._tts.markup
 
     def prewarm(self) -> None:
         self._tts.prewarm()

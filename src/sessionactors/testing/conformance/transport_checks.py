@@ -19,6 +19,7 @@ from sessionactors.interfaces.audio_io import (
     SinkEvent,
 )
 from sessionactors.interfaces.transport import NO_ATTRIBUTES, ParticipantKind, TranscriptSegment, Transport
+from sessionactors.interfaces.video_io import VideoSource
 from sessionactors.model.audio import AudioFrame
 from sessionactors.model.errors import APIConnectionError, SessionActorsError
 
@@ -60,6 +61,7 @@ class Room:
     """What a transport told: a :class:`TransportEvents`."""
 
     sources: dict[str, AudioSource | None] = field(default_factory=dict)
+    pictures: dict[str, VideoSource | None] = field(default_factory=dict)
     texts: list[str] = field(default_factory=list)
     ends: list[str] = field(default_factory=list)
 
@@ -77,6 +79,10 @@ class Room:
     def participant_left(self, identity: str, reason: str) -> None:
         """Note it."""
         self.ends.append(identity)
+
+    def video_published(self, identity: str, video: VideoSource | None) -> None:
+        """Note it."""
+        self.pictures[identity] = video
 
     def text_received(self, identity: str, text: str) -> None:
         """Note it."""
