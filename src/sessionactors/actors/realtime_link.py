@@ -303,13 +303,14 @@ class _Link:
             case SetToolChoice(tool_choice):
                 session.update_options(tool_choice=tool_choice)
             case AskReply(request, instructions, tool_choice, tools, aside):
-                if aside and request in self._waiting:
+                told = bool(aside) and request in self._waiting
+                if told:
                     await self._add(aside)
                 if self._begin(request):
                     session.generate_reply(
                         request_id=request, instructions=instructions, tool_choice=tool_choice, tools=tools
                     )
-                elif aside:
+                elif told:
                     await self._forget({item.id for item in aside})
             case AskSay(request, text):
                 if self._begin(request):
