@@ -57,6 +57,7 @@ from .start_options import RecordingOptions, refuse_recording, refuse_session_ho
 from .telephone import telephone_tools, with_phone_menu
 from .tool import check_tools
 from .video_sampler import sampler_for
+from .waits import awaited_by_close
 
 if TYPE_CHECKING:
     from .agent_session import AgentSession
@@ -275,6 +276,9 @@ class SessionLife(SessionLink[Userdata_T]):
         """Cut speech, keep what was said, leave the room; over after ``deadline`` seconds, whatever hangs.
 
         Does nothing when it is closed. :attr:`close_report` then says how each actor ended.
+
+        In a tool, ``on_enter``, ``on_exit`` or ``on_user_turn_completed`` this asks for the close and returns at once:
+        the close waits for their end. What a tool returns then is kept, and not replied to.
         """
         await self._close(CloseReason.USER_INITIATED, deadline)
 
@@ -282,6 +286,8 @@ class SessionLife(SessionLink[Userdata_T]):
         if self._closed is None or self._closed.done():
             return
         self._request_close(reason, deadline)
+        if awaited_by_close(self):
+            return  # who waited here would be waited for
         await asyncio.shield(self._closed)  # also when it ends by itself already: until agent and name are free again
         await asyncio.sleep(0)  # callbacks of the close event run before the caller goes on
 

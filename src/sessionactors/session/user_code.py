@@ -146,7 +146,7 @@ class SessionUserAgent(UserAgent):
         before = list(chat_ctx.items)
         draft = EditableMessage(message)
         try:
-            with keeping_busy("on_user_turn_completed()"):
+            with keeping_busy(self._session, "on_user_turn_completed()"):
                 await self._agent.on_user_turn_completed(chat_ctx, draft)
         except StopResponse:
             return TurnVerdict(reply=False, message=message)

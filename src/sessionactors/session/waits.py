@@ -16,6 +16,8 @@ from typing import Final
 from sessionactors.interfaces.speech_in_hand import SPEECH_IN_HAND, SpeechInHand
 from sessionactors.model.errors import SessionStateError
 
+from .caller import CALLER
+
 IDLE: Final = "idle"
 """The quiet of the session, as something to wait for."""
 
@@ -54,6 +56,7 @@ class WaitEdge:
 class KeepsBusy:
     """User code that the session is not idle without the end of."""
 
+    session: object
     what: str
     over: bool = False
 
@@ -67,15 +70,22 @@ IN_FRONT: Final[ContextVar[bool]] = ContextVar("sessionactors_in_front", default
 
 
 @contextmanager
-def keeping_busy(what: str) -> Iterator[None]:
+def keeping_busy(session: object, what: str) -> Iterator[None]:
     """While the body runs, the session cannot become idle."""
-    code = KeepsBusy(what)
+    code = KeepsBusy(session, what)
     inside = KEEPS_BUSY.set(code)
     try:
         yield
     finally:
         KEEPS_BUSY.reset(inside)
         code.over = True
+
+
+def awaited_by_close(session: object) -> bool:
+    """Whether this is asked in a tool or a hook whose end the close of the session waits for."""
+    return any(
+        code is not None and not code.over and code.session is session for code in (CALLER.get(), KEEPS_BUSY.get())
+    )
 
 
 class Waits:

@@ -173,6 +173,8 @@ class Performance:
         if session.agent_state != "listening" or session.user_state == "speaking":
             return False
         snapshot = session.inspect()
+        if f"{ROOM}/floor" not in snapshot.actors or f"{ROOM}/agent" not in snapshot.actors:
+            return False  # it ends
         floor, agent = snapshot["floor"].state, snapshot["agent"].state
         speaking = floor["current"] or floor["queued"] or floor["background"] or snapshot["tools"].state["running"]
         turns = [actor.state for path, actor in snapshot.items() if path.endswith("/turn")]
