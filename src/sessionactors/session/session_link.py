@@ -336,6 +336,7 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
                 handle = self._handle_of(speech_id)
                 handle._became_current()
                 self._mirror.current = handle
+                self._waits.line_moved()
             case SpeechItemNote(speech_id, item):
                 self._mirror.add_item(self._handle_of(speech_id), item)
             case SpeechInterruptedNote(speech_id):

@@ -122,12 +122,11 @@ class SpeechHandle:
         Errors of the speech are not raised: see :meth:`exception`.
 
         Raises:
-            SessionStateError: one of its own tools waits for it (or for a speech that waits for it): that never ends.
+            SessionStateError: one of its own tools waits for it (or for a speech that waits for it), or a node of the
+                current speech, behind which it is queued: that never ends.
         """
-        if self._done.done():
-            return
-        with self._session._waits.waiting_for(self._id):
-            await asyncio.shield(self._done)
+        if not self._done.done():
+            await self._session._waits.until_over(self._id, self._done, self._is_behind)
 
     async def wait_if_not_interrupted(self, futures: Sequence[asyncio.Future[object]]) -> None:
         """Wait until all ``futures`` are done, or until it is cut off. The futures are neither cancelled nor read."""
@@ -159,6 +158,11 @@ class SpeechHandle:
         return f"<SpeechHandle {self._id} {state}{' interrupted' if self._interrupted else ''}>"
 
     # -- for the session ---------------------------------------------------------------------------------------------
+
+    def _is_behind(self, speech: str) -> bool:
+        """Whether that one is being heard, or about to be, and this one comes after it."""
+        current = self._session._mirror.current
+        return current is not None and current._id == speech and not current._interrupted and not self._was_current
 
     def _was_created(self) -> None:
         self._created = True

@@ -7,7 +7,8 @@ for by no speech and cannot close a circle; it is listed all the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -94,6 +95,8 @@ class Waits:
     def __init__(self) -> None:
         self._edges: list[WaitEdge] = []
         self._binding: set[str] = set()
+        self._in_line: list[asyncio.Future[None]] = []
+        """Of waits that look again when another speech is the current one."""
 
     @property
     def edges(self) -> tuple[WaitEdge, ...]:
@@ -113,8 +116,40 @@ class Waits:
         tool = CURRENT_TOOL.get()
         return tool if tool is not None and tool.call_id in self._binding else None
 
+    async def until_over(self, target: str, done: asyncio.Future[None], is_behind: Callable[[str], bool]) -> None:
+        """Wait for the end of a speech.
+
+        Args:
+            target: its name.
+            done: is done then; never cancelled here.
+            is_behind: whether it will be heard only when another speech is over.
+
+        Raises:
+            SessionStateError: the wait would never end, since the target waits for the waiter.
+        """
+        work = SPEECH_IN_HAND.get()
+        with self.waiting_for(target) as edge:
+            while not done.done():
+                if work is not None and not work.over and is_behind(work.speech):
+                    raise SessionStateError(
+                        f"{edge}, which is heard only when {work.speech} is over: go on without waiting, "
+                        "or let a task of its own wait"
+                    )
+                moved: asyncio.Future[None] = done.get_loop().create_future()
+                self._in_line.append(moved)
+                try:
+                    await asyncio.wait((done, moved), return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    self._in_line.remove(moved)
+
+    def line_moved(self) -> None:
+        """Another speech is the current one."""
+        for moved in self._in_line:
+            if not moved.done():
+                moved.set_result(None)
+
     @contextmanager
-    def waiting_for(self, target: str) -> Iterator[None]:
+    def waiting_for(self, target: str) -> Iterator[WaitEdge]:
         """While the body waits.
 
         Raises:
@@ -133,7 +168,7 @@ class Waits:
             self._refuse_circle(edge)
         self._edges.append(edge)
         try:
-            yield
+            yield edge
         finally:
             self._edges.remove(edge)
 
