@@ -41,12 +41,12 @@ def is_quiet(state: FloorState, *, aside: bool = False) -> bool:
     return all(entry.background for entry in state.entries.values())
 
 
-def is_aside(state: FloorState, wish: IdleWanted) -> bool:
-    """Whether a change of agents waits for who waits here: known when it was asked for, or since."""
+def is_aside(state: FloorState, wish: QuietWanted | IdleWanted) -> bool:
+    """Whether a change of agents waits for the tool that waits here: then what that change holds up does not count."""
     drain = state.drain
-    if wish.aside or drain is None:
-        return wish.aside
-    return wish.agent in drain.agents and bool(wish.speech) and wish.speech not in drain.spared
+    if drain is None or not wish.speech or wish.speech in drain.spared:
+        return False
+    return wish.agent in drain.agents and wish.speech in state.entries
 
 
 def follow(state: FloorState, fact: QuietFact) -> FloorState:
@@ -81,14 +81,16 @@ def give(state: FloorState, wiring: Wiring, out: Outbox[FloorMessage]) -> FloorS
     if not (state.quiet_wanted or state.idle_wanted) or not is_quiet(state, aside=True):
         return state
     quiet = is_quiet(state)
-    if quiet and state.quiet_wanted and state.quiet_for is None:
-        wish, *others = state.quiet_wanted
-        out.tell(wish.reply_to, Quiet(wish.request))
-        state = replace(state, quiet_wanted=tuple(others), quiet_for=wish.request)
+    if state.quiet_for is None:
+        wish = next((wish for wish in state.quiet_wanted if quiet or is_aside(state, wish)), None)
+        if wish is not None:
+            out.tell(wish.reply_to, Quiet(wish.request))
+            waiting = tuple(other for other in state.quiet_wanted if other is not wish)
+            state = replace(state, quiet_wanted=waiting, quiet_for=wish.request)
     told = tuple(
         wish
         for wish in state.idle_wanted
-        if is_aside(state, wish) or (quiet and (wish.in_front or state.quiet_for is None))
+        if wish.aside or is_aside(state, wish) or (quiet and (wish.in_front or state.quiet_for is None))
     )
     for idle in told:
         out.tell(wiring.supervisor, Publish(IdleNote(idle.request)))

@@ -252,10 +252,13 @@ class ToolsActor(Actor[ToolsState, ToolsMessage]):
         quiets = {name: owner for name, owner in state.quiets.items() if name != request}
         if asked.over:
             return self._ends.defer(replace(state, quiets=quiets), asked.call_id, QuietOver(request), out)
-        if asked.call_id not in state.running:
+        call = state.running.get(asked.call_id)
+        if call is None:
             return state
+        # Who has answered its call is waited for by no speech, and so by no handoff.
+        waited_for = ("", "") if call.updates else (call.order.agent.key, call.order.speech)
         state = replace(state, quiets={**quiets, request: (asked.call_id, asked.ticket)})
-        return self._ends.defer(state, asked.call_id, QuietWanted(request, out.myself), out)
+        return self._ends.defer(state, asked.call_id, QuietWanted(request, out.myself, *waited_for), out)
 
     def _on_quiet(self, state: ToolsState, request: str, out: Outbox[ToolsMessage]) -> ToolsState:
         owner = state.quiets.get(request)

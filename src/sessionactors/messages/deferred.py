@@ -41,6 +41,10 @@ class QuietWanted:
 
     request: str
     reply_to: Ref[Quiet]
+    agent: str = ""
+    """Key of the agent whose tool asks, if its speech waits for it; empty if nobody does."""
+    speech: str = ""
+    """That speech."""
 
 
 @message()
