@@ -28,6 +28,7 @@ class Own(Agent):
         super().__init__(instructions="Be kind.", **options)  # type: ignore[arg-type]
         self.given: list[str] = []
         self.cancelled = 0
+        self.cancelled_at = 0.0
 
     async def transcription_node(self, text: AsyncIterable[str], model_settings: ModelSettings) -> AsyncIterator[str]:
         try:
@@ -35,6 +36,7 @@ class Own(Agent):
                 yield piece
         except (asyncio.CancelledError, GeneratorExit):
             self.cancelled += 1
+            self.cancelled_at = asyncio.get_running_loop().time()
             raise
 
     async def noted(self, text: AsyncIterable[str]) -> AsyncIterator[str]:
@@ -187,6 +189,7 @@ def test_the_node_is_cancelled_when_the_speech_is_cut_off() -> None:
     run = played_changed(spoken(agent, cut=1.0))
     assert run.said() == ["Once upon"]
     assert agent.cancelled == 1
+    assert agent.cancelled_at == near(1.0)  # and not only with the session
     assert run.leaks == ()
 
 

@@ -100,8 +100,9 @@ def test_each_gets_its_retries_unless_asking_again_is_in_vain() -> None:
     assert (len(refused.requests), len(busy.requests)) == (1, 3)
 
 
-def test_p13_retries_of_adapter_and_session_do_not_multiply() -> None:
-    models = [FaultyLLM("a", "dead"), FaultyLLM("b", "dead")]
+@pytest.mark.parametrize("fault", ["dead", "empty success"])
+def test_p13_retries_of_adapter_and_session_do_not_multiply(fault: str) -> None:
+    models = [FaultyLLM("a", fault), FaultyLLM("b", fault)]
     patient = SessionConnectOptions(llm_conn_options=APIConnectOptions(max_retry=5, retry_interval=0.1, timeout=1.0))
     scenario = Scenario(
         keeper(), audio=False, llm=llm.FallbackAdapter(models, max_retry_per_llm=1), conn_options=patient

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import math
 import threading
 
 import numpy as np
@@ -49,7 +50,8 @@ def decisions(events: list[VADEvent]) -> list[tuple[VADEventType, float, float]]
 
 @needs_silero
 @pytest.mark.usefixtures("voice")
-async def test_rooms_in_a_batch_decide_as_each_alone_to_the_bit() -> None:
+async def test_rooms_in_a_batch_decide_as_each_alone_to_the_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vad_module, "MOST_BEHIND", math.inf)  # no window is skipped, however busy the machine is
     vad = silero.VAD.load()
     alone = [decisions(await detected(vad, pcm)) for pcm in lines()]
     before = vad.statistics
