@@ -17,6 +17,7 @@ from sessionactors.messages.session import ReplyScheduled, SpeechAudible, Speech
 from sessionactors.messages.tools import RunTool, ToolFinished
 from sessionactors.messages.tts import AudioSynthesized, SegmentAudio
 from sessionactors.messages.turn import UserSpeechFact, UserTurnEnded
+from sessionactors.model.chat import ChatContext, ChatMessage
 from sessionactors.model.events import AgentStateChangedEvent, UserStateChangedEvent
 from sessionactors.runtime.messages import Kill
 from sessionactors.testing import Broken, PromiseBroken, Run, Scenario, explore, invariants
@@ -195,6 +196,32 @@ def test_p02_a_message_that_cuts_a_speech_comes_behind_what_was_heard_of_it() ->
         assert [text for _, text in run.conversation] == ["Once upon a time", "Stop.", "Yes?"]
 
     explore(cut_by_typing, schedules=12, expect=in_order)
+
+
+class Looking(Agent):
+    """Notes what the conversation is to its hook."""
+
+    def __init__(self) -> None:
+        super().__init__(instructions="Be kind.")
+        self.seen: list[str | None] = []
+
+    async def on_user_turn_completed(self, turn_ctx: ChatContext, new_message: ChatMessage) -> None:
+        del new_message
+        self.seen += [item.text_content for item in turn_ctx.items if isinstance(item, ChatMessage)]
+
+
+def test_p02_the_hook_of_a_turn_that_cuts_a_speech_sees_what_was_heard_of_it() -> None:
+    agent = Looking()
+    scenario = Scenario(agent, turn_handling={"turn_detection": "manual"})
+    scenario.llm_otherwise("Yes?")
+    scenario.call(0.5, lambda session: session.say(STORY))
+    scenario.user_says("Stop.", at=1.0, until=1.5)
+    scenario.call(2.5, lambda session: session.commit_user_turn())
+    run = scenario.play()
+    invariants.check(run)
+    (first, *_) = run.said()
+    assert STORY.startswith(first)
+    assert agent.seen == ["Be kind.", first]
 
 
 def test_p02_what_was_heard_is_kept_when_output_or_the_voice_dies() -> None:
