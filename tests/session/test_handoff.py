@@ -551,6 +551,8 @@ async def test_models_get_ready_at_home_when_their_agent_takes_over(home: Home) 
     session.update_agent(Agent(instructions="", llm=second))
     await session.wait_for_idle()
     at_home = asyncio.get_running_loop() if home is Home.USER else system.loop
+    # Nobody waits for a model to get ready: what its loop does after it tells that it has.
+    await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(asyncio.sleep(0), at_home))
     assert (first.warmed_on, second.warmed_on) == ([at_home], [at_home])
     await session.aclose()
     await system.aclose()

@@ -20,6 +20,10 @@ class _Opened:
         self._bound = asyncio.get_running_loop().create_task(self._bind(), context=self.context)
 
     async def _bind(self) -> aiohttp.ClientSession:
+        # Making the first session of a process reads the certificates; read in a thread, they do not block the loop.
+        read_certificates = getattr(http_context, "_create_ssl_context", None)
+        if read_certificates is not None:
+            await asyncio.to_thread(read_certificates)
         return await self._binding.__aenter__()
 
     async def ready(self) -> contextvars.Context:
