@@ -22,8 +22,9 @@ from sessionactors.interfaces.recognition_context import RecognitionContext
 from sessionactors.interfaces.stt import RecognizedWord, SpeechData, SpeechEvent, SpeechEventType
 from sessionactors.model.errors import APIError
 from sessionactors.providers.recognition_socket import Dialect, Frame
+from sessionactors.providers.wire_message import understood
 
-from .listen_messages import garbled, parsed, typed
+from .listen_messages import type_of, typed
 from .listen_options import ListenOptions
 
 log = structlog.get_logger("sessionactors.deepgram")
@@ -86,14 +87,10 @@ class LiveTranscript(Dialect):
     # -- what is heard -----------------------------------------------------------------------------------------------
 
     def heard(self, message: Frame) -> Iterable[SpeechEvent]:
-        fields = parsed(message, self.label)
-        try:
-            return list(self._events(fields))
-        except (AttributeError, TypeError, ValueError, LookupError):
-            raise garbled(self.label, message) from None
+        return understood(message, self.label, self._events)
 
     def _events(self, fields: Mapping[str, object]) -> Iterator[SpeechEvent]:
-        match fields["type"]:
+        match type_of(fields):
             case "Results":
                 yield from self._on_results(typed(ListenV1Results, fields))
             case "SpeechStarted":

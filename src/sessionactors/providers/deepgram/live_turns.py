@@ -16,8 +16,9 @@ from sessionactors.interfaces.recognition_context import RecognitionContext
 from sessionactors.interfaces.stt import RecognizedWord, SpeechData, SpeechEvent, SpeechEventType
 from sessionactors.model.errors import APIError
 from sessionactors.providers.recognition_socket import Dialect, Frame
+from sessionactors.providers.wire_message import understood
 
-from .listen_messages import garbled, parsed, typed
+from .listen_messages import type_of, typed
 from .turn_options import TurnOptions
 
 log = structlog.get_logger("sessionactors.deepgram")
@@ -81,14 +82,10 @@ class LiveTurns(Dialect):
     # -- what is heard -----------------------------------------------------------------------------------------------
 
     def heard(self, message: Frame) -> Iterable[SpeechEvent]:
-        fields = parsed(message, self.label)
-        try:
-            return list(self._events(fields))
-        except (AttributeError, TypeError, ValueError, LookupError):
-            raise garbled(self.label, message) from None
+        return understood(message, self.label, self._events)
 
     def _events(self, fields: Mapping[str, object]) -> Iterator[SpeechEvent]:
-        match fields["type"]:
+        match type_of(fields):
             case "TurnInfo":
                 yield from self._on_turn(typed(ListenV2TurnInfo, fields))
             case "Connected":

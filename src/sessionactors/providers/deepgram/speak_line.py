@@ -17,8 +17,9 @@ from deepgram.speak.v1.types.speak_v1warning import SpeakV1Warning
 from sessionactors.model.errors import APIError, APIStatusError
 from sessionactors.providers.line_pool import Line
 from sessionactors.providers.vendor_socket import VendorSocket
+from sessionactors.providers.wire_message import garbled, parsed
 
-from .listen_messages import parsed, typed
+from .listen_messages import type_of, typed
 
 log = structlog.get_logger("sessionactors.deepgram")
 
@@ -176,7 +177,11 @@ class SpeakLine(Line):
                 self._take(message)
             return
         fields = parsed(message, self.label)
-        match fields["type"]:
+        try:
+            kind = type_of(fields)
+        except (LookupError, TypeError):
+            raise garbled(self.label, message) from None
+        match kind:
             case "Flushed" if self._clearing is None:
                 self._owed = max(0, self._owed - 1)
                 self._news.set()

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +21,7 @@ from elevenlabs.types.websocket_tts_server_message_multi import WebsocketTtsServ
 from sessionactors.model.errors import APIError
 from sessionactors.providers.line_pool import Line
 from sessionactors.providers.vendor_socket import VendorSocket
+from sessionactors.providers.wire_message import garbled, parsed
 
 from .endpoint import told_error
 from .voice_options import VoiceOptions
@@ -182,7 +182,7 @@ class ContextLine(Line):
 
     def route(self, message: str | bytes) -> None:
         """Audio to its context; an error to its context, or to all."""
-        fields = self._parsed(message)
+        fields = parsed(message, self.label)
         name = fields.get("contextId") or fields.get("context_id")
         context = self._contexts.get(name) if isinstance(name, str) else None
         if error := fields.get("error"):
@@ -200,11 +200,11 @@ class ContextLine(Line):
             try:
                 context.take(received)
             except (TypeError, ValueError, AttributeError):
-                context.fail(_garbled(self.label, message))
+                context.fail(garbled(self.label, message))
         elif received.is_final and isinstance(name, str):
             self._closed(name)
         elif name is None and (received.audio or received.is_final):
-            raise _garbled(self.label, message)  # with several texts nobody knows whose it is
+            raise garbled(self.label, message)  # with several texts nobody knows whose it is
 
     def ended(self, error: APIError) -> None:
         """All who listen hear of it."""
@@ -225,22 +225,8 @@ class ContextLine(Line):
         self.retire()
         self._closed(name)
 
-    def _parsed(self, message: str | bytes) -> Mapping[str, object]:
-        try:
-            fields = json.loads(message)
-        except ValueError:
-            fields = None
-        if not isinstance(fields, dict):
-            raise _garbled(self.label, message)
-        return fields
-
 
 @dataclass(frozen=True, slots=True)
 class _Closing:
     overdue: asyncio.TimerHandle
     leave: Callable[[], object]
-
-
-def _garbled(label: str, message: str | bytes) -> APIError:
-    start = message if isinstance(message, str) else repr(message)
-    return APIError(f"{label}: a message cannot be read: {start[:200]}", body=message)

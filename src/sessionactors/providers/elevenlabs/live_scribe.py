@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
@@ -17,8 +16,8 @@ from elevenlabs.types.session_started_payload import SessionStartedPayload
 from elevenlabs.types.transcription_word import TranscriptionWord
 
 from sessionactors.interfaces.stt import RecognizedWord, SpeechData, SpeechEvent, SpeechEventType
-from sessionactors.model.errors import APIError
 from sessionactors.providers.recognition_socket import Dialect, Frame
+from sessionactors.providers.wire_message import understood
 
 from .endpoint import told_error
 from .scribe_options import ScribeOptions
@@ -91,14 +90,10 @@ class LiveScribe(Dialect):
     # -- what is heard -----------------------------------------------------------------------------------------------
 
     def heard(self, message: Frame) -> Iterable[SpeechEvent]:
-        try:
-            fields = json.loads(message)
-            return list(self._events(fields, fields["message_type"]))
-        except (AttributeError, TypeError, ValueError, LookupError):
-            start = message if isinstance(message, str) else repr(message)
-            raise APIError(f"{self.label}: a message cannot be read: {start[:200]}", body=message) from None
+        return understood(message, self.label, self._events)
 
-    def _events(self, fields: Mapping[str, object], kind: str) -> Iterator[SpeechEvent]:
+    def _events(self, fields: Mapping[str, object]) -> Iterator[SpeechEvent]:
+        kind = str(fields["message_type"])
         if kind == self._options.finals:
             committed: CommittedTranscriptWithTimestampsPayload = construct_type(
                 type_=CommittedTranscriptWithTimestampsPayload, object_=fields
