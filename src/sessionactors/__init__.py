@@ -97,6 +97,7 @@ if TYPE_CHECKING:
     from .model.expressive import ExpressiveOptions, NonverbalOptions, SpeechSteeringOptions
     from .model.instructions import Instructions
     from .model.interruption_events import AgentFalseInterruptionEvent, OverlappingSpeechEvent
+    from .model.link_notes import SipDTMFReceivedEvent
     from .model.metrics import (
         AgentMetrics,
         EOTInferenceMetrics,
@@ -395,6 +396,7 @@ __all__ = [
     "SessionSpec",
     "SessionStateError",
     "SessionUsageUpdatedEvent",
+    "SipDTMFReceivedEvent",
     "SpeechCreatedEvent",
     "SpeechData",
     "SpeechEvent",
@@ -601,6 +603,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "AgentFalseInterruptionEvent",
         "OverlappingSpeechEvent",
     ),
+    "model.link_notes": ("SipDTMFReceivedEvent",),
     "model.metrics": (
         "AgentMetrics",
         "EOTInferenceMetrics",

@@ -101,6 +101,37 @@ class FlawedSink(AudioSink):
         self._sink.close()
 
 
+class Told:
+    """Passes on, but for the flaw."""
+
+    def __init__(self, events: TransportEvents, flaw: str) -> None:
+        self._events = events
+        self._flaw = flaw
+
+    def participant_joined(self, identity: str, audio: AudioSource | None, **more: object) -> None:
+        if self._flaw == "delivers_audio_until_stopped" and audio is not None:
+            audio = FlawedSource(audio)
+        if self._flaw != "reports_who_is_there":
+            self._events.participant_joined(identity, audio)
+
+    def participant_left(self, identity: str, reason: str) -> None:
+        self._events.participant_left(identity, reason)
+
+    def video_published(self, identity: str, video: VideoSource | None) -> None:
+        self._events.video_published(identity, video)
+
+    def text_received(self, identity: str, text: str) -> None:
+        self._events.text_received(identity, text)
+        if self._flaw == "passes_on_what_is_typed":
+            self._events.text_received(identity, text)
+
+    def key_pressed(self, identity: str, digit: str) -> None:
+        self._events.key_pressed(identity, digit)
+
+    def closed(self, reason: str) -> None:
+        self._events.closed(reason)
+
+
 class FakeTransport(Transport):
     """A room in memory."""
 
@@ -124,31 +155,7 @@ class FakeTransport(Transport):
         flaw = self._flaw
         if flaw == "leaves_nothing_behind":
             self._task = asyncio.create_task(for_ever())
-
-        class Told:
-            """Passes on, but for the flaw."""
-
-            def participant_joined(self, identity: str, audio: AudioSource | None, **more: object) -> None:
-                if flaw == "delivers_audio_until_stopped" and audio is not None:
-                    audio = FlawedSource(audio)
-                if flaw != "reports_who_is_there":
-                    events.participant_joined(identity, audio)
-
-            def participant_left(self, identity: str, reason: str) -> None:
-                events.participant_left(identity, reason)
-
-            def video_published(self, identity: str, video: VideoSource | None) -> None:
-                events.video_published(identity, video)
-
-            def text_received(self, identity: str, text: str) -> None:
-                events.text_received(identity, text)
-                if flaw == "passes_on_what_is_typed":
-                    events.text_received(identity, text)
-
-            def closed(self, reason: str) -> None:
-                events.closed(reason)
-
-        await self.room.connect(Told())
+        await self.room.connect(Told(events, flaw))
 
     @property
     def audio_sink(self) -> AudioSink | None:

@@ -65,6 +65,9 @@ class RoomLog:
     def text_received(self, identity: str, text: str) -> None:
         self.told.append(("text", identity, text))
 
+    def key_pressed(self, identity: str, digit: str) -> None:
+        self.told.append(("key", identity, digit))
+
     def closed(self, reason: str) -> None:
         self.told.append(("closed", reason))
 

@@ -12,10 +12,11 @@ from typing import TypeAlias, assert_never
 
 from sessionactors.interfaces.audio_io import AudioSource
 from sessionactors.interfaces.home import Home
-from sessionactors.interfaces.transport import NO_ATTRIBUTES, ParticipantKind, Transport, TransportEvents
+from sessionactors.interfaces.transport import DTMF_CODES, NO_ATTRIBUTES, ParticipantKind, Transport, TransportEvents
 from sessionactors.interfaces.video_io import VideoSource
 from sessionactors.messages.output import AttachSink
 from sessionactors.messages.room import (
+    KeyPressed,
     LeaveRoom,
     LinkAgain,
     LinkParticipant,
@@ -31,9 +32,9 @@ from sessionactors.messages.room import (
     TransportLeft,
 )
 from sessionactors.messages.session import Publish
-from sessionactors.messages.turn import UserTurnEnded
+from sessionactors.messages.turn import UserTurnEnded, UserUnderstood
 from sessionactors.model.errors import APIConnectionError
-from sessionactors.model.events import TextInputNote
+from sessionactors.model.link_notes import SipDTMFReceivedEvent, TextInputNote
 from sessionactors.runtime import Actor, EffectPort, Outbox, Ref
 
 from .wiring import Wiring
@@ -48,6 +49,7 @@ RoomMessage: TypeAlias = (
     | ParticipantVideo
     | LinkParticipant
     | TextReceived
+    | KeyPressed
     | PublishTranscript
     | LeaveRoom
     | TransportLeft
@@ -152,6 +154,10 @@ class Room(Actor[RoomState, RoomMessage]):
                 if state.only in (None, identity) and identity not in state.others:
                     self._on_text(identity, text, out)
                 return state
+            case KeyPressed(identity, digit):
+                if state.only in (None, identity) and identity not in state.others:
+                    self._on_key(identity, digit, out)
+                return state
             case PublishTranscript(segment):
                 out.port(self._transport.publish_transcript, segment)
                 return replace(state, transcripts=state.transcripts + 1)
@@ -175,6 +181,16 @@ class Room(Actor[RoomState, RoomMessage]):
         turn = out.new_id("turn")
         out.turn = turn
         out.tell(self._wiring.agent, UserTurnEnded(turn, text, identity, typed=True))
+
+    def _on_key(self, identity: str, digit: str, out: Outbox[RoomMessage]) -> None:
+        code = DTMF_CODES.get(digit)
+        if code is None:
+            keys = " ".join(DTMF_CODES)
+            out.log("no_such_key", level="warning", participant=identity, digit=repr(digit)[:20], keys=keys)
+            return
+        out.tell(self._wiring.supervisor, Publish(SipDTMFReceivedEvent(code, digit, identity, out.wall())))
+        # Who presses keys is not away, whatever the ears know of a voice.
+        out.tell(self._wiring.supervisor, UserUnderstood(identity, out.now, voice_known=False))
 
     def _on_leave(self, state: RoomState, out: Outbox[RoomMessage]) -> RoomState:
         if state.leaving:
@@ -235,6 +251,10 @@ class _Events(TransportEvents):
     def text_received(self, identity: str, text: str) -> None:
         """Somebody typed."""
         self._tell(TextReceived(identity, text))
+
+    def key_pressed(self, identity: str, digit: str) -> None:
+        """Somebody pressed a key."""
+        self._tell(KeyPressed(identity, digit))
 
     def closed(self, reason: str) -> None:
         """The link is gone."""

@@ -187,6 +187,10 @@ class _HeldEvents(TransportEvents):
         """A line was typed."""
         self._events.text_received(identity, text)
 
+    def key_pressed(self, identity: str, digit: str) -> None:
+        """A key of a telephone was pressed."""
+        self._events.key_pressed(identity, digit)
+
     def closed(self, reason: str) -> None:
         """The terminal is gone."""
         self._events.closed(reason)

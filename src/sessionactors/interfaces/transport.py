@@ -22,6 +22,9 @@ PEOPLE: Final[frozenset[ParticipantKind]] = frozenset({"connector", "sip", "stan
 
 NO_ATTRIBUTES: Final[Mapping[str, str]] = MappingProxyType({})
 
+DTMF_CODES: Final[Mapping[str, int]] = MappingProxyType({digit: code for code, digit in enumerate("0123456789*#ABCD")})
+"""The keys of a telephone, and the codes of their tones."""
+
 
 @dataclass(frozen=True, slots=True)
 class TranscriptSegment:
@@ -64,6 +67,14 @@ class TransportEvents(Protocol):
 
     def text_received(self, identity: str, text: str) -> None:
         """A participant typed something."""
+
+    def key_pressed(self, identity: str, digit: str) -> None:
+        """A participant pressed a key of their telephone.
+
+        Args:
+            identity: who.
+            digit: one of :data:`DTMF_CODES`; anything else is not passed on, and logged.
+        """
 
     def closed(self, reason: str) -> None:
         """The link to the room is gone for good."""

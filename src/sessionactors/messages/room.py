@@ -78,6 +78,14 @@ class TextReceived:
     text: str
 
 
+@message()
+class KeyPressed:
+    """A participant pressed a key of their telephone."""
+
+    identity: str
+    digit: str
+
+
 @message(overflow=Overflow.DROP_OLDEST, limit=256)
 class PublishTranscript:
     """Show a transcript in the room."""

@@ -97,12 +97,12 @@ class InterruptionWanted:
 
 @message()
 class UserUnderstood:
-    """A final transcript came: the user is there. ``turn`` to ``supervisor``."""
+    """A final transcript came, or a key was pressed: the user is there. ``turn`` or ``room`` to ``supervisor``."""
 
     participant: str
     at: int
     voice_known: bool
-    """Somebody detects the voice; if not, words are the only sign of the user."""
+    """Somebody detects the voice; if not, this is the only sign of the user."""
 
 
 @message(overflow=Overflow.CONFLATE, key=lambda preflight: preflight.participant)

@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 from .answers import ClosingNote, IdleNote, UserTurnCommittedNote
 from .chat import AgentHandoff, ChatItem, ChatMessage, FunctionCall, FunctionCallOutput
 from .interruption_events import AgentFalseInterruptionEvent, OverlappingSpeechEvent
-from .link_notes import LinkNote
+from .link_notes import LinkNote, SipDTMFReceivedEvent, TextInputNote
 from .metrics import SessionMetrics
 from .realtime_events import RealtimeSessionReconnectedEvent
 from .speech import InputModality
@@ -341,15 +341,6 @@ class VideoSampledNote:
 
 
 @dataclass(frozen=True, slots=True)
-class TextInputNote:
-    """A participant typed something, and the session's user wants to see to it."""
-
-    participant: str
-    text: str
-    type: Literal["_text_input"] = "_text_input"
-
-
-@dataclass(frozen=True, slots=True)
 class KeytermsNote:
     """The recogniser is told to expect these words."""
 
@@ -368,6 +359,7 @@ PublicEvent: TypeAlias = (
     | AgentFalseInterruptionEvent
     | OverlappingSpeechEvent
     | RealtimeSessionReconnectedEvent
+    | SipDTMFReceivedEvent
     | MetricsCollectedEvent
     | SessionUsageUpdatedEvent
     | ErrorEvent

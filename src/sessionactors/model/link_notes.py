@@ -1,9 +1,26 @@
-"""What the user's loop is told of a session's links: to a realtime model, and to the people in the room."""
+"""What the user's loop is told of a session's links: to a realtime model, and to the people in the room.
+
+Part of :mod:`.events`.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class SipDTMFReceivedEvent:
+    """A participant pressed a key of their telephone. Nothing follows from it but what the program does."""
+
+    code: int
+    """0 to 9, 10 for ``*``, 11 for ``#``, 12 to 15 for ``A`` to ``D``."""
+    digit: str
+    """The same as a character."""
+    participant: str
+    """Who: a participant's identity."""
+    created_at: float
+    type: Literal["sip_dtmf_received"] = "sip_dtmf_received"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +41,15 @@ class ParticipantsNote:
     only: str | None
     """The only one who may be; None: all are."""
     type: Literal["_participants"] = "_participants"
+
+
+@dataclass(frozen=True, slots=True)
+class TextInputNote:
+    """A participant typed something, and the session's user wants to see to it."""
+
+    participant: str
+    text: str
+    type: Literal["_text_input"] = "_text_input"
 
 
 LinkNote: TypeAlias = RealtimeNote | ParticipantsNote

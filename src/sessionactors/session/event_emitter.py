@@ -23,6 +23,7 @@ EventTypes: TypeAlias = Literal[
     "agent_false_interruption",
     "overlapping_speech",
     "session_reconnected",
+    "sip_dtmf_received",
     "metrics_collected",
     "session_usage_updated",
     "error",

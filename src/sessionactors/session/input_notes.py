@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sessionactors.model.events import TextInputNote, VideoSampledNote
-from sessionactors.model.link_notes import LinkNote
+from sessionactors.model.events import VideoSampledNote
+from sessionactors.model.link_notes import LinkNote, TextInputNote
 
 from .callbacks import Callbacks
 from .room_options import TextInputCallback, TextInputEvent

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from sessionactors.interfaces.transport import Transport
+from sessionactors.interfaces.transport import DTMF_CODES, Transport
 from sessionactors.messages.room import LinkParticipant
 from sessionactors.model.errors import OptionError, SessionStateError
 
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from sessionactors.actors.wiring import Wiring
 
     from .mirror import Mirror
-
-DTMF_CODES = {digit: code for code, digit in enumerate("0123456789*#ABCD")}
-"""The keys of a telephone, and the codes of their tones."""
 
 
 class RoomIO:

@@ -48,12 +48,11 @@ from sessionactors.model.events import (
     SpeechScheduledNote,
     SpeechStepNote,
     TaskOverNote,
-    TextInputNote,
     UserStateChangedEvent,
     VideoSampledNote,
 )
 from sessionactors.model.expressive import ExpressiveOptions, expressive_of
-from sessionactors.model.link_notes import ParticipantsNote, RealtimeNote
+from sessionactors.model.link_notes import ParticipantsNote, RealtimeNote, TextInputNote
 from sessionactors.model.options import APIConnectOptions, SessionConnectOptions, TextTransform, TurnDetection
 from sessionactors.model.sentinel import NOT_GIVEN, NotGivenOr
 from sessionactors.model.speech import InputDetails, InputModality

@@ -257,6 +257,16 @@ class MemoryTransport(Transport):
             raise SessionStateError(f"participant {identity!r} is not in the room")
         self._connected().text_received(identity, text)
 
+    def press(self, digit: str, identity: str = _CALLER) -> None:
+        """Let a participant press a key of their telephone.
+
+        Raises:
+            SessionStateError: nobody of that name is there, or the transport is not connected.
+        """
+        if identity not in self._participants:
+            raise SessionStateError(f"participant {identity!r} is not in the room")
+        self._connected().key_pressed(identity, digit)
+
     def push_audio(self, frame: AudioFrame, identity: str = _CALLER) -> None:
         """Deliver a frame of a participant now. See :meth:`MemorySource.push`."""
         self.source(identity).push(frame)

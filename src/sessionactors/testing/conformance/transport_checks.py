@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar, Final
 
 import numpy as np
 
 from sessionactors.interfaces.audio_io import (
     AudioSink,
-    AudioSource,
     PlaybackFinished,
     PlaybackProgressed,
     PlaybackStarted,
     SinkEvent,
 )
-from sessionactors.interfaces.transport import NO_ATTRIBUTES, ParticipantKind, TranscriptSegment, Transport
-from sessionactors.interfaces.video_io import VideoSource
+from sessionactors.interfaces.transport import TranscriptSegment, Transport
 from sessionactors.model.audio import AudioFrame
 from sessionactors.model.errors import APIConnectionError, SessionActorsError
 
@@ -29,6 +27,7 @@ from .footprint import footprint, settled
 from .outcome import Nonconforming, NotApplicable
 from .reading import within
 from .rig import Rig
+from .told_room import Room
 
 TRANSPORT_CHECKS = Checks()
 needs = TRANSPORT_CHECKS.needs
@@ -54,43 +53,6 @@ class TransportRig(Rig[Transport]):
     speak: Callable[[Transport], object] | None = None
     type: Callable[[Transport, str], object] | None = None
     tolerance: float = 0.02
-
-
-@dataclass
-class Room:
-    """What a transport told: a :class:`TransportEvents`."""
-
-    sources: dict[str, AudioSource | None] = field(default_factory=dict)
-    pictures: dict[str, VideoSource | None] = field(default_factory=dict)
-    texts: list[str] = field(default_factory=list)
-    ends: list[str] = field(default_factory=list)
-
-    def participant_joined(
-        self,
-        identity: str,
-        audio: AudioSource | None,
-        *,
-        kind: ParticipantKind = "standard",
-        attributes: Mapping[str, str] = NO_ATTRIBUTES,
-    ) -> None:
-        """Note it."""
-        self.sources[identity] = audio
-
-    def participant_left(self, identity: str, reason: str) -> None:
-        """Note it."""
-        self.ends.append(identity)
-
-    def video_published(self, identity: str, video: VideoSource | None) -> None:
-        """Note it."""
-        self.pictures[identity] = video
-
-    def text_received(self, identity: str, text: str) -> None:
-        """Note it."""
-        self.texts.append(text)
-
-    def closed(self, reason: str) -> None:
-        """Note it."""
-        self.ends.append(reason)
 
 
 @asynccontextmanager
