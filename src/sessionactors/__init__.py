@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         SessionReconnected,
     )
     from .interfaces.recognition_context import RecognitionContext, recognition_context
+    from .interfaces.room_wants import AudioInWants, AudioOutWants, RoomWants, TextOutWants
     from .interfaces.stt import (
         STT,
         RecognitionUsage,
@@ -186,14 +187,13 @@ if TYPE_CHECKING:
     from .session.room_options import (
         AudioInputOptions,
         AudioOutputOptions,
-        RoomInputOptions,
         RoomOptions,
-        RoomOutputOptions,
         TextInputEvent,
         TextInputOptions,
         TextOutputOptions,
         VideoInputOptions,
     )
+    from .session.room_options_legacy import RoomInputOptions, RoomOutputOptions
     from .session.run_context import RunContext
     from .session.run_events import AgentHandoffEvent, ChatMessageEvent, FunctionCallEvent, FunctionCallOutputEvent
     from .session.run_result import RunResult, UnexpectedModelBehavior
@@ -260,8 +260,10 @@ __all__ = [
     "AudioContent",
     "AudioFormatError",
     "AudioFrame",
+    "AudioInWants",
     "AudioInput",
     "AudioInputOptions",
+    "AudioOutWants",
     "AudioOutput",
     "AudioOutputCapabilities",
     "AudioOutputOptions",
@@ -379,6 +381,7 @@ __all__ = [
     "RoomOptions",
     "RoomOutputOptions",
     "RoomSupervisor",
+    "RoomWants",
     "RunContext",
     "RunOutputOptions",
     "RunResult",
@@ -417,6 +420,7 @@ __all__ = [
     "Tap",
     "TextInputEvent",
     "TextInputOptions",
+    "TextOutWants",
     "TextOutput",
     "TextOutputOptions",
     "TextSink",
@@ -519,6 +523,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "RecognitionContext",
         "recognition_context",
     ),
+    "interfaces.room_wants": ("AudioInWants", "AudioOutWants", "RoomWants", "TextOutWants"),
     "interfaces.stt": (
         "RecognitionUsage",
         "RecognizedWord",
@@ -730,14 +735,13 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "session.room_options": (
         "AudioInputOptions",
         "AudioOutputOptions",
-        "RoomInputOptions",
         "RoomOptions",
-        "RoomOutputOptions",
         "TextInputEvent",
         "TextInputOptions",
         "TextOutputOptions",
         "VideoInputOptions",
     ),
+    "session.room_options_legacy": ("RoomInputOptions", "RoomOutputOptions"),
     "session.run_context": ("RunContext",),
     "session.run_events": (
         "AgentHandoffEvent",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sessionactors import AgentSession, RoomOptions, RoomOutputOptions, TextOutput, TextOutputOptions
+import pytest
+
+from sessionactors import AgentSession, RoomOptions, RoomOutputOptions, TextOutput, TextOutputOptions, Toolset
 from sessionactors.messages.room import PublishTranscript
 from sessionactors.testing import Run, Scenario, explore
 
@@ -124,6 +126,35 @@ def test_a_users_own_text_output_takes_the_place_of_the_room() -> None:
     assert subtitles.lines == [*run.said(), ""]
     assert subtitles.log == ["attached", "detached"]
     assert shown(run) == []
+
+
+def test_the_next_output_in_the_chain_gets_what_the_room_gets() -> None:
+    beside, instead = Subtitles(), Subtitles()
+    options = RoomOptions(text_output=TextOutputOptions(next_in_chain=beside))
+    scenario = barge_in(room_options=options)
+    run = scenario.play()
+    assert beside.lines == [*run.said(), ""]
+    assert beside.log == ["attached", "detached"]
+    assert "".join(text for _, text in shown(run)) == "".join(run.said())
+
+    beside.lines, scenario = [""], story(room_options=options)
+    scenario.call(4.0, lambda session: setattr(session.output, "transcription", instead))
+    run = scenario.play()
+    assert "".join((*beside.lines, *instead.lines)) == STORY
+    assert [line for line in beside.lines if line]
+    assert beside.lines[-1] == "", "its segment is ended when another output takes the room's place"
+
+
+async def test_the_next_output_is_let_go_when_the_start_fails() -> None:
+    class Broken(Toolset):
+        async def setup(self) -> None:
+            raise ValueError("no")
+
+    beside = Subtitles()
+    session: Session = AgentSession(tools=[Broken(id="broken")])
+    with pytest.raises(ValueError, match="no"):
+        await session.start(keeper(), room_options=RoomOptions(text_output=TextOutputOptions(next_in_chain=beside)))
+    assert beside.log == ["attached", "detached"]
 
 
 def test_a_text_output_may_be_replaced_in_the_middle_of_a_segment() -> None:

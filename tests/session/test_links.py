@@ -88,7 +88,7 @@ def test_participants_of_other_kinds_are_not_there_for_the_session() -> None:
     assert seen == [("phone",)]
     assert run.conversation == [("user", "Hello."), ("assistant", "Yes?")]
     with pytest.raises(OptionError, match="'robot': a participant is one of standard, sip"):
-        RoomOptions(participant_kinds=["robot"]).input_options()  # type: ignore[list-item]
+        RoomOptions(participant_kinds=["robot"])  # type: ignore[list-item]
 
 
 async def test_without_a_room_there_is_no_room_io() -> None:

@@ -114,7 +114,7 @@ class Output(Actor[OutputState, OutputMessage]):
             case AttachSink(sink):
                 return self._on_attach(state, sink, out)
             case AttachText(sink):
-                return attach_text(state, sink, out)
+                return attach_text(state, sink, self._wiring, out)
             case SetOutputEnabled(audio, transcription):
                 state = replace(state, audio_enabled=audio, transcription_enabled=transcription)
                 out.tell(self._wiring.floor, output_changed(state))
@@ -153,7 +153,7 @@ class Output(Actor[OutputState, OutputMessage]):
         for segment in state.segments:
             if segment.sink is not None:
                 out.port(segment.sink.clear, segment.id)
-        for end in (state.sink, state.text_sink):
+        for end in (state.sink, state.text_sink, self._wiring.components.beside_room_text):
             if end is not None:
                 out.port(end.detach)
 

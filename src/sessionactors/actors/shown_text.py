@@ -34,6 +34,8 @@ def show(
     if sink is None:
         if wiring.room is not None:
             out.tell(wiring.room, PublishTranscript(TranscriptSegment("agent", segment.id, more, final)))
+        sink = wiring.components.beside_room_text
+    if sink is None:
         return state
     if more:
         out.port(sink.show, more)
@@ -50,10 +52,11 @@ def show_at_once(state: OutputState, name: str, wiring: Wiring, out: Outbox[Outp
     return show(state, segment, len(segment.to_read), False, wiring, out)
 
 
-def attach_text(state: OutputState, sink: TextSink | None, out: Outbox[OutputMessage]) -> OutputState:
+def attach_text(state: OutputState, sink: TextSink | None, wiring: Wiring, out: Outbox[OutputMessage]) -> OutputState:
     """Show the words elsewhere from now on."""
+    old = state.text_sink or wiring.components.beside_room_text
+    if old is not None and old is not sink and any(segment.shown for segment in state.segments):
+        out.port(old.end)
     if state.text_sink is not None and state.text_sink is not sink:
-        if any(segment.shown for segment in state.segments):
-            out.port(state.text_sink.end)
         out.port(state.text_sink.detach)
     return replace(state, text_sink=sink)

@@ -12,6 +12,7 @@ from sessionactors.interfaces.llm import LLM
 from sessionactors.interfaces.realtime import RealtimeModel
 from sessionactors.interfaces.recognition_context import RecognitionContextOptions
 from sessionactors.interfaces.stt import STT
+from sessionactors.interfaces.text_io import TextSink
 from sessionactors.interfaces.transport import PEOPLE, ParticipantKind, Transport
 from sessionactors.interfaces.tts import TTS
 from sessionactors.interfaces.user_code import UserAgent
@@ -81,6 +82,8 @@ class Components:
     """The participants are listened to; False: only the session's own input is."""
     room_audio_output: bool = True
     """The agent is heard in the room; False: only through the session's own output."""
+    beside_room_text: TextSink | None = None
+    """Gets the agent's words that the room gets."""
     sync_transcription: bool = True
     """The agent's words are shown as they are spoken; False: as soon as they are there."""
     transcription_speed: float = 1.0

@@ -12,6 +12,7 @@ from sessionactors.model.errors import SessionStateError
 
 from .audio_io import AudioSink, AudioSource
 from .home import Home
+from .room_wants import RoomWants, refuse
 from .video_io import VideoSource
 
 ParticipantKind: TypeAlias = Literal["standard", "sip", "connector", "ingress", "egress", "agent", "bridge"]
@@ -85,6 +86,18 @@ class Transport(ABC):
 
     home: ClassVar[Home] = Home.ACTOR
     label: str = "transport"
+    honours: ClassVar[frozenset[str]] = frozenset()
+    """What it does of :meth:`.RoomWants.not_hints`."""
+
+    def configure(self, wants: RoomWants) -> None:
+        """Be told what the session wants: once, before :meth:`connect`, on the loop from which the session is started.
+
+        Override to keep it, calling this one first. Returns at once.
+
+        Raises:
+            OptionError: something is wanted that changes what happens, and is not among :attr:`honours`.
+        """
+        refuse(self.label, wants, self.honours)
 
     @abstractmethod
     async def connect(self, events: TransportEvents) -> None:

@@ -20,7 +20,7 @@ from sessionactors.runtime import ActorSystem, CloseReport, NameTaken, close_rep
 from sessionactors.runtime.containment import escapes
 from sessionactors.runtime.system import BLOCKED_PATIENCE
 from sessionactors.session.agent_session import AgentSession
-from sessionactors.session.room_options import RoomInputOptions, RoomOutputOptions
+from sessionactors.session.room_options_legacy import RoomInputOptions, RoomOutputOptions
 
 from .admission import Admission, Outcome, RoomPhase, Slot
 from .errors import RoomExists

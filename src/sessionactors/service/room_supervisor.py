@@ -20,7 +20,7 @@ from sessionactors.model.errors import OptionError, SessionStateError
 from sessionactors.model.events import CloseReason
 from sessionactors.runtime import ActorSystem, CloseReport, InternalError, TreeSnapshot, awaited
 from sessionactors.session.callbacks import Callbacks
-from sessionactors.session.room_options import RoomInputOptions, RoomOutputOptions
+from sessionactors.session.room_options_legacy import RoomInputOptions, RoomOutputOptions
 
 from .admission import Admission, SupervisorStats
 from .hosted_room import HostedRoom, SpawnRequest

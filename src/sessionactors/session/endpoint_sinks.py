@@ -371,6 +371,8 @@ class OutputTextSink(TextSink):
             guarded(self.label, self._endpoint.on_detached)
 
     def _leave(self) -> None:
+        if self._leaving:
+            return
         self._leaving = True
         if self._worker is None or self._worker.done():
             guarded(self.label, self._endpoint.on_detached)

@@ -20,7 +20,7 @@ from sessionactors.interfaces.home import Home
 from sessionactors.interfaces.llm import LLM
 from sessionactors.interfaces.realtime import RealtimeModel
 from sessionactors.interfaces.stt import STT
-from sessionactors.interfaces.transport import PEOPLE, Transport
+from sessionactors.interfaces.transport import Transport
 from sessionactors.interfaces.tts import TTS
 from sessionactors.interfaces.user_code import AgentComponents
 from sessionactors.interfaces.vad import VAD
@@ -31,8 +31,10 @@ from sessionactors.model.events import (
     CloseReason,
     ErrorEvent,
 )
+from sessionactors.model.options import SessionOptions
 from sessionactors.model.sentinel import NOT_GIVEN, NotGivenOr, given
 from sessionactors.runtime import (
+    ActorSystem,
     CloseReport,
     InternalError,
     Ref,
@@ -43,19 +45,22 @@ from sessionactors.runtime import (
 from . import shared_system
 from .agent import Agent
 from .components import SilenceGuard, as_actor, itself, one_of, options_for, release_guard
+from .endpoint_sinks import OutputTextSink
 from .given_components import component, default_vad, model_given
 from .job import session_starts
 from .lifecycle import SessionLifecycle
 from .mirror import Mirror
 from .prewarming import prewarm
-from .realtime_turns import turns_beside
-from .room_options import RoomInputOptions, RoomOptions, RoomOutputOptions, in_one_spelling
+from .realtime_turns import RealtimeTurns, turns_beside
+from .room_options import RoomOptions, TextInputOptions, TextOutputOptions
+from .room_options_legacy import RoomInputOptions, RoomOutputOptions, in_one_spelling
 from .run_result import RunResult
 from .session_idle import over
 from .session_link import SessionLink, Userdata_T
 from .start_options import RecordingOptions, refuse_recording, refuse_session_host
 from .telephone import telephone_tools, with_phone_menu
 from .tool import check_tools
+from .user_code import SessionUserAgent
 from .video_sampler import sampler_for
 from .waits import awaited_by_close
 
@@ -145,7 +150,7 @@ class SessionLife(SessionLink[Userdata_T]):
                 agent,
                 room,
                 room_name,
-                *in_one_spelling(
+                in_one_spelling(
                     given(room_options, None), given(room_input_options, None), given(room_output_options, None)
                 ),
                 capture_run=capture_run,
@@ -157,12 +162,14 @@ class SessionLife(SessionLink[Userdata_T]):
         agent: Agent,
         transport: Transport | None,
         room_name: str | None,
-        room_input: RoomInputOptions,
-        room_output: RoomOutputOptions,
+        room: RoomOptions,
         *,
         capture_run: bool,
     ) -> RunResult[object] | None:
         check_detector(self._options, self._vad)
+        wants = room.wants()
+        if transport is not None:
+            transport.configure(wants)
         self._tools = telephone_tools(self._given_tools, transport, self._options)
         check_tools((*self._tools, *agent.tools), f"agent {agent.id!r}, with the tools of its session,")
         self._user_loop = loop = asyncio.get_running_loop()
@@ -179,14 +186,12 @@ class SessionLife(SessionLink[Userdata_T]):
         self._ready, self._closed = loop.create_future(), loop.create_future()
         self._close_wanted, self._close_asked = None, False
         self._agent = agent
-        self._text_callback = room_input.text_input_cb
-        audio_output = room_output.audio_enabled and self._output.audio_enabled
-        options = options_for(self._options, audio_output=audio_output)
+        options = options_for(self._options, audio_output=wants.audio_output is not None and self._output.audio_enabled)
         turns = turns_beside(self._llm, options, vad=self._vad is not None, stt=self._stt is not None)
         if turns is not None and turns.ignored:
             log.warning("turn_detection_ignored", room=self._room_name, reason=turns.ignored)
         hears = self._stt is not None or (turns is not None and not turns.server)
-        if self._vad_absent and hears and room_input.audio_enabled:
+        if self._vad_absent and hears and wants.audio_input is not None:
             self._default_vad = default_vad()
         vad = self._vad or self._default_vad
         self._roster.begin(
@@ -195,39 +200,7 @@ class SessionLife(SessionLink[Userdata_T]):
         bound = self._roster.bind(agent)
         prewarm(bound.stock, {Home.USER: loop, Home.ACTOR: system.loop})
         entering = self._mirror.watch_entering(bound.key) if capture_run else None
-        drop_ins = (*self._drop_ins, *map(as_actor, session_starts(transport, cast("AgentSession[object]", self))))
-        components = Components(
-            options=options if turns is None else options.overridden({"turn_detection": turns.detection}),
-            agent=bound,
-            emit=self._post,
-            llm=self._llm,
-            stt=bound.components.stt,
-            tts=self._tts,
-            vad=vad,
-            recognition=self._recognition,
-            vad_is_default=self._default_vad is not None,
-            transport=transport,
-            text_input=room_input.text_enabled,
-            text_callback=room_input.text_input_cb is not None,
-            room_video_input=room_input.video_enabled and self._input.video is None,
-            participant_kinds=frozenset(given(room_input.participant_kinds, PEOPLE)),
-            participant_identity=given(room_input.participant_identity, None),
-            close_on_disconnect=room_input.close_on_disconnect,
-            audio_input=room_input.audio_enabled,
-            audio_output=audio_output,
-            video_sampler=sampler_for(self._video_sampler, cast("AgentSession[object]", self)),
-            room_audio_input=self._input.audio is None,
-            room_audio_output=self._output.audio is None,
-            sync_transcription=given(room_output.sync_transcription, True),
-            transcription_speed=room_output.transcription_speed_factor,
-            transcription_output=room_output.transcription_enabled and self._output.transcription_enabled,
-            server_turns=turns is not None and turns.server,
-            drop_ins=tuple(DropInPart(drop_in.name, partial(itself, drop_in), drop_in.events) for drop_in in drop_ins),
-        )
-        wiring = with_phone_menu(Wiring(components))
-        if system.watchdog is not None:
-            wiring.guard_silence = SilenceGuard(system, self._room_name, wiring)
-            wiring.release_guard = lambda speech: release_guard(system, self._room_name, speech)
+        wiring = self._wired(bound, transport, room, options, turns, system)
         lifecycle = SessionLifecycle(system, self._room_name, self._post_close)
         self._wiring, self._lifecycle = wiring, lifecycle
         self._trace.begin(system, self._room_name)
@@ -241,6 +214,8 @@ class SessionLife(SessionLink[Userdata_T]):
                 user_context=contextvars.copy_context(),
             )
         except BaseException as error:
+            if (beside := wiring.components.beside_room_text) is not None:
+                beside.detach()
             closed, self._closed = self._closed, None
             await self._end(self._let_go())
             closed.set_result(CloseEvent(CloseReason.ERROR, system.clock.wall(), error))  # for who closes it meanwhile
@@ -249,6 +224,57 @@ class SessionLife(SessionLink[Userdata_T]):
         self._began(root, lifecycle)
         await self._until_ready()
         return entering
+
+    def _wired(
+        self,
+        agent: SessionUserAgent,
+        transport: Transport | None,
+        room: RoomOptions,
+        options: SessionOptions,
+        turns: RealtimeTurns | None,
+        system: ActorSystem,
+    ) -> Wiring:
+        """What the actors are given."""
+        wants = room.wants()
+        typed = room.get_text_input_options() or TextInputOptions()
+        shown = room.get_text_output_options() or TextOutputOptions()
+        beside = shown.next_in_chain
+        self._text_callback = typed.text_input_cb
+        drop_ins = (*self._drop_ins, *map(as_actor, session_starts(transport, cast("AgentSession[object]", self))))
+        components = Components(
+            options=options if turns is None else options.overridden({"turn_detection": turns.detection}),
+            agent=agent,
+            emit=self._post,
+            llm=self._llm,
+            stt=agent.components.stt,
+            tts=self._tts,
+            vad=self._vad or self._default_vad,
+            recognition=self._recognition,
+            vad_is_default=self._default_vad is not None,
+            transport=transport,
+            text_input=wants.text_input,
+            text_callback=typed.text_input_cb is not None,
+            room_video_input=wants.video_input and self._input.video is None,
+            participant_kinds=room.kinds(),
+            participant_identity=wants.participant_identity,
+            close_on_disconnect=room.close_on_disconnect,
+            audio_input=wants.audio_input is not None,
+            audio_output=wants.audio_output is not None and self._output.audio_enabled,
+            video_sampler=sampler_for(self._video_sampler, cast("AgentSession[object]", self)),
+            room_audio_input=self._input.audio is None,
+            room_audio_output=self._output.audio is None,
+            sync_transcription=given(shown.sync_transcription, True),
+            transcription_speed=shown.transcription_speed_factor,
+            transcription_output=wants.text_output is not None and self._output.transcription_enabled,
+            beside_room_text=None if beside is None else OutputTextSink(beside, self._user_loop),
+            server_turns=turns is not None and turns.server,
+            drop_ins=tuple(DropInPart(drop_in.name, partial(itself, drop_in), drop_in.events) for drop_in in drop_ins),
+        )
+        wiring = with_phone_menu(Wiring(components))
+        if system.watchdog is not None:
+            wiring.guard_silence = SilenceGuard(system, self._room_name, wiring)
+            wiring.release_guard = lambda speech: release_guard(system, self._room_name, speech)
+        return wiring
 
     def _began(self, root: Ref[SupervisorMessage], lifecycle: SessionLifecycle) -> None:
         if self._lifecycle is not lifecycle:

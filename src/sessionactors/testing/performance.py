@@ -14,7 +14,8 @@ from sessionactors.model.events import CloseEvent, PublicEvent
 from sessionactors.runtime import ActorSystem, Delivery, TreeSnapshot
 from sessionactors.session.agent import Agent
 from sessionactors.session.agent_session import AgentSession
-from sessionactors.session.room_options import RoomInputOptions, RoomOptions, RoomOutputOptions
+from sessionactors.session.room_options import RoomOptions
+from sessionactors.session.room_options_legacy import RoomInputOptions, RoomOutputOptions
 from sessionactors.transports.memory import MemoryTransport
 
 from .interventions import Call, Execution, Moment

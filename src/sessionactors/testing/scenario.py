@@ -21,7 +21,8 @@ from sessionactors.runtime import ActorSystem
 from sessionactors.runtime.dispatcher import LoopDispatcher
 from sessionactors.session.agent import Agent
 from sessionactors.session.agent_session import AgentSession
-from sessionactors.session.room_options import RoomInputOptions, RoomOptions, RoomOutputOptions
+from sessionactors.session.room_options import RoomOptions
+from sessionactors.session.room_options_legacy import RoomInputOptions, RoomOutputOptions
 from sessionactors.session.turn_handling import PLACES, grouped
 from sessionactors.transports.memory import MemoryTransport
 
