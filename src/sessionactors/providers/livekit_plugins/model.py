@@ -9,11 +9,11 @@ from livekit.agents import llm, types
 from sessionactors.interfaces import llm as port
 from sessionactors.interfaces.home import Home
 from sessionactors.model.chat import ChatContext
-from sessionactors.model.errors import OptionError
 from sessionactors.model.sentinel import FlushSentinel
 from sessionactors.model.tools import ToolChoice, ToolDefinition
 
 from .connect import ONCE
+from .conversation import offered, to_plugin
 from .http_context import plugin_context
 from .plugin_errors import our_error
 
@@ -48,18 +48,16 @@ class PluginLLM(port.LLM):
     async def _answer(
         self, chat_ctx: ChatContext, tools: Sequence[ToolDefinition], tool_choice: ToolChoice
     ) -> AsyncGenerator[port.ChatChunk | FlushSentinel, None]:
-        offered = [_offered(tool, self.label) for tool in tools]
+        described = offered(tools, self.label)
         context = await plugin_context()
-        conversation = llm.ChatContext.from_dict(
-            chat_ctx.to_dict(exclude_image=False, exclude_timestamp=False, exclude_metrics=True)
-        )
+        conversation = to_plugin(chat_ctx)
         try:
             stream = context.run(
                 lambda: self.plugin.chat(
                     chat_ctx=conversation,
-                    tools=offered,
+                    tools=described,
                     conn_options=ONCE,
-                    tool_choice=tool_choice if offered else types.NOT_GIVEN,
+                    tool_choice=tool_choice if described else types.NOT_GIVEN,
                 )
             )
             try:
@@ -75,20 +73,6 @@ class PluginLLM(port.LLM):
 
     async def aclose(self) -> None:
         await self.plugin.aclose()
-
-
-def _offered(tool: ToolDefinition, label: str) -> llm.Tool:
-    """A tool as plugins describe it to their models. It is never called there: calls go to the session."""
-    if tool.server_side:
-        raise OptionError(f"{label}: {tool.name!r} is a tool that another provider runs; a plugin has its own kind")
-
-    async def never(raw_arguments: dict[str, object]) -> None:
-        raise AssertionError(f"{tool.name} was called in the plugin")
-
-    return llm.function_tool(
-        never,
-        raw_schema={"name": tool.name, "description": tool.description, "parameters": dict(tool.parameters)},
-    )
 
 
 def _chunk(chunk: llm.ChatChunk) -> port.ChatChunk:
