@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Final
 ROOT: Final = Path(__file__).parents[1]
 PAGE: Final = ROOT / "docs" / "failover.md"
 TABLE: Final = re.compile(r"(?<=<!-- matrix -->\n).*?(?=<!-- end of matrix -->)", re.DOTALL)
+WIRE_TABLE: Final = re.compile(
+    r"(?<=<!-- matrix of the wire -->\n).*?(?=<!-- end of matrix of the wire -->)", re.DOTALL
+)
 
 if TYPE_CHECKING:
     from tests.failover.matrix import Cell
@@ -46,6 +49,30 @@ def table() -> str:
     return "\n".join(lines) + "\n"
 
 
+def wire_table() -> str:
+    """The matrix on the wire: what the tests demand, and of whom."""
+    from sessionactors.testing.conformance import (  # noqa: PLC0415 - as above
+        LLMRig,
+        RealtimeRig,
+        STTRig,
+        TTSRig,
+    )
+
+    from tests.failover import wire  # noqa: PLC0415
+
+    def said(kind: str, name: str, *, both: bool) -> str:
+        order = (wire.NEXT, wire.ITSELF, wire.ERROR, wire.BROKE_OFF, wire.NOTHING)
+        return ", or ".join(came for came in order if came in wire.expected(kind, name, both=both))
+
+    lines = ["| adapter | fault | in the first provider | in both | brought on for |", "|---|---|---|---|---|"]
+    for kind in (LLMRig, RealtimeRig, STTRig, TTSRig):
+        for name, faults in wire.ON_THE_WIRE.items():
+            rigs = [rig.name for rig in wire.vendors(kind) if rig.faults & set(faults)]
+            first, both = (said(kind.kind, name, both=both) for both in (False, True))
+            lines.append(f"| {kind.kind} | {name} | {first} | {both} | {', '.join(rigs)} |")
+    return "\n".join(lines) + "\n"
+
+
 def main() -> int:
     """Check or write the page."""
     arguments = argparse.ArgumentParser(description=__doc__)
@@ -55,7 +82,7 @@ def main() -> int:
 
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     page = PAGE.read_text()
-    wanted = TABLE.sub(lambda _: table(), page)
+    wanted = WIRE_TABLE.sub(lambda _: wire_table(), TABLE.sub(lambda _: table(), page))
     if arguments.parse_args().write:
         PAGE.write_text(wanted)
     elif wanted != page:

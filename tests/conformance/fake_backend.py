@@ -110,6 +110,8 @@ class FakeBackend:
                 raise APIConnectionError("closed at once")
             case Fault.SILENCE:
                 await (deaf(for_good=True) if flaw == "silence_can_be_cancelled" else for_ever())
+            case Fault.STALL:
+                await (deaf(for_good=True) if flaw == "stall_can_be_cancelled" else for_ever())
             case Fault.EMPTY if flaw == "empty_answer_ends":
                 await for_ever()
             case _:

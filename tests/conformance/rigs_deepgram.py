@@ -32,11 +32,12 @@ def utterance(value: int) -> Utterance:
     return Utterance(AudioFrame(bytes(2 * round(0.2 * RATE)) + sound + bytes(2 * RATE), RATE), text)
 
 
-def faults(begun: int) -> Mapping[Fault, wire.Fault]:
+def faults(begun: int, stall: wire.Fault | None = None) -> Mapping[Fault, wire.Fault]:
     """How the servers bring them on.
 
     Args:
         begun: messages of the server after which an answer has begun.
+        stall: signs of life, as the server would give them.
     """
     return {
         Fault.INVALID_KEY: wire.Fault(401),
@@ -47,6 +48,7 @@ def faults(begun: int) -> Mapping[Fault, wire.Fault]:
         Fault.HALF_OPEN: wire.Fault(half_open=True, after=begun),
         Fault.BREAK: wire.Fault(cut=True, after=begun),
         Fault.GARBAGE: wire.Fault(garbage="{no json", after=begun),
+        **({} if stall is None else {Fault.STALL: stall}),
     }
 
 
@@ -66,12 +68,13 @@ def opener(
     make: Callable[[wire.VendorServer[Any]], P],
     begun: int,
     connections: list[wire.VendorServer[Any]],
+    stall: wire.Fault | None = None,
 ) -> Callable[[Fault | None], AbstractAsyncContextManager[P]]:
     """``open`` of a rig: a server with the fault, and a provider that talks to it."""
 
     @asynccontextmanager
     async def opened(fault: Fault | None) -> AsyncIterator[P]:
-        server = serve(None if fault is None else faults(begun).get(fault), fault)
+        server = serve(None if fault is None else faults(begun, stall).get(fault), fault)
         connections[:] = [server]
         with impatient():
             async with server:
@@ -117,14 +120,55 @@ def _aura_http(server: Any) -> TTS:
     return deepgram.TTS(api_key=KEY, base_url=server.speak_url, websocket=False)
 
 
-HEARING = frozenset({*faults(2), Fault.UNREACHABLE})
+WORD = {"word": "well", "confidence": 0.9, "start": 0.0, "end": 0.2}
+NOVA_STALLS = wire.Fault(
+    chatter={
+        "type": "Results",
+        "channel_index": [0, 1],
+        "duration": 0.2,
+        "start": 0.0,
+        "is_final": False,
+        "channel": {"alternatives": [{"transcript": "well", "confidence": 0.9, "words": [WORD]}]},
+        "metadata": {
+            "request_id": "dg-1",
+            "model_info": {"name": "nova-3", "version": "1", "arch": "nova"},
+            "model_uuid": "1",
+        },
+    }
+)
+FLUX_STALLS = wire.Fault(
+    after=1,
+    chatter={
+        "type": "TurnInfo",
+        "request_id": "dg-1",
+        "sequence_id": 1,
+        "event": "Update",
+        "turn_index": 0,
+        "audio_window_start": 0.0,
+        "audio_window_end": 0.2,
+        "transcript": "well",
+        "words": [WORD],
+        "end_of_turn_confidence": 0.1,
+    },
+)
+AURA_STALLS = wire.Fault(
+    after=1,
+    chatter={
+        "type": "Metadata",
+        "request_id": "dg-1",
+        "model_name": "aura-2-andromeda-en",
+        "model_version": "1",
+        "model_uuid": "1",
+    },
+)
+HEARING = frozenset({*faults(2), Fault.UNREACHABLE, Fault.STALL})
 SPEAKING = frozenset({*faults(2), Fault.UNREACHABLE, Fault.EMPTY, Fault.DRIP})
 UTTERANCES = (utterance(1), utterance(2))
 
 RIGS = (
     STTRig(
         name="deepgram.STT",
-        open=opener(_ear(DeepgramServer), _nova, 2, CALLS),
+        open=opener(_ear(DeepgramServer), _nova, 2, CALLS, NOVA_STALLS),
         faults=HEARING | {Fault.EMPTY},
         secret=KEY,
         connections=_calls,
@@ -134,7 +178,7 @@ RIGS = (
     ),
     STTRig(
         name="deepgram.STTv2",
-        open=opener(_ear(FluxServer), _flux, 3, CALLS),
+        open=opener(_ear(FluxServer), _flux, 3, CALLS, FLUX_STALLS),
         faults=HEARING,
         secret=KEY,
         connections=_calls,
@@ -144,8 +188,8 @@ RIGS = (
     ),
     TTSRig(
         name="deepgram.TTS",
-        open=opener(_voice, _aura, 3, CALLS),
-        faults=SPEAKING,
+        open=opener(_voice, _aura, 3, CALLS, AURA_STALLS),
+        faults=SPEAKING | {Fault.STALL},
         secret=KEY,
         connections=_calls,
         most_connections=1,
@@ -154,7 +198,7 @@ RIGS = (
     TTSRig(
         name="deepgram.TTS over HTTP",
         open=opener(_voice, _aura_http, 1, CALLS),
-        faults=SPEAKING - {Fault.GARBAGE, Fault.STORM},
+        faults=SPEAKING,
         secret=KEY,
         connections=_calls,
         most_connections=2,

@@ -16,10 +16,14 @@ from tests.wire.deepgram import Call
 from tests.wire.elevenlabs import ElevenLabsServer, VoiceCall
 from tests.wire.elevenlabs_scribe import ScribeServer
 
+STALLS = wire.Fault(after=1, chatter={"message_type": "partial_transcript", "text": "well"})
+
 
 def _server(fault: wire.Fault | None, kind: Fault | None) -> wire.VendorServer[Any]:
     pace = 0.012 if kind is Fault.DRIP else 0.0
-    return ElevenLabsServer([VoiceCall(fault, pace=pace, mute=kind is Fault.EMPTY)], key=KEY)
+    return ElevenLabsServer(
+        [VoiceCall(fault, pace=pace, mute=kind is Fault.EMPTY, chatters=kind is Fault.STALL)], key=KEY
+    )
 
 
 def _voice(server: Any) -> TTS:
@@ -45,7 +49,7 @@ def _by_itself(server: Any) -> STT:
 def _recogniser(name: str, make: Callable[[Any], STT], faults: frozenset[Fault]) -> STTRig:
     return STTRig(
         name=name,
-        open=opener(_ears, make, 2, CALLS),
+        open=opener(_ears, make, 2, CALLS, STALLS),
         faults=faults,
         secret=KEY,
         connections=_calls,
@@ -61,7 +65,7 @@ RIGS = (
     TTSRig(
         name="elevenlabs.TTS",
         open=opener(_server, _voice, 2, CALLS),
-        faults=SPEAKING,
+        faults=SPEAKING | {Fault.STALL},
         secret=KEY,
         connections=_calls,
         most_connections=1,
@@ -69,7 +73,7 @@ RIGS = (
     TTSRig(
         name="elevenlabs.TTS over HTTP",
         open=opener(_server, _voice_over_http, 1, CALLS),
-        faults=SPEAKING - {Fault.GARBAGE, Fault.STORM},
+        faults=(SPEAKING | {Fault.STALL}) - {Fault.GARBAGE},
         secret=KEY,
         connections=_calls,
         most_connections=2,

@@ -75,6 +75,7 @@ COMPLETIONS: Mapping[Fault, Completion] = {
     Fault.GARBAGE: Completion("one two three", garbage_after=5),
     Fault.DRIP: Completion("one two three four five six seven eight nine", drip=0.015),
     Fault.EMPTY: Completion(),
+    Fault.STALL: Completion(chatters=True),
 }
 
 
@@ -154,6 +155,13 @@ async def speak(fault: Fault | None) -> AsyncIterator[TTS]:
 
 # -- recognisers -----------------------------------------------------------------------------------------------------
 
+WORD = {
+    "type": "conversation.item.input_audio_transcription.delta",
+    "event_id": "event_3",
+    "item_id": "item_1",
+    "content_index": 0,
+    "delta": "well ",
+}
 HEARD: Mapping[Fault, WireFault] = {
     Fault.RATE_LIMIT: WireFault(status=429),
     Fault.SERVER_ERROR: WireFault(status=500),
@@ -161,6 +169,7 @@ HEARD: Mapping[Fault, WireFault] = {
     Fault.HALF_OPEN: WireFault(half_open=True, after=6),
     Fault.BREAK: WireFault(cut=True, after=6),
     Fault.GARBAGE: WireFault(garbage="{no json", after=6),
+    Fault.STALL: WireFault(chatter=WORD, after=2),
 }
 TEXTS = {1: "hello there everybody", 2: "how are you"}
 
@@ -231,13 +240,13 @@ def ear(name: str, **options: Any) -> STTRig:
 RIGS: tuple[Rig[Any], ...] = (
     LLMRig(name="openai.LLM", open=chat, faults=FAULTS, answer=said, secret=KEY, connections=connections),
     LLMRig(name="openai.responses.LLM", open=respond, faults=FAULTS, answer=said, secret=KEY, connections=connections),
-    TTSRig(name="openai.TTS", open=speak, faults=FAULTS, secret=KEY, connections=connections),
+    TTSRig(name="openai.TTS", open=speak, faults=FAULTS - {Fault.STALL}, secret=KEY, connections=connections),
     ear("openai.STT"),
     ear("openai.STT (own vad)", turn_detection=None),
     STTRig(
         name="openai.STT (utterances)",
         open=whole,
-        faults=FAULTS - {Fault.DRIP, Fault.HALF_OPEN},
+        faults=FAULTS - {Fault.DRIP, Fault.HALF_OPEN, Fault.STALL},
         utterances=utterances(16000),
         waived={"leaves_nothing_behind": "its answer is one piece, with which a request is over: nothing to cancel"},
         usage=True,

@@ -24,6 +24,10 @@ ON_THE_WIRE: Mapping[Fault, vendor_server.Fault] = {
     Fault.SILENCE: vendor_server.Fault(after=1, silent=True),
     Fault.HALF_OPEN: vendor_server.Fault(after=MIDWAY, half_open=True),
     Fault.BREAK: vendor_server.Fault(after=MIDWAY, cut=True),
+    Fault.GARBAGE: vendor_server.Fault(after=MIDWAY, garbage="{no json"),
+    Fault.STALL: vendor_server.Fault(
+        after=2, chatter={"type": "rate_limits.updated", "event_id": "e", "rate_limits": []}
+    ),
 }
 NUMBERS = "One two three four five six seven eight nine ten."
 

@@ -90,7 +90,7 @@ def test_the_table_has_a_column_for_each_provider_and_says_why() -> None:
 def test_the_command_prints_the_table_and_fails_when_a_check_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     command = CliRunner()
     good = command.invoke(app, ["conformance", "tests.conformance.fake_rigs:LLM"])
-    assert (good.exit_code, "fake.LLM: 28 ok, 0 failed" in good.output) == (0, True), good.output
+    assert (good.exit_code, "fake.LLM: 29 ok, 0 failed" in good.output) == (0, True), good.output
     bad = command.invoke(app, ["conformance", "--json", "tests.conformance.fake_rigs:FLAWED"])
     assert bad.exit_code == 1
     assert json.loads(bad.stdout)[0]["provider"] == "fake.LLM"

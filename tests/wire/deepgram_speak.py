@@ -113,12 +113,16 @@ class SpeakServer(VendorServer[SpeakCall]):
         if set(received.body) != {"text"} or not 0 < len(received.body["text"]) <= 2000:
             received.gone.set()
             return refusal(400, "Bad Request", "text has 1 to 2000 characters", len(self.received))
+        fault = call.fault
+        if fault is not None and fault.garbage is not None:
+            received.gone.set()
+            return web.Response(text="<html>Sign in to the network</html>", content_type="text/html")
         response = web.StreamResponse(headers={"dg-request-id": f"dg-{len(self.received)}"})
+        response.content_type = "audio/l16"
         await response.prepare(request)
         audio = b"" if call.mute else pcm_of(received.body["text"], int(request.query["sample_rate"]))
         try:
             for start in range(0, len(audio), 4801):
-                fault = call.fault
                 if fault is not None and received.sent == fault.after:
                     if fault.cut:
                         assert request.transport is not None

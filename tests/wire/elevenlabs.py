@@ -28,7 +28,7 @@ from elevenlabs.types.send_text_multi import SendTextMulti
 from elevenlabs.types.websocket_tts_server_message_multi import WebsocketTtsServerMessageMulti
 
 from tests.wire.spoken_audio import MS_PER_CHARACTER, pcm_of
-from tests.wire.vendor_server import Fault, HungUp, Line, Received, VendorServer
+from tests.wire.vendor_server import CHATTER, Fault, HungUp, Line, Received, VendorServer
 
 MOST_CONTEXTS = 5
 CHUNK = 10
@@ -44,6 +44,8 @@ class VoiceCall:
     """Seconds before each piece of audio."""
     mute: bool = False
     """Answer without audio."""
+    chatters: bool = False
+    """Pieces without audio, for ever."""
     error: Mapping[str, Any] | None = None
     """Of each context, instead of audio."""
     never_closes: bool = False
@@ -159,6 +161,9 @@ class ElevenLabsServer(VendorServer[VoiceCall]):
         await response.prepare(request)
         text = received.body["text"]
         try:
+            while call.chatters:
+                await response.write(json.dumps({"audio_base64": "", "alignment": None}).encode() + b"\n")
+                await asyncio.sleep(CHATTER)
             for start in [] if call.mute else range(0, len(text), CHUNK):
                 fault = call.fault
                 if fault is not None and received.sent == fault.after:
@@ -258,6 +263,9 @@ class Speaking:
     async def _speak(self, name: str, context: Spoken) -> None:
         if self._call.error is not None:
             await self._line.send({**self._call.error, "contextId": name})
+        while self._call.chatters:
+            await self._say({**self._piece(name, 0, ""), "alignment": None, "normalizedAlignment": None})
+            await asyncio.sleep(CHATTER)
         while True:
             if context.queue and not self._call.mute:
                 chunk, context.queue = context.queue[:CHUNK], context.queue[CHUNK:]

@@ -21,6 +21,7 @@ from typing import Any, Protocol, Self
 from aiohttp import web
 
 from .openai_rules import RefusedError, check_chat
+from .vendor_server import CHATTER
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,8 @@ class Completion:
     """Events after which the connection breaks."""
     garbage_after: int | None = None
     """Events after which something comes that is no JSON."""
+    chatters: bool = False
+    """Events for ever that say nothing, instead of an answer."""
     finish: bool = True
     """Say why the model stopped, and that the stream is done."""
 
@@ -199,7 +202,7 @@ async def answer(
     response.enable_chunked_encoding()
     await response.prepare(request)
     sent = 0
-    async for event in events:
+    async for event in _again(events) if completion.chatters else events:
         if sent == completion.hang_after:
             await asyncio.get_running_loop().create_future()
         if sent == completion.break_after:
@@ -214,6 +217,14 @@ async def answer(
         sent += 1
     await response.write_eof()
     return response
+
+
+async def _again(events: AsyncIterator[str]) -> AsyncIterator[str]:
+    """The first event, which says nothing, for ever."""
+    event = await anext(events)
+    while True:
+        yield event
+        await asyncio.sleep(CHATTER)
 
 
 async def _events(completion: Completion, number: int) -> AsyncIterator[str]:

@@ -10,6 +10,9 @@ from typing import Any, Generic, Self, TypeVar
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
+CHATTER = 0.01
+"""Seconds between signs of life."""
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -30,6 +33,8 @@ class Fault:
     """Neither read nor say anything more, as behind a cable that was pulled."""
     garbage: str | bytes | None = None
     """Send this, and go on."""
+    chatter: Mapping[str, Any] | None = None
+    """Say this for ever, and nothing else; what the client sends is read."""
 
 
 @dataclass
@@ -181,9 +186,18 @@ class Line:
             assert self.request.transport is not None
             self.request.transport.abort()
             raise HungUp
-        if fault.silent:
-            while await self.receive() is not None:
-                pass
+        if fault.silent or fault.chatter is not None:
+            chatter = asyncio.create_task(self._chatter(fault.chatter))
+            try:
+                while await self.receive() is not None:
+                    pass
+            finally:
+                chatter.cancel()
             raise HungUp
         if fault.half_open:
             await asyncio.get_running_loop().create_future()
+
+    async def _chatter(self, message: Mapping[str, Any] | None) -> None:
+        while message is not None:
+            await self.socket.send_str(json.dumps(message))
+            await asyncio.sleep(CHATTER)

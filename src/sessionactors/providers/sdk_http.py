@@ -7,7 +7,7 @@ inside generators.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -42,10 +42,16 @@ class SDKClient(Generic[C]):
 
     Args:
         make: makes the client around the connections.
+        taken: called with each response, before the SDK reads it; what it raises ends the request.
     """
 
-    def __init__(self, make: Callable[[httpx.AsyncClient], C]) -> None:
-        self._connections = httpx.AsyncClient(verify=TLS, timeout=TIMEOUT, limits=LIMITS)
+    def __init__(
+        self,
+        make: Callable[[httpx.AsyncClient], C],
+        taken: Callable[[httpx.Response], Awaitable[None]] | None = None,
+    ) -> None:
+        hooks = {} if taken is None else {"response": [taken]}
+        self._connections = httpx.AsyncClient(verify=TLS, timeout=TIMEOUT, limits=LIMITS, event_hooks=hooks)
         self.client = make(self._connections)
 
     async def aclose(self) -> None:

@@ -245,7 +245,8 @@ class _Line(AsyncIterator[AudioFrame | FlushSentinel]):
                 self._shown, self._due = None, False
             case SpeechEventType.START_OF_SPEECH | SpeechEventType.END_OF_SPEECH:
                 pass
-        self._unanswered = 0
+        if event.text:  # that somebody spoke the session knows by itself: it wants words
+            self._unanswered = 0
         self._owes(renewed=not (self._due or stale))
 
     def _owes(self, *, renewed: bool) -> None:

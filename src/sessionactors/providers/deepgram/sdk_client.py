@@ -7,6 +7,7 @@ import warnings
 import httpx
 from deepgram import AsyncDeepgramClient, DeepgramClientEnvironment
 
+from sessionactors.model.errors import APIError
 from sessionactors.providers.sdk_http import SDKClient
 from sessionactors.providers.vendor_socket import TLS
 
@@ -28,7 +29,14 @@ def sdk_client(endpoint: Endpoint, path: str) -> SDKClient[AsyncDeepgramClient]:
             api_key=endpoint.api_key, environment=environment, httpx_client=connections, max_retries=0
         )
 
-    return SDKClient(make)
+    return SDKClient(make, _no_page)
+
+
+async def _no_page(response: httpx.Response) -> None:
+    """The SDK would give the bytes of a portal's or proxy's page as audio."""
+    kind = response.headers.get("content-type", "").lower()
+    if response.is_success and kind.startswith("text/"):
+        raise APIError(f"the answer of {response.url.host} is {kind}: is that Deepgram?")
 
 
 with warnings.catch_warnings():

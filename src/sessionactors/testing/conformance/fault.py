@@ -28,5 +28,7 @@ class Fault(Enum):
     """It begins to answer, then sends what its protocol does not know."""
     DRIP = "drip"
     """It answers in small pieces (five or more) with pauses, of a hundredth of a second at least, between them."""
+    STALL = "stall"
+    """It shows that it lives, for ever, and does not answer: empty pieces, words that become no final."""
     EMPTY = "empty"
     """It answers well, with nothing in it."""

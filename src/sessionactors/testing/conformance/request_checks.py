@@ -21,6 +21,8 @@ needs = REQUEST_CHECKS.needs
 
 SIDE_BY_SIDE = 3
 """Requests at once."""
+HANGING = 10
+"""What part of its patience a rig waits before it cancels what hangs: long enough that the request was made."""
 
 
 @needs()
@@ -220,10 +222,19 @@ async def silence_can_be_cancelled(rig: AnyRig) -> None:
     async with rig.opened(Fault.SILENCE) as provider:
         before = await footprint()
         reading = Reading(rig, provider)
-        await asyncio.wait({reading.task}, timeout=rig.patience / 4)
+        await asyncio.wait({reading.task}, timeout=rig.patience / HANGING)
         await _deadline(rig, reading)
         if left := await settled(before, rig.patience, allowed=2):
             raise Nonconforming(f"the cancelled request left {left}")
+
+
+@needs(Fault.STALL)
+async def stall_can_be_cancelled(rig: AnyRig) -> None:
+    """A backend that lives and never answers: the request waits or raises an APIError; a cancelled one ends at once."""
+    async with rig.opened(Fault.STALL) as provider:
+        reading = Reading(rig, provider)
+        await asyncio.wait({reading.task}, timeout=rig.patience / HANGING)
+        await _deadline(rig, reading)
 
 
 @needs(Fault.HALF_OPEN)
@@ -232,7 +243,7 @@ async def half_open_can_be_cancelled(rig: AnyRig) -> None:
     async with rig.opened(Fault.HALF_OPEN) as provider:
         reading = Reading(rig, provider)
         await reading.first()
-        await asyncio.wait({reading.task}, timeout=rig.patience / 4)
+        await asyncio.wait({reading.task}, timeout=rig.patience / HANGING)
         await _deadline(rig, reading)
 
 
