@@ -30,7 +30,7 @@ from tests.conformance.fake_vad import FakeVAD
 from tests.conformance.our_rigs import MODULES, rigs_of
 
 AnyRig = RequestRig[Any]
-NOT_VENDORS: Final = {"rigs_adapters", "rigs_offline", "rigs_scripted", "rigs_transports"}
+NOT_VENDORS: Final = {"rigs_adapters", "rigs_livekit_realtime", "rigs_offline", "rigs_scripted", "rigs_transports"}
 ON_THE_WIRE: Final[Mapping[str, Sequence[Fault]]] = {
     "dead": (Fault.UNREACHABLE, Fault.SERVER_ERROR, Fault.RATE_LIMIT, Fault.INVALID_KEY),
     "hung": (Fault.SILENCE,),

@@ -48,7 +48,7 @@ class Pair:
 
     def __init__(self, first: OpenAIRealtimeServer, second: OpenAIRealtimeServer, **options: Any) -> None:
         self.models: list[RealtimeModel] = [model_at(first), model_at(second, model="gpt-second")]
-        self.adapter = FallbackAdapter(self.models, attempt_timeout=0.8, **options)
+        self.adapter = FallbackAdapter(self.models, **{"attempt_timeout": 0.8, **options})
         self.changes: list[tuple[int, bool]] = []
         self.adapter.on("realtime_availability_changed", self._changed)
 
@@ -88,7 +88,7 @@ async def test_p13_the_second_model_replies_when_the_first(fault: str) -> None:
 async def test_the_second_model_knows_the_conversation_and_the_first_is_asked_again_when_it_has_rested() -> None:
     answers = [Reply("Good day.", 0.1), Reply("I am back.", 0.1)]
     async with OpenAIRealtimeServer(answers) as first, OpenAIRealtimeServer([FINE]) as second:
-        pair = Pair(first, second, cooldown=0.3)
+        pair = Pair(first, second, cooldown=0.3, attempt_timeout=5.0)
         async with room(second, llm=pair.adapter) as seen:
             await reply(seen, 1)
             await first.session.line.close(1012, "restart")
