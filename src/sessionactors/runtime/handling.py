@@ -78,7 +78,7 @@ def serve(  # noqa: C901, PLR0912, PLR0915 - see below
             accounts = mailbox.accounts
             recorder = cell.recorder
             rows = recorder.rows or recorder.open()
-            first = began
+            first, more = began, True
             newest = waiting[-1]
             enough = began + patience
             out.ops = ops
@@ -115,6 +115,8 @@ def serve(  # noqa: C901, PLR0912, PLR0915 - see below
                             failed = commit.carry_out(cell, ops, ended, envelope.id)
                         ops.clear()
                         ended = now()
+                        if failed is not None or not waiting or cell.held:  # a commit may hold, and drain
+                            more = False
                     wait = began - envelope.at
                     row = recorder.next
                     write_row(rows, row, envelope.id, envelope.cause, envelope.policy.code, began, wait, ended)
@@ -123,14 +125,14 @@ def serve(  # noqa: C901, PLR0912, PLR0915 - see below
                         taps.publish(cell, envelope, began, ended, "handled")
                     cell.waited_ns += wait
                     began = ended
-                    if failed is not None:
-                        cell.current = system.handling = None
-                        failure.on_failure(cell, failed)
-                        return left
+                    if not more:
+                        break
                     if envelope is newest or not left or control or posted or began >= enough:
                         break
-                    if not waiting or cell.held:  # a commit may hold, and drain
-                        break
+                if failed is not None:
+                    cell.current = system.handling = None
+                    failure.on_failure(cell, failed)
+                    return left
             finally:
                 out.ops = CLOSED
                 cell.current = None
