@@ -41,6 +41,7 @@ from sessionactors.runtime import (
     SystemClosed,
     awaited,
 )
+from sessionactors.transports.adopted import ForeignRoom, adopted_room
 
 from . import shared_system
 from .agent import Agent
@@ -85,7 +86,7 @@ class SessionLife(SessionLink[Userdata_T]):
         self,
         agent: Agent,
         *,
-        room: Transport | None = None,
+        room: Transport | ForeignRoom | None = None,
         room_name: str | None = None,
         stt: NotGivenOr[STT | str | None] = NOT_GIVEN,
         vad: NotGivenOr[VAD | None] = NOT_GIVEN,
@@ -102,7 +103,8 @@ class SessionLife(SessionLink[Userdata_T]):
 
         Args:
             agent: what talks to the user.
-            room: the way in and out; without one, audio is what ``input.audio`` and ``output.audio`` are set to.
+            room: the way in and out: a transport, or a ``livekit.rtc.Room`` that you connect; without one, audio is
+                what ``input.audio`` and ``output.audio`` are set to.
             room_name: names the session's actors and log lines; made up if not given.
             stt: speech to text, unless given before; another one is an error, as for all components.
             vad: voice activity detection. If it is given nowhere, and there is a recogniser and audio to hear: Silero,
@@ -122,7 +124,7 @@ class SessionLife(SessionLink[Userdata_T]):
         Raises:
             SessionStateError: it runs with another agent, the agent runs elsewhere, or the session is closing.
             OptionError: a component, or the options of the room, are given twice; a component is a model string;
-                recording or a session host is asked for.
+                the room is none; recording or a session host is asked for.
             APIConnectionError: the room could not be linked; nothing is left behind.
             DuplicateToolError: the agent has a tool of the name of one of the session.
             Exception: what ``setup()`` of a tool set raised; nothing is left behind.
@@ -148,7 +150,7 @@ class SessionLife(SessionLink[Userdata_T]):
             self._tts = one_of("tts", self._tts, component("tts", tts))
             entering = await self._start(
                 agent,
-                room,
+                adopted_room(room),
                 room_name,
                 in_one_spelling(
                     given(room_options, None), given(room_input_options, None), given(room_output_options, None)

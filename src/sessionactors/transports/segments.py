@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from sessionactors.interfaces.audio_io import PlaybackFinished, PlaybackProgressed, PlaybackStarted, SinkEvent
-from sessionactors.model.audio import AudioFrame
+from sessionactors.model.audio import BYTES_PER_SAMPLE, AudioFrame
 from sessionactors.model.errors import AudioFormatError, OptionError, SessionStateError
 
 
@@ -205,6 +205,41 @@ class SegmentQueue:
             self._finish_done()
         self._report_progress()
         return parts
+
+    def ahead(self, skip: int, samples: int) -> tuple[bytes, bool]:
+        """What will be played if nothing happens: up to ``samples`` samples behind the next ``skip`` ones.
+
+        Returns:
+            The samples, and whether nothing more can follow them at once: their segment, or the last one, has ended.
+        """
+        parts: list[bytes] = []
+        ended = False
+        for segment in self._segments:
+            if segment.paused:
+                return b"".join(parts), True
+            if segment.frames:
+                ended = segment.ended
+            for frame in segment.frames:
+                length = frame.samples_per_channel
+                if skip >= length:
+                    skip -= length
+                    continue
+                part = frame.data[skip * BYTES_PER_SAMPLE : (skip + samples) * BYTES_PER_SAMPLE]
+                skip = 0
+                samples -= len(part) // BYTES_PER_SAMPLE
+                parts.append(part)
+                if samples <= 0:
+                    return b"".join(parts), False
+        return b"".join(parts), ended
+
+    def queued_before(self, segment: str) -> int:
+        """Samples that are played before a segment; all that are queued, if it is not there."""
+        samples = 0
+        for other in self._segments:
+            if other.name == segment:
+                break
+            samples += other.queued
+        return samples
 
     def _find(self, name: str) -> _Segment | None:
         return next((segment for segment in self._segments if segment.name == name), None)
