@@ -1,11 +1,12 @@
-"""The tutorial's programs (sections 2.4 and 2.5), word for word but for their imports, with a model of this package."""
+"""The tutorial's programs (sections 2.4 and 2.5), word for word but for their imports: with our model and livekit's."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
 import types
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -78,9 +79,40 @@ if __name__ == "__main__":
 """
 
 
+OURS = "from sessionactors.providers import openai"
+THEIRS = "from livekit.plugins import openai"
+WHOSE = pytest.mark.parametrize("model", [OURS, THEIRS], ids=["our openai", "livekit's openai"])
+
+
 class MyAgent(Agent):
     def __init__(self) -> None:
         super().__init__(instructions="You are a helpful assistant.")
+
+
+@asynccontextmanager
+async def closed_behind(model: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    """A plugin's object is closed by who made it; the programs leave that to the end of their process."""
+    if model == OURS:
+        yield
+        return
+    plugin = pytest.importorskip("livekit.plugins.openai", reason="needs livekit-plugins-openai")
+    made: list[Any] = []
+    begin = plugin.LLM.__init__
+
+    def noting(self: Any, **options: Any) -> None:
+        made.append(self)
+        begin(self, **options)
+
+    monkeypatch.setattr(plugin.LLM, "__init__", noting)
+    yield
+    for one in made:
+        await one.aclose()
+
+
+def with_model(program: str, model: str) -> str:
+    """The program with the import of a model."""
+    assert OURS in program
+    return program.replace(OURS, model)
 
 
 def loaded(program: str, **names: object) -> Callable[..., Awaitable[None]]:
@@ -91,7 +123,8 @@ def loaded(program: str, **names: object) -> Callable[..., Awaitable[None]]:
     return entrypoint
 
 
-async def test_section_2_4_an_agent_starts_and_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+@WHOSE
+async def test_section_2_4_an_agent_starts_and_answers(monkeypatch: pytest.MonkeyPatch, model: str) -> None:
     made: list[AgentSession[None]] = []
     begin = AgentSession.__init__
 
@@ -100,10 +133,13 @@ async def test_section_2_4_an_agent_starts_and_answers(monkeypatch: pytest.Monke
         begin(self, **options)
 
     monkeypatch.setattr(sessionactors.AgentSession, "__init__", noting)
-    async with OpenAIServer([Completion("Paris, of course.")], key="secret") as server:
+    async with (
+        OpenAIServer([Completion("Paris, of course.")], key="secret") as server,
+        closed_behind(model, monkeypatch),
+    ):
         monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
         monkeypatch.setenv("OPENAI_API_KEY", "secret")
-        await loaded(SECTION_2_4, MyAgent=MyAgent)(None)
+        await loaded(with_model(SECTION_2_4, model), MyAgent=MyAgent)(None)
         (session,) = made
         said: list[str] = []
 
@@ -120,14 +156,15 @@ async def test_section_2_4_an_agent_starts_and_answers(monkeypatch: pytest.Monke
     assert server.refused == []
 
 
-async def test_section_2_5_a_typed_conversation(monkeypatch: pytest.MonkeyPatch) -> None:
+@WHOSE
+async def test_section_2_5_a_typed_conversation(monkeypatch: pytest.MonkeyPatch, model: str) -> None:
     monkeypatch.setitem(sys.modules, "dotenv", types.SimpleNamespace(load_dotenv=lambda: None))
-    async with OpenAIServer(["Paris, of course."], key="secret") as server:
+    async with OpenAIServer(["Paris, of course."], key="secret") as server, closed_behind(model, monkeypatch):
         monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
         monkeypatch.setenv("OPENAI_API_KEY", "secret")
         out = Printed()
         with typed("What is the capital of France?") as stdin:
-            await talk(loaded(SECTION_2_5), stdin=stdin, stdout=out)
+            await talk(loaded(with_model(SECTION_2_5, model)), stdin=stdin, stdout=out)
     assert out.getvalue().strip() == "agent: Paris, of course."
     assert [message["role"] for message in server.asked[0].messages] == ["system", "user"]
     assert server.refused == []

@@ -6,11 +6,9 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from sessionactors.interfaces.realtime import AnyModel, RealtimeModel, RealtimeSession
-from sessionactors.interfaces.stt import STT
+from sessionactors.interfaces.plugin_objects import GivenLLM, GivenSTT, GivenTTS, GivenVAD
+from sessionactors.interfaces.realtime import RealtimeModel, RealtimeSession
 from sessionactors.interfaces.tool_server import ToolServer
-from sessionactors.interfaces.tts import TTS
-from sessionactors.interfaces.vad import VAD
 from sessionactors.model.chat import AgentConfigUpdate, ChatContext, ChatMessage, ReadOnlyChatContext
 from sessionactors.model.errors import SessionStateError
 from sessionactors.model.events import UserTurnExceededEvent
@@ -85,10 +83,10 @@ class Agent(AgentNodes):
         min_consecutive_speech_delay: NotGivenOr[float] = NOT_GIVEN,
         use_tts_aligned_transcript: NotGivenOr[bool] = NOT_GIVEN,
         expressive: NotGivenOr[bool | ExpressiveOptions] = NOT_GIVEN,
-        stt: NotGivenOr[STT | None] = NOT_GIVEN,
-        vad: NotGivenOr[VAD | None] = NOT_GIVEN,
-        llm: NotGivenOr[AnyModel | None] = NOT_GIVEN,
-        tts: NotGivenOr[TTS | None] = NOT_GIVEN,
+        stt: NotGivenOr[GivenSTT | None] = NOT_GIVEN,
+        vad: NotGivenOr[GivenVAD | None] = NOT_GIVEN,
+        llm: NotGivenOr[GivenLLM | None] = NOT_GIVEN,
+        tts: NotGivenOr[GivenTTS | None] = NOT_GIVEN,
         turn_detection: NotGivenOr[TurnDetection] = NOT_GIVEN,
         min_endpointing_delay: NotGivenOr[float] = NOT_GIVEN,
         max_endpointing_delay: NotGivenOr[float] = NOT_GIVEN,
@@ -201,10 +199,10 @@ class Agent(AgentNodes):
     def update_options(
         self,
         *,
-        stt: NotGivenOr[STT | None] = NOT_GIVEN,
-        vad: NotGivenOr[VAD | None] = NOT_GIVEN,
-        llm: NotGivenOr[AnyModel | None] = NOT_GIVEN,
-        tts: NotGivenOr[TTS | None] = NOT_GIVEN,
+        stt: NotGivenOr[GivenSTT | None] = NOT_GIVEN,
+        vad: NotGivenOr[GivenVAD | None] = NOT_GIVEN,
+        llm: NotGivenOr[GivenLLM | None] = NOT_GIVEN,
+        tts: NotGivenOr[GivenTTS | None] = NOT_GIVEN,
         expressive: NotGivenOr[bool | ExpressiveOptions] = NOT_GIVEN,
     ) -> None:
         """Give it other components, also while it runs: all of them at once, from the next request and speech on.

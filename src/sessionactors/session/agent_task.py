@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from typing import Generic, TypeVar, cast
 
-from sessionactors.interfaces.realtime import AnyModel
-from sessionactors.interfaces.stt import STT
-from sessionactors.interfaces.tts import TTS
-from sessionactors.interfaces.vad import VAD
+from sessionactors.interfaces.plugin_objects import GivenLLM, GivenSTT, GivenTTS, GivenVAD
 from sessionactors.model.chat import ChatContext
 from sessionactors.model.errors import SessionStateError
 from sessionactors.model.instructions import Instructions
@@ -50,10 +47,10 @@ class AgentTask(Agent, Generic[TaskResult_T]):
         tools: Sequence[AnyTool] = (),
         id: str | None = None,
         turn_handling: NotGivenOr[TurnHandlingOptions | None] = NOT_GIVEN,
-        stt: NotGivenOr[STT | None] = NOT_GIVEN,
-        vad: NotGivenOr[VAD | None] = NOT_GIVEN,
-        llm: NotGivenOr[AnyModel | None] = NOT_GIVEN,
-        tts: NotGivenOr[TTS | None] = NOT_GIVEN,
+        stt: NotGivenOr[GivenSTT | None] = NOT_GIVEN,
+        vad: NotGivenOr[GivenVAD | None] = NOT_GIVEN,
+        llm: NotGivenOr[GivenLLM | None] = NOT_GIVEN,
+        tts: NotGivenOr[GivenTTS | None] = NOT_GIVEN,
         preserve_function_call_history: bool = False,
     ) -> None:
         super().__init__(

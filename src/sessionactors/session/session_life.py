@@ -17,13 +17,9 @@ from sessionactors.actors.supervisor import Supervisor, SupervisorMessage
 from sessionactors.actors.turn_rules import check_detector
 from sessionactors.actors.wiring import Components, DropInPart, Wiring
 from sessionactors.interfaces.home import Home
-from sessionactors.interfaces.llm import LLM
-from sessionactors.interfaces.realtime import RealtimeModel
-from sessionactors.interfaces.stt import STT
+from sessionactors.interfaces.plugin_objects import GivenLLM, GivenSTT, GivenTTS, GivenVAD
 from sessionactors.interfaces.transport import Transport
-from sessionactors.interfaces.tts import TTS
 from sessionactors.interfaces.user_code import AgentComponents
-from sessionactors.interfaces.vad import VAD
 from sessionactors.messages.session import CloseSession
 from sessionactors.model.errors import OptionError, SessionStateError
 from sessionactors.model.events import (
@@ -47,7 +43,7 @@ from . import shared_system
 from .agent import Agent
 from .components import SilenceGuard, as_actor, itself, one_of, options_for, release_guard
 from .endpoint_sinks import OutputTextSink
-from .given_components import component, default_vad, model_given
+from .given_components import default_vad, model_given, stt_given, tts_given, vad_given
 from .job import session_starts
 from .lifecycle import SessionLifecycle
 from .mirror import Mirror
@@ -88,10 +84,10 @@ class SessionLife(SessionLink[Userdata_T]):
         *,
         room: Transport | ForeignRoom | None = None,
         room_name: str | None = None,
-        stt: NotGivenOr[STT | str | None] = NOT_GIVEN,
-        vad: NotGivenOr[VAD | None] = NOT_GIVEN,
-        llm: NotGivenOr[LLM | RealtimeModel | str | None] = NOT_GIVEN,
-        tts: NotGivenOr[TTS | str | None] = NOT_GIVEN,
+        stt: NotGivenOr[GivenSTT | str | None] = NOT_GIVEN,
+        vad: NotGivenOr[GivenVAD | None] = NOT_GIVEN,
+        llm: NotGivenOr[GivenLLM | str | None] = NOT_GIVEN,
+        tts: NotGivenOr[GivenTTS | str | None] = NOT_GIVEN,
         room_options: NotGivenOr[RoomOptions | None] = NOT_GIVEN,
         room_input_options: NotGivenOr[RoomInputOptions | None] = NOT_GIVEN,
         room_output_options: NotGivenOr[RoomOutputOptions | None] = NOT_GIVEN,
@@ -141,13 +137,13 @@ class SessionLife(SessionLink[Userdata_T]):
                 )
             if agent._session is not None:
                 raise SessionStateError(f"agent {agent.id!r} runs in another session: make an agent for each session")
-            self._stt = one_of("stt", self._stt, component("stt", stt))
-            self._vad = one_of("vad", self._vad, component("vad", vad))
+            self._stt = one_of("stt", self._stt, stt_given(stt))
+            self._vad = one_of("vad", self._vad, vad_given(vad))
             self._vad_absent = self._vad_absent and vad is NOT_GIVEN
             model = model_given(llm)
             one_of("llm", self._llm, model)
             self._llm = self._llm if model is None else model
-            self._tts = one_of("tts", self._tts, component("tts", tts))
+            self._tts = one_of("tts", self._tts, tts_given(tts))
             entering = await self._start(
                 agent,
                 adopted_room(room),

@@ -14,6 +14,7 @@ import structlog
 
 from sessionactors.actors.supervisor import SupervisorMessage
 from sessionactors.actors.wiring import Wiring
+from sessionactors.interfaces.plugin_objects import GivenLLM, GivenSTT, GivenTTS, GivenVAD
 from sessionactors.interfaces.realtime import AnyModel
 from sessionactors.interfaces.stt import STT
 from sessionactors.interfaces.tool_server import ToolServer
@@ -64,7 +65,7 @@ from .agent import Agent
 from .components import as_actor, resolve
 from .drop_in import AnyDropIn
 from .event_emitter import EventEmitter
-from .given_components import component, model_given
+from .given_components import model_given, stt_given, tts_given, vad_given
 from .input_notes import take_in
 from .io import AgentInput, AgentOutput
 from .lifecycle import SessionLifecycle
@@ -99,10 +100,10 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
     def __init__(
         self,
         *,
-        stt: NotGivenOr[STT | str | None] = NOT_GIVEN,
-        vad: NotGivenOr[VAD | None] = NOT_GIVEN,
-        llm: NotGivenOr[AnyModel | str | None] = NOT_GIVEN,
-        tts: NotGivenOr[TTS | str | None] = NOT_GIVEN,
+        stt: NotGivenOr[GivenSTT | str | None] = NOT_GIVEN,
+        vad: NotGivenOr[GivenVAD | None] = NOT_GIVEN,
+        llm: NotGivenOr[GivenLLM | str | None] = NOT_GIVEN,
+        tts: NotGivenOr[GivenTTS | str | None] = NOT_GIVEN,
         turn_handling: NotGivenOr[TurnHandlingOptions | None] = NOT_GIVEN,
         max_tool_steps: NotGivenOr[int] = NOT_GIVEN,
         use_tts_aligned_transcript: NotGivenOr[bool] = NOT_GIVEN,
@@ -138,10 +139,10 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
         mcp_servers: NotGivenOr[Sequence[ToolServer] | None] = NOT_GIVEN,
     ) -> None:
         super().__init__()
-        self._stt: STT | None = component("stt", stt)
-        self._vad, self._vad_absent = component("vad", vad), vad is NOT_GIVEN
+        self._stt: STT | None = stt_given(stt)
+        self._vad, self._vad_absent = vad_given(vad), vad is NOT_GIVEN
         self._llm: AnyModel | None = model_given(llm)
-        self._tts: TTS | None = component("tts", tts)
+        self._tts: TTS | None = tts_given(tts)
         self._default_vad: VAD | None = None
         """Made for a session that was given none; it is the session's to close."""
         self._options = resolve(

@@ -24,6 +24,7 @@ from sessionactors import (
     SessionConnectOptions,
     function_tool,
 )
+from sessionactors.interfaces.recognition_context import RecognitionContext
 from sessionactors.interfaces.stt import SpeechEventType
 from sessionactors.interfaces.vad import VADEventType
 from sessionactors.model.audio import AudioFrame
@@ -162,6 +163,72 @@ async def test_a_recogniser_finds_an_http_session_and_says_what_it_heard() -> No
     assert [word.text for word in final.words] == ["hello", "there"]
     assert final.words[0].start_time == pytest.approx(0.2, abs=0.3)
     assert server.received[0].headers["authorization"] == f"Token {server.key}"
+
+
+class Prompted(Deaf):
+    def __init__(self) -> None:
+        can = livekit.agents.stt.STTCapabilities(streaming=True, interim_results=False, keyterms=True)
+        super().__init__(capabilities=can)
+        self.told: list[list[str]] = []
+        self.refuses = False
+
+    def _update_session_keyterms(self, keyterms: list[str]) -> None:
+        self.told.append(keyterms)
+        if self.refuses:
+            raise RuntimeError("no more than one")
+
+
+class Line:
+    """Audio with what the session knows of it, frame by frame."""
+
+    def __init__(self, *known: tuple[str, ...]) -> None:
+        self.known = list(known)
+        self.context = RecognitionContext()
+
+    def __aiter__(self) -> Line:
+        return self
+
+    async def __anext__(self) -> AudioFrame:
+        if not self.known:
+            raise StopAsyncIteration
+        self.context = RecognitionContext(self.known.pop(0))
+        await asyncio.sleep(0)
+        return AudioFrame(bytes(640), RATE)
+
+
+async def test_words_to_expect_reach_a_plugin_that_takes_them_when_they_change() -> None:
+    plugin = Prompted()
+    stt: Any = adopted(plugin)
+    assert stt.capabilities.keyterms
+    words = ("Ada",)
+    async for _ in stt.transcribe(Line((), words, words, ("Ada", "Grace"))):
+        pass
+    assert plugin.told == [["Ada"], ["Ada", "Grace"]]
+
+
+async def test_sessions_that_share_a_plugin_expect_the_words_of_both() -> None:
+    plugin = Prompted()
+    stt: Any = adopted(plugin)
+    plugin.refuses = True  # which costs nothing but the words
+
+    async def hear(*known: tuple[str, ...]) -> None:
+        async for _ in stt.transcribe(Line(*known)):
+            pass
+
+    async with asyncio.TaskGroup() as both:
+        both.create_task(hear(("Ada",), ("Ada",), ("Ada",)))
+        both.create_task(hear(("Grace",), ("Grace",), ("Grace",)))
+    assert sorted(plugin.told[-1]) == ["Ada", "Grace"]
+
+
+async def test_deepgrams_plugin_hears_by_the_words_of_the_session_and_its_own() -> None:
+    line = Microphone([60.0], context=RecognitionContext(("Ada",)))
+    async with DeepgramServer([Listened([Spoken("hello there", 0.2, 0.8)])]) as server:
+        plugin = livekit.plugins.deepgram.STT(api_key=server.key, base_url=server.listen_url, keyterm=["Mabel"])
+        stt: Any = adopted(plugin)
+        async with asyncio.timeout(10), aclosing(stt.transcribe(line)) as events:
+            await anext(event async for event in events if event.type is SpeechEventType.FINAL_TRANSCRIPT)
+    assert server.received[0].all("keyterm") == ["Mabel", "Ada"]
 
 
 async def test_a_recogniser_that_is_left_leaves_nothing_behind() -> None:

@@ -10,6 +10,7 @@ from livekit.agents import stt, types
 
 from sessionactors.interfaces import stt as port
 from sessionactors.interfaces.home import Home
+from sessionactors.interfaces.recognition_context import recognition_context
 from sessionactors.model.audio import AudioFrame
 from sessionactors.model.sentinel import FlushSentinel
 
@@ -17,6 +18,7 @@ from .connect import ONCE
 from .fed_stream import fed
 from .frames import to_plugin
 from .http_context import plugin_context
+from .keyterms import Expect, SharedKeyterms
 from .plugin_errors import our_error
 
 
@@ -34,6 +36,7 @@ class PluginSTT(port.STT):
         self.label = plugin.label
         self.model = plugin.model
         self.provider = plugin.provider
+        self._keyterms = SharedKeyterms(plugin)
 
     def __repr__(self) -> str:
         return f"<{self.label} {self.model}>"
@@ -46,6 +49,7 @@ class PluginSTT(port.STT):
             interim_results=can.interim_results,
             diarization=can.diarization,
             aligned_transcript=can.aligned_transcript or None,
+            keyterms=self._keyterms.taken,
             end_of_speech=can.streaming,  # whether it reports them, no plugin says; the user does by turn_detection
         )
 
@@ -53,23 +57,28 @@ class PluginSTT(port.STT):
         self, audio: AsyncIterable[AudioFrame | FlushSentinel], *, language: str | None = None
     ) -> AsyncIterator[port.SpeechEvent]:
         context = await plugin_context()
-        try:
-            stream = context.run(
-                lambda: self.plugin.stream(
-                    language=types.NOT_GIVEN if language is None else language, conn_options=ONCE
+        with self._keyterms.of(audio) as expect:
+            expect(recognition_context(audio).keyterms)  # before it begins: a change makes some connect anew
+            try:
+                stream = context.run(
+                    lambda: self.plugin.stream(
+                        language=types.NOT_GIVEN if language is None else language, conn_options=ONCE
+                    )
                 )
-            )
-            async with aclosing(fed(stream, self._feed(audio, stream), context)) as events:
-                async for event in events:
-                    yield _event(event)
-        except Exception as error:
-            raise our_error(error, self.label) from error
+                async with aclosing(fed(stream, self._feed(audio, stream, expect), context)) as events:
+                    async for event in events:
+                        yield _event(event)
+            except Exception as error:
+                raise our_error(error, self.label) from error
 
-    async def _feed(self, audio: AsyncIterable[AudioFrame | FlushSentinel], stream: stt.RecognizeStream) -> None:
+    async def _feed(
+        self, audio: AsyncIterable[AudioFrame | FlushSentinel], stream: stt.RecognizeStream, expect: Expect
+    ) -> None:
         flushes = self.plugin.capabilities.manual_flush  # others take a flush as something else, or fail on it
         with suppress(RuntimeError):  # the stream has ended: why, its reader is told
             try:
                 async for frame in audio:
+                    expect(recognition_context(audio).keyterms)
                     if not isinstance(frame, FlushSentinel):
                         stream.push_frame(to_plugin(frame))
                     elif flushes:
