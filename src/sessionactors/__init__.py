@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     )
     from .interfaces.recognition_context import RecognitionContext, recognition_context
     from .interfaces.room_wants import AudioInWants, AudioOutWants, RoomWants, TextOutWants
+    from .interfaces.rpc import RpcError, RpcErrorCode, RpcInvocation
     from .interfaces.stt import (
         STT,
         RecognitionUsage,
@@ -382,6 +383,9 @@ __all__ = [
     "RoomOutputOptions",
     "RoomSupervisor",
     "RoomWants",
+    "RpcError",
+    "RpcErrorCode",
+    "RpcInvocation",
     "RunContext",
     "RunOutputOptions",
     "RunResult",
@@ -524,6 +528,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "recognition_context",
     ),
     "interfaces.room_wants": ("AudioInWants", "AudioOutWants", "RoomWants", "TextOutWants"),
+    "interfaces.rpc": ("RpcError", "RpcErrorCode", "RpcInvocation"),
     "interfaces.stt": (
         "RecognitionUsage",
         "RecognizedWord",

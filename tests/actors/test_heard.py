@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sessionactors.actors.heard import heard_length
+from sessionactors.actors.heard import heard_length, spoken_between
 from sessionactors.actors.syllables import SYLLABLES_PER_SECOND, syllables
 from sessionactors.interfaces.tts import WordTiming
 
@@ -109,3 +109,24 @@ def test_an_empty_text_is_never_heard() -> None:
 def test_the_rest_of_a_text_whose_timings_start_late_is_estimated() -> None:
     anchors = (WordTiming(0, 0.2),)  # silence before the first word
     assert TEXT[: heard_length(TEXT, anchors, 0.2 + 0.53)] == "One two"
+
+
+@pytest.mark.parametrize(
+    "start, end, times",
+    [
+        (0, 3, (0.0, 0.3)),
+        (3, 7, (0.3, 0.7)),
+        (0, 13, (0.0, 1.3)),
+        (3, 4, (0.3, 0.7)),  # within a word: its end
+        (5, 13, (0.3, 1.3)),
+        (7, 20, (0.7, None)),  # nothing is known of what stands behind the last word
+    ],
+)
+def test_a_stretch_is_spoken_from_the_end_of_what_is_before_it(
+    start: int, end: int, times: tuple[float, float | None]
+) -> None:
+    assert spoken_between(WORDS, start, end) == times
+
+
+def test_without_anchors_no_time_is_known() -> None:
+    assert spoken_between((), 0, 3) == (None, None)

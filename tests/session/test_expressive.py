@@ -7,7 +7,8 @@ from collections.abc import AsyncIterable, AsyncIterator, Mapping
 import pytest
 
 from sessionactors import Agent, AgentSession, ChatMessage, ExpressiveOptions, Marker, MarkerType, Markup, OptionError
-from sessionactors.actors.markers import lowered, outside, readable, settled
+from sessionactors.actors.markers import expression_in, lowered, outside, readable, settled
+from sessionactors.messages.room import PublishTranscript
 from sessionactors.model.expressive import Expressive, expressive_of
 from sessionactors.testing import Run, Scenario
 from sessionactors.testing.scripted_tts import ScriptedTTS
@@ -90,6 +91,8 @@ def test_the_model_is_told_of_the_markers_and_the_voice_is_given_its_own_words()
 def test_people_read_the_words_and_the_history_keeps_the_markers() -> None:
     run = spoken(expressive=True).play()
     assert shown(run) == READ
+    pieces = [delivery.message.segment for delivery in run.handled(PublishTranscript)]  # type: ignore[attr-defined]
+    assert {piece.expression for piece in pieces if piece.participant == "agent"} == {"happy"}
     assert run.said() == [MARKED]
 
 
@@ -239,3 +242,16 @@ def test_a_place_inside_of_a_marker_is_before_it() -> None:
 
 def test_a_marker_that_says_nothing_is_nothing_to_the_voice() -> None:
     assert lowered('<expr/>a<expr label="x">b</expr></expr>', Actor().native) == "ab"
+
+
+@pytest.mark.parametrize(
+    "text, expression",
+    [
+        ("Hello.", ""),
+        (MARKED, "happy"),
+        ('<expr type="sound" label="laugh"/> Ha! <expr type="emotion" label="sad">oh</expr>', "sad"),
+        ('<expr type="emotion"/> <expr type="emotion" label="sa', ""),
+    ],
+)
+def test_readers_are_told_the_first_expression(text: str, expression: str) -> None:
+    assert expression_in(text) == expression

@@ -31,7 +31,7 @@ def test_a_room_says_who_is_listened_to() -> None:
 
     def look(session: Session) -> None:
         io = session.room_io
-        seen.append((io.room.label, io.participants, io.linked_participant, io.participant_identity))
+        seen.append((io.transport.label, io.participants, io.linked_participant, io.participant_identity))
 
     scenario = two_people()
     for at in (0.1, 0.3, 2.0):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sessionactors import RealtimeCapabilities, RoomInputOptions, UserInputTranscribedEvent
+from sessionactors.messages.room import UserTranscribed
 from sessionactors.testing import CLIENT_TURNS, SPEAKING, Run, Scenario, explore
 
 from .realtime_talks import talk
@@ -14,7 +15,12 @@ MODELS = pytest.mark.parametrize("model", [SPEAKING, CLIENT_TURNS], ids=["server
 
 
 def understood(run: Run) -> list[tuple[str | None, str]]:
-    return [(event.speaker_id, event.transcript) for event in run.of(UserInputTranscribedEvent)]
+    heard = [(event.speaker_id, event.transcript) for event in run.of(UserInputTranscribedEvent)]
+    told = [delivery.message for delivery in run.handled(UserTranscribed)]
+    assert [(said.participant, said.text) for said in told if isinstance(said, UserTranscribed)] == heard, (
+        "as in the room"
+    )
+    return heard
 
 
 def relay(model: RealtimeCapabilities) -> Scenario:

@@ -8,7 +8,7 @@ sentence it is an estimate inside the sentence; with none, a rate of syllables i
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 from sessionactors.interfaces.tts import WordTiming
@@ -78,3 +78,19 @@ def _last_word_end(text: str, place: float) -> int:
             break
         end = word.end()
     return end
+
+
+def spoken_between(anchors: Sequence[WordTiming], start: int, end: int) -> tuple[float | None, float | None]:
+    """When a stretch of the text is spoken, in seconds of its audio; None for an end that no anchor tells.
+
+    A stretch begins to be spoken where what stands before it has been spoken, so pauses are before words.
+
+    Args:
+        anchors: ascending, one for each word.
+        start: where the stretch begins in the text.
+        end: where it ends; space at its end is not waited for.
+    """
+    before = bisect_right(anchors, start, key=lambda anchor: anchor.text_end)
+    last = bisect_left(anchors, end, key=lambda anchor: anchor.text_end)
+    begins = (anchors[before - 1].end_time if before else 0.0) if anchors else None
+    return begins, anchors[last].end_time if last < len(anchors) else None

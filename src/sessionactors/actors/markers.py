@@ -10,6 +10,9 @@ from sessionactors.interfaces.markup import Marker
 LONGEST = 256
 """Characters that a marker may have: something longer that was never closed is text."""
 
+EXPRESSIONS = frozenset({"emotion", "expression"})
+"""Types of markers that say how something is said, and not what sound is made."""
+
 _MARKER = re.compile(r"<expr\b(?P<attributes>[^<>]*?)(?P<alone>/?)\s*>|</expr\s*>")
 _ENCLOSED = re.compile(r"<expr\b(?P<attributes>[^<>]*?)(?:/\s*>|>(?:(?P<text>[^<>]*)</expr\s*>)?)|</expr\s*>")
 _BEGUN = re.compile(r"<(?:/?|/?e|/?ex|/?exp|/?expr(?:[\s/][^<>]*)?)\Z")
@@ -65,6 +68,15 @@ def lowered(text: str, native: Callable[[Marker], str]) -> str:
         return native(Marker(attributes["type"], attributes.get("label", ""), found["text"] or ""))
 
     return _ENCLOSED.sub(put, text)
+
+
+def expression_in(text: str) -> str:
+    """How the text is said: the label of its first marker for an expression or emotion; empty if there is none."""
+    for found in _MARKER.finditer(text):
+        attributes: dict[str, str] = dict(_ATTRIBUTE.findall(found["attributes"] or ""))
+        if attributes.get("type") in EXPRESSIONS and attributes.get("label"):
+            return attributes["label"]
+    return ""
 
 
 def settled(text: str) -> int:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sessionactors.messages.history import HistoryChanged
+from sessionactors.messages.room import ShowAgentState
 from sessionactors.messages.session import EventRaised
 from sessionactors.messages.tools import ToolFinished, ToolsRunning
 from sessionactors.messages.turn import UserSpeechFact
@@ -84,6 +85,8 @@ class PublicFace:
             bug = InternalError(f"agent state {old} -> {new} is not in the table (message #{out.message_id})")
             self.emit(state, ErrorEvent(bug, out.path, recoverable=True, created_at=out.wall()), out)
         self.emit(state, AgentStateChangedEvent(old, new, out.wall(at), out.message_id), out)
+        if self._wiring.room is not None:
+            out.tell(self._wiring.room, ShowAgentState(new))
         return replace(state, agent_state=new)
 
     def user_spoke(

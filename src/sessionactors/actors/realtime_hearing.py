@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sessionactors.interfaces.realtime import InputAudioTranscriptionCompleted
 from sessionactors.messages.ear import FinalTranscript, InterimTranscript, NoWords, SpeechEnded, SpeechStarted
 from sessionactors.messages.realtime import CommitUserAudio, EarOpened, HeardByModel, UserAudio
+from sessionactors.messages.room import UserTranscribed
 from sessionactors.messages.session import Publish
 from sessionactors.model.chat import ChatItem, ChatMessage
 from sessionactors.model.events import UserInputTranscribedEvent
@@ -147,7 +148,10 @@ class Hearing:
                 speaker_id=state.line if one is None else one.participant,
                 item_id=event.item_id,
             )
-            out.tell(self._wiring.supervisor, Publish(transcribed))
+            wiring = self._wiring
+            out.tell(wiring.supervisor, Publish(transcribed))
+            if wiring.room is not None and wiring.components.room_text and transcribed.speaker_id:
+                out.tell(wiring.room, UserTranscribed(transcribed.speaker_id, text, event.is_final))
         return state
 
 

@@ -19,6 +19,7 @@ from sessionactors.messages.ear import (
     RecognizerHeardStart,
     RecognizerOverdue,
 )
+from sessionactors.messages.room import UserTranscribed
 from sessionactors.messages.session import Publish, Recovered
 from sessionactors.model.events import MetricsCollectedEvent, UserInputTranscribedEvent
 from sessionactors.model.metrics import STTMetrics
@@ -162,3 +163,6 @@ class Recognized:
             language=event.language,
         )
         out.tell(self._refs.wiring.supervisor, Publish(transcribed))
+        wiring = self._refs.wiring
+        if wiring.room is not None and wiring.components.room_text:
+            out.tell(wiring.room, UserTranscribed(self._refs.participant, text, transcribed.is_final))

@@ -7,7 +7,7 @@ is not decided here.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias, assert_never
 
 from sessionactors.interfaces.audio_io import AudioSource
@@ -28,8 +28,10 @@ from sessionactors.messages.room import (
     RoomConnected,
     RoomConnectFailed,
     RoomLeft,
+    ShowAgentState,
     TextReceived,
     TransportLeft,
+    UserTranscribed,
 )
 from sessionactors.messages.session import Publish
 from sessionactors.messages.turn import UserTurnEnded, UserUnderstood
@@ -37,6 +39,7 @@ from sessionactors.model.errors import APIConnectionError
 from sessionactors.model.link_notes import SipDTMFReceivedEvent, TextInputNote
 from sessionactors.runtime import Actor, EffectPort, Outbox, Ref
 
+from .users_words import UsersWords
 from .wiring import Wiring
 
 RoomMessage: TypeAlias = (
@@ -51,10 +54,14 @@ RoomMessage: TypeAlias = (
     | TextReceived
     | KeyPressed
     | PublishTranscript
+    | UserTranscribed
+    | ShowAgentState
     | LeaveRoom
     | TransportLeft
 )
 
+AGENT_STATE = "lk.agent.state"
+"""Attribute by which participants know what the agent does; the name is LiveKit's."""
 CONNECT_WITHIN = 15.0
 """Seconds for a transport to link."""
 LEAVE_WITHIN = 5.0
@@ -75,6 +82,7 @@ class RoomState:
     """The only participant whose text is read; None: all may type."""
     leaving: bool = False
     transcripts: int = 0
+    words: UsersWords = field(default_factory=UsersWords)
 
 
 class Room(Actor[RoomState, RoomMessage]):
@@ -161,6 +169,14 @@ class Room(Actor[RoomState, RoomMessage]):
             case PublishTranscript(segment):
                 out.port(self._transport.publish_transcript, segment)
                 return replace(state, transcripts=state.transcripts + 1)
+            case UserTranscribed(participant):
+                name = state.words.name_of(participant) or out.new_id("transcript-segment")
+                words, segment = state.words.taken(message, name)
+                out.port(self._transport.publish_transcript, segment)
+                return replace(state, words=words, transcripts=state.transcripts + 1)
+            case ShowAgentState(agent_state):
+                out.port(self._transport.set_attributes, {AGENT_STATE: agent_state})
+                return state
             case LeaveRoom():
                 return self._on_leave(state, out)
             case TransportLeft(error):

@@ -14,6 +14,8 @@ from sessionactors.interfaces.transport import TranscriptSegment
 from sessionactors.messages.room import PublishTranscript
 from sessionactors.runtime import Outbox
 
+from .heard import spoken_between
+from .markers import expression_in
 from .playout_segment import OutputState, Segment, update
 from .wiring import Wiring
 
@@ -33,7 +35,7 @@ def show(
     sink = state.text_sink
     if sink is None:
         if wiring.room is not None:
-            out.tell(wiring.room, PublishTranscript(TranscriptSegment("agent", segment.id, more, final)))
+            out.tell(wiring.room, PublishTranscript(_for_the_room(segment, length, more, final)))
         sink = wiring.components.beside_room_text
     if sink is None:
         return state
@@ -42,6 +44,14 @@ def show(
     if ends:
         out.port(sink.end)
     return state
+
+
+def _for_the_room(segment: Segment, length: int, more: str, final: bool) -> TranscriptSegment:
+    start, end = None, None
+    if segment.aligned and segment.node is None:
+        start, end = spoken_between(segment.anchors, segment.shown, length)
+    expression = expression_in(segment.to_read[:length]) if segment.marked else ""
+    return TranscriptSegment("agent", segment.id, more, final, start, end, expression)
 
 
 def show_at_once(state: OutputState, name: str, wiring: Wiring, out: Outbox[OutputMessage]) -> OutputState:

@@ -82,6 +82,8 @@ class Components:
     """The participants are listened to; False: only the session's own input is."""
     room_audio_output: bool = True
     """The agent is heard in the room; False: only through the session's own output."""
+    room_text: bool = True
+    """Transcripts are shown in the room; False: not even what the users say."""
     beside_room_text: TextSink | None = None
     """Gets the agent's words that the room gets."""
     sync_transcription: bool = True

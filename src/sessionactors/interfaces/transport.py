@@ -13,6 +13,7 @@ from sessionactors.model.errors import SessionStateError
 from .audio_io import AudioSink, AudioSource
 from .home import Home
 from .room_wants import RoomWants, refuse
+from .rpc import RpcHandler
 from .video_io import VideoSource
 
 ParticipantKind: TypeAlias = Literal["standard", "sip", "connector", "ingress", "egress", "agent", "bridge"]
@@ -38,6 +39,12 @@ class TranscriptSegment:
     text: str
     """Agent: the text to append. Users: the whole text of the segment so far."""
     final: bool
+    start_time: float | None = None
+    """Agent: seconds of the segment's audio at which the text begins to be spoken, where the voice tells."""
+    end_time: float | None = None
+    """Agent: seconds at which it has been spoken."""
+    expression: str = ""
+    """Agent: how the segment is said, where a marker for an expression or emotion stands in its text so far."""
 
 
 class TransportEvents(Protocol):
@@ -132,6 +139,63 @@ class Transport(ABC):
     @abstractmethod
     def publish_transcript(self, segment: TranscriptSegment) -> None:
         """Show a transcript. Returns at once."""
+
+    def set_attributes(self, attributes: Mapping[str, str]) -> None:
+        """Let the participants read facts about the agent, such as its state. Returns at once.
+
+        Of each name the newest value counts: it is there in the end, whatever came between and however often the link
+        was made anew. Does nothing in a room without attributes.
+        """
+
+    @property
+    def may_have_telephones(self) -> bool:
+        """Whether somebody on the phone may come, if nobody is there yet."""
+        return self.can_send_dtmf
+
+    @property
+    def has_rpc(self) -> bool:
+        """Whether participants can call methods of each other."""
+        return False
+
+    def register_rpc_method(self, method: str, handler: RpcHandler) -> None:
+        """Let participants call a method, until it is unregistered or the transport is closed. On the user's loop.
+
+        A method of the same name gives way. ``handler`` is called on the user's loop.
+
+        Raises:
+            SessionStateError: the room has no calls.
+        """
+        raise SessionStateError(f"participants of a {self.label} room cannot call {method!r}: it has no RPC")
+
+    def unregister_rpc_method(self, method: str) -> None:
+        """Take a method back. Does nothing for one that is not there."""
+
+    async def perform_rpc(
+        self, *, destination_identity: str, method: str, payload: str, response_timeout: float | None = None
+    ) -> str:
+        """Call a method of a participant, on :attr:`home`.
+
+        Args:
+            destination_identity: whose.
+            method: which.
+            payload: what it is given.
+            response_timeout: seconds for the answer; None: as the room does.
+
+        Raises:
+            RpcError: it failed, or there is nobody, or no such method.
+            SessionStateError: the room has no calls.
+        """
+        raise SessionStateError(
+            f"{method!r} of {destination_identity!r} cannot be called: a {self.label} room has no RPC"
+        )
+
+    async def wait_subscribed(self) -> None:
+        """Wait until somebody can hear the agent; at once, where that is always so. On :attr:`home`."""
+
+    @property
+    def sdk_room(self) -> object | None:
+        """The room as the SDK beneath has it, such as an ``rtc.Room``; None: there is no such object."""
+        return None
 
     @abstractmethod
     async def aclose(self) -> None:

@@ -8,6 +8,7 @@ from dataclasses import field
 from sessionactors.interfaces.audio_io import AudioSink, AudioSource
 from sessionactors.interfaces.transport import ParticipantKind, TranscriptSegment
 from sessionactors.interfaces.video_io import VideoSource
+from sessionactors.model.events import AgentState
 from sessionactors.runtime import Lane, Overflow, message
 
 
@@ -91,6 +92,22 @@ class PublishTranscript:
     """Show a transcript in the room."""
 
     segment: TranscriptSegment
+
+
+@message()
+class UserTranscribed:
+    """What a participant says, as far as it is understood: the whole of it. ``stt`` and ``realtime`` to ``room``."""
+
+    participant: str
+    text: str
+    final: bool
+
+
+@message(overflow=Overflow.CONFLATE)
+class ShowAgentState:
+    """Let the participants read what the agent does; only the newest counts. ``supervisor`` to ``room``."""
+
+    state: AgentState
 
 
 @message(lane=Lane.CONTROL, overflow=Overflow.CONFLATE)

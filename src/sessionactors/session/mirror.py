@@ -53,6 +53,10 @@ class Mirror:
     """The session with the realtime model."""
     people: ParticipantsNote | None = None
     """Who is listened to in the room."""
+    links: list[asyncio.Future[None]] = field(default_factory=list)
+    """Who waits for somebody to be listened to."""
+    subscribed: asyncio.Task[None] | None = None
+    """Waits, if somebody asked, until the agent can be heard in the room."""
     closing: bool = False
     """The user has closed the session: speeches that end now do not complete a run."""
     usage: AgentSessionUsage = field(default_factory=AgentSessionUsage)
@@ -134,8 +138,24 @@ class Mirror:
         """The session with the realtime model is another one, or other people are listened to."""
         if isinstance(note, RealtimeNote):
             self.realtime = note.session
-        else:
-            self.people = note
+            return
+        self.people = note
+        if note.present:
+            for waiting in self.links:
+                if not waiting.done():
+                    waiting.set_result(None)
+            self.links.clear()
+
+    async def somebody_linked(self) -> None:
+        """Wait until somebody is listened to.
+
+        Raises:
+            SessionStateError: the session ended before.
+        """
+        if self.people is None or not self.people.present:
+            waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self.links.append(waiting)
+            await waiting
 
     def note(
         self, note: HistoryNote | UserTurnCommittedNote | IdleNote | ClosingNote | KeytermsNote, roster: Roster
@@ -207,5 +227,12 @@ class Mirror:
         self.agent_state = "initializing"
         self.user_state = "listening"
         self.realtime = self.people = None
+        for waiting in self.links:
+            if not waiting.done():
+                waiting.set_exception(SessionStateError("the session closed before anybody was there"))
+                waiting.exception()  # taken, so that asyncio does not report one that nobody awaits
+        self.links.clear()
+        if self.subscribed is not None:
+            self.subscribed.cancel()
         if self.run is not None:
             self.run.close()

@@ -264,6 +264,7 @@ class SessionLife(SessionLink[Userdata_T]):
             sync_transcription=given(shown.sync_transcription, True),
             transcription_speed=shown.transcription_speed_factor,
             transcription_output=wants.text_output is not None and self._output.transcription_enabled,
+            room_text=wants.text_output is not None,
             beside_room_text=None if beside is None else OutputTextSink(beside, self._user_loop),
             server_turns=turns is not None and turns.server,
             drop_ins=tuple(DropInPart(drop_in.name, partial(itself, drop_in), drop_in.events) for drop_in in drop_ins),

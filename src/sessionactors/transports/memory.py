@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sessionactors.interfaces.audio_io import AudioSink
+from sessionactors.interfaces.rpc import RpcError, RpcErrorCode, RpcHandler
 from sessionactors.interfaces.transport import (
     NO_ATTRIBUTES,
     ParticipantKind,
@@ -21,11 +22,12 @@ from sessionactors.interfaces.video_io import VideoSource
 from sessionactors.model.audio import BYTES_PER_SAMPLE, AudioFrame
 from sessionactors.model.errors import SessionStateError
 
+from .memory_rpc import MemoryRpc
 from .memory_source import MemorySource
 from .pacing import check_frame_ms
 from .playout import PacedPlayout
 
-_CALLER = "caller"
+_CALLER, _AGENT = "caller", "agent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,10 @@ class MemoryTransport(Transport):
         self._telephone = telephone
         self.pressed: list[str] = []
         """Keys of the telephone that the agent pressed, in order."""
+        self._rpc = MemoryRpc()
+        self._attributes: dict[str, str] = {}
+        self.attribute_changes: list[dict[str, str]] = []
+        """What the agent let the participants know of itself, in order."""
         self._frame_ms = check_frame_ms(frame_ms)
         self._silence_rate = silence_rate
         self._sink = MemorySink(sample_rate=sample_rate) if audio else None
@@ -139,6 +145,10 @@ class MemoryTransport(Transport):
     def publish_transcript(self, segment: TranscriptSegment) -> None:
         self._transcripts.append(segment)
 
+    def set_attributes(self, attributes: Mapping[str, str]) -> None:
+        self._attributes.update(attributes)
+        self.attribute_changes.append(dict(attributes))
+
     @property
     def can_send_dtmf(self) -> bool:
         return self._telephone
@@ -147,6 +157,23 @@ class MemoryTransport(Transport):
         if not self._telephone:
             await super().publish_dtmf(code=code, digit=digit)
         self.pressed.append(digit)
+
+    @property
+    def has_rpc(self) -> bool:
+        return True
+
+    def register_rpc_method(self, method: str, handler: RpcHandler) -> None:
+        self._rpc.register(_AGENT, method, handler)
+
+    def unregister_rpc_method(self, method: str) -> None:
+        self._rpc.unregister(_AGENT, method)
+
+    async def perform_rpc(
+        self, *, destination_identity: str, method: str, payload: str, response_timeout: float | None = None
+    ) -> str:
+        if destination_identity not in self._participants:
+            raise RpcError(RpcErrorCode.RECIPIENT_NOT_FOUND, f"{destination_identity!r} is not in the room")
+        return await self._rpc.call(_AGENT, destination_identity, method, payload, response_timeout)
 
     async def aclose(self) -> None:
         self._closed = True
@@ -176,6 +203,11 @@ class MemoryTransport(Transport):
     def transcripts(self) -> tuple[TranscriptSegment, ...]:
         """What was published, in order."""
         return tuple(self._transcripts)
+
+    @property
+    def agent_attributes(self) -> Mapping[str, str]:
+        """What the participants can read about the agent, such as ``lk.agent.state``."""
+        return dict(self._attributes)
 
     def source(self, identity: str = _CALLER) -> MemorySource:
         """The voice of a participant.
@@ -266,6 +298,24 @@ class MemoryTransport(Transport):
         if identity not in self._participants:
             raise SessionStateError(f"participant {identity!r} is not in the room")
         self._connected().key_pressed(identity, digit)
+
+    def offer(self, method: str, handler: RpcHandler, identity: str = _CALLER) -> None:
+        """Let the agent call a method of a participant."""
+        self._rpc.register(identity, method, handler)
+
+    async def call(
+        self, method: str, payload: str = "", identity: str = _CALLER, *, response_timeout: float | None = None
+    ) -> str:
+        """Let a participant call a method that the agent's program registered, and get the answer.
+
+        Raises:
+            RpcError: there is none, it failed, or took too long.
+            SessionStateError: nobody of that name is there, or the transport is not connected.
+        """
+        if identity not in self._participants:
+            raise SessionStateError(f"participant {identity!r} is not in the room")
+        self._connected()
+        return await self._rpc.call(identity, _AGENT, method, payload, response_timeout)
 
     def push_audio(self, frame: AudioFrame, identity: str = _CALLER) -> None:
         """Deliver a frame of a participant now. See :meth:`MemorySource.push`."""
