@@ -159,6 +159,23 @@ if TYPE_CHECKING:
     from .service.room_handle import RoomHandle
     from .service.room_supervisor import RoomSupervisor
     from .service.session_spec import SessionSpec
+    from .service.worker.agent_server import AgentServer
+    from .service.worker.errors import AssignmentTimeoutError
+    from .service.worker.job_context import AutoSubscribe, JobContext, get_job_context
+    from .service.worker.job_process import JobProcess
+    from .service.worker.job_request import JobRequest
+    from .service.worker.messages import JobAcceptArguments, RunningJobInfo
+    from .service.worker.options import (
+        JobExecutorType,
+        ServerEnvOption,
+        ServerOptions,
+        ServerType,
+        WorkerOptions,
+        WorkerPermissions,
+        WorkerType,
+    )
+    from .service.worker.server_program import WorkerInfo
+    from .service.worker.worker_state import WorkerStats
     from .session.agent import Agent
     from .session.agent_session import AgentSession
     from .session.agent_task import AgentTask
@@ -181,7 +198,6 @@ if TYPE_CHECKING:
         ToolError,
         function_tool,
     )
-    from .session.job import JobContext, WorkerOptions
     from .session.mcp_toolset import MCPToolset
     from .session.mock_tools import mock_tools
     from .session.room_io import RoomIO
@@ -251,11 +267,13 @@ __all__ = [
     "AgentHandoff",
     "AgentHandoffEvent",
     "AgentMetrics",
+    "AgentServer",
     "AgentSession",
     "AgentSessionUsage",
     "AgentStateChangedEvent",
     "AgentTask",
     "AnyDropIn",
+    "AssignmentTimeoutError",
     "AsyncToolOptions",
     "AsyncToolset",
     "AudioContent",
@@ -270,6 +288,7 @@ __all__ = [
     "AudioOutputOptions",
     "AudioSink",
     "AudioSource",
+    "AutoSubscribe",
     "BM25SearchStrategy",
     "ChatChunk",
     "ChatContext",
@@ -312,7 +331,11 @@ __all__ = [
     "InterruptionMetrics",
     "InterruptionModelUsage",
     "InterruptionOptions",
+    "JobAcceptArguments",
     "JobContext",
+    "JobExecutorType",
+    "JobProcess",
+    "JobRequest",
     "KeytermDetectionOptions",
     "KeywordSearchStrategy",
     "LLMError",
@@ -389,6 +412,7 @@ __all__ = [
     "RunContext",
     "RunOutputOptions",
     "RunResult",
+    "RunningJobInfo",
     "STTCapabilities",
     "STTContextOptions",
     "STTError",
@@ -396,6 +420,9 @@ __all__ = [
     "STTModelUsage",
     "SearchItem",
     "SearchStrategy",
+    "ServerEnvOption",
+    "ServerOptions",
+    "ServerType",
     "SessionActorsError",
     "SessionConnectOptions",
     "SessionOptions",
@@ -475,8 +502,13 @@ __all__ = [
     "VideoSource",
     "VoiceActivityVideoSampler",
     "WordTiming",
+    "WorkerInfo",
     "WorkerOptions",
+    "WorkerPermissions",
+    "WorkerStats",
+    "WorkerType",
     "function_tool",
+    "get_job_context",
     "message",
     "mock_tools",
     "recognition_context",
@@ -705,6 +737,23 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "service.room_handle": ("RoomHandle",),
     "service.room_supervisor": ("RoomSupervisor",),
     "service.session_spec": ("SessionSpec",),
+    "service.worker.agent_server": ("AgentServer", "WorkerInfo"),
+    "service.worker.errors": ("AssignmentTimeoutError",),
+    "service.worker.job_context": ("AutoSubscribe", "JobContext", "get_job_context"),
+    "service.worker.job_process": ("JobProcess",),
+    "service.worker.job_request": ("JobRequest",),
+    "service.worker.messages": ("JobAcceptArguments", "RunningJobInfo"),
+    "service.worker.options": (
+        "JobExecutorType",
+        "ServerEnvOption",
+        "ServerOptions",
+        "ServerType",
+        "WorkerOptions",
+        "WorkerPermissions",
+        "WorkerType",
+    ),
+    "service.worker.server_program": ("WorkerInfo",),
+    "service.worker.worker_state": ("WorkerStats",),
     "session.agent": ("Agent",),
     "session.agent_session": ("AgentSession",),
     "session.agent_task": ("AgentTask",),
@@ -729,10 +778,6 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "StopResponse",
         "ToolError",
         "function_tool",
-    ),
-    "session.job": (
-        "JobContext",
-        "WorkerOptions",
     ),
     "session.mcp_toolset": ("MCPToolset",),
     "session.mock_tools": ("mock_tools",),

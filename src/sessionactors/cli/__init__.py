@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sessionactors.session.job import WorkerOptions
+    from sessionactors.service.worker.options import WorkerOptions
 
 __all__ = ["main", "run_app"]
 

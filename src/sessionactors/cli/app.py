@@ -12,7 +12,7 @@ import typer
 from sessionactors.model.errors import SessionActorsError
 
 if TYPE_CHECKING:
-    from sessionactors.session.job import WorkerOptions
+    from sessionactors.service.worker.options import WorkerOptions
 
 T = TypeVar("T")
 

@@ -22,9 +22,9 @@ from sessionactors.model.events import (
     FunctionToolsExecutedEvent,
     PublicEvent,
 )
+from sessionactors.service.worker.job_context import JobContext
 from sessionactors.session.agent_session import AgentSession
 from sessionactors.session.drop_in import AnyDropIn
-from sessionactors.session.job import JobContext
 from sessionactors.transports.console import ConsoleTransport
 from sessionactors.transports.transcript import AGENT
 

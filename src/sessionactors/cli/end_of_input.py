@@ -8,8 +8,8 @@ from typing import Final
 
 from sessionactors.model.errors import SessionActorsError
 from sessionactors.model.events import CloseReason, PublicEvent
+from sessionactors.service.worker.job_context import JobContext
 from sessionactors.session.agent_session import AgentSession
-from sessionactors.session.job import JobContext
 
 QUIET: Final = 1.0
 """Seconds without an event after which an agent that listens is taken to have answered."""

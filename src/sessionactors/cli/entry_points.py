@@ -9,9 +9,10 @@ from types import ModuleType
 from typing import Final, TypeAlias, cast
 
 from sessionactors.interfaces.llm import LLM
+from sessionactors.service.worker.job_context import JobContext
+from sessionactors.service.worker.options import WorkerOptions
 from sessionactors.session.agent import Agent
 from sessionactors.session.agent_session import AgentSession
-from sessionactors.session.job import JobContext, WorkerOptions
 
 from .loading import NotLoaded, load_module, subclasses_in
 
