@@ -159,6 +159,8 @@ if TYPE_CHECKING:
     from .service.room_handle import RoomHandle
     from .service.room_supervisor import RoomSupervisor
     from .service.session_spec import SessionSpec
+    from .service.websocket_rooms import WebSocketRooms, WebSocketRoomsStats
+    from .service.websocket_server import RoomServer, serve_rooms
     from .service.worker.agent_server import AgentServer
     from .service.worker.errors import AssignmentTimeoutError
     from .service.worker.job_context import AutoSubscribe, JobContext, get_job_context
@@ -240,6 +242,12 @@ if TYPE_CHECKING:
         UserTurnLimitOptions,
     )
     from .session.turn_latency import LatencyKind, LatencyPart, TurnLatency
+    from .transports.websocket.close_code import CloseCode
+    from .transports.websocket.limits import WebSocketLimits
+    from .transports.websocket.link import WebSocketStatistics
+    from .transports.websocket.media_stream import MediaStream, TwilioMediaStream
+    from .transports.websocket.sockets import AiohttpSocket, StarletteSocket, WebsocketsSocket
+    from .transports.websocket.transport import WebSocketTransport
 
 __version__ = "0.1.0"
 
@@ -272,6 +280,7 @@ __all__ = [
     "AgentSessionUsage",
     "AgentStateChangedEvent",
     "AgentTask",
+    "AiohttpSocket",
     "AnyDropIn",
     "AssignmentTimeoutError",
     "AsyncToolOptions",
@@ -294,6 +303,7 @@ __all__ = [
     "ChatContext",
     "ChatMessage",
     "ChatMessageEvent",
+    "CloseCode",
     "CloseEvent",
     "CloseReason",
     "CloseReport",
@@ -351,6 +361,7 @@ __all__ = [
     "Marker",
     "MarkerType",
     "Markup",
+    "MediaStream",
     "Metadata",
     "MetricsCollectedEvent",
     "MetricsReport",
@@ -404,6 +415,7 @@ __all__ = [
     "RoomInputOptions",
     "RoomOptions",
     "RoomOutputOptions",
+    "RoomServer",
     "RoomSupervisor",
     "RoomWants",
     "RpcError",
@@ -437,6 +449,7 @@ __all__ = [
     "SpeechEventType",
     "SpeechHandle",
     "SpeechSteeringOptions",
+    "StarletteSocket",
     "StartOnTranscript",
     "StartOnVoice",
     "StartOnWakePhrase",
@@ -482,6 +495,7 @@ __all__ = [
     "TurnHandlingOptions",
     "TurnLatency",
     "TurnScene",
+    "TwilioMediaStream",
     "UnexpectedModelBehavior",
     "UpdatePromptArgs",
     "UserInputTranscribedEvent",
@@ -501,6 +515,12 @@ __all__ = [
     "VideoOutput",
     "VideoSource",
     "VoiceActivityVideoSampler",
+    "WebSocketLimits",
+    "WebSocketRooms",
+    "WebSocketRoomsStats",
+    "WebSocketStatistics",
+    "WebSocketTransport",
+    "WebsocketsSocket",
     "WordTiming",
     "WorkerInfo",
     "WorkerOptions",
@@ -513,6 +533,7 @@ __all__ = [
     "mock_tools",
     "recognition_context",
     "send_dtmf_events",
+    "serve_rooms",
     "text_transforms",
 ]
 
@@ -754,6 +775,8 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "service.worker.server_program": ("WorkerInfo",),
     "service.worker.worker_state": ("WorkerStats",),
+    "service.websocket_rooms": ("WebSocketRooms", "WebSocketRoomsStats"),
+    "service.websocket_server": ("RoomServer", "serve_rooms"),
     "session.agent": ("Agent",),
     "session.agent_session": ("AgentSession",),
     "session.agent_task": ("AgentTask",),
@@ -844,6 +867,12 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "LatencyPart",
         "TurnLatency",
     ),
+    "transports.websocket.close_code": ("CloseCode",),
+    "transports.websocket.limits": ("WebSocketLimits",),
+    "transports.websocket.link": ("WebSocketStatistics",),
+    "transports.websocket.media_stream": ("MediaStream", "TwilioMediaStream"),
+    "transports.websocket.sockets": ("AiohttpSocket", "StarletteSocket", "WebsocketsSocket"),
+    "transports.websocket.transport": ("WebSocketTransport",),
 }
 _HOME_OF: Final = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -1,0 +1,205 @@
+"""A room for each WebSocket that connects: said hello, allowed, admitted, spawned, and told why if it is not.
+
+:class:`WebSocketRooms` takes accepted connections of any framework; ``serve_rooms`` is a server of its own.
+"""
+
+from __future__ import annotations
+
+import hmac
+import inspect
+import uuid
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+import structlog
+
+from sessionactors.model.errors import OptionError
+from sessionactors.session.room_options_legacy import RoomInputOptions, RoomOutputOptions
+from sessionactors.transports.websocket.close_code import CloseCode, WireError
+from sessionactors.transports.websocket.limits import WebSocketLimits
+from sessionactors.transports.websocket.native_wire import NativeWire
+from sessionactors.transports.websocket.sockets import Socket
+from sessionactors.transports.websocket.transport import WebSocketTransport
+from sessionactors.transports.websocket.wire import Hello, Wire
+
+from .errors import AdmissionRefused, RefusalReason, RoomExists
+from .room_handle import RoomHandle
+from .room_supervisor import RoomSupervisor
+
+Allow: TypeAlias = Callable[[Hello, Mapping[str, str]], "bool | Awaitable[bool]"]
+"""Whether a caller may come in, by the hello and the headers of the request (names in lower case)."""
+
+MAX_WAITING: Final = 200
+"""Connections at once that have not said hello yet, or whose room is being opened."""
+
+_REFUSED: Final[Mapping[RefusalReason, CloseCode]] = {
+    "full": CloseCode.FULL,
+    "draining": CloseCode.DRAINING,
+    "closed": CloseCode.GOING_AWAY,
+}
+
+log = structlog.get_logger("sessionactors.service")
+
+
+@dataclass(frozen=True, slots=True)
+class WebSocketRoomsStats:
+    """The account of all connections."""
+
+    connections: int
+    """Accepted so far."""
+    open: int
+    """Those whose room is open."""
+    waiting: int
+    """Those that have not said hello yet, or whose room is being opened."""
+    ended: Mapping[CloseCode | None, int] = field(default_factory=dict)
+    """How the others ended; None: the client did."""
+    faults: Mapping[CloseCode, int] = field(default_factory=dict)
+    """Messages of clients that were wrong or too many, of connections that have ended."""
+    audio_dropped: float = 0.0
+    """Seconds of audio that were dropped because clients read too slowly; of connections that have ended."""
+    flood_dropped: float = 0.0
+    """Seconds of clients' audio that were dropped because they came faster than anybody speaks; likewise."""
+
+
+class WebSocketRooms:
+    """Opens a room of ``rooms`` for each connection that it is given.
+
+    For the loop on which ``rooms`` was started: connections are accepted there.
+
+    Args:
+        rooms: opens the rooms; started by you, and yours to close.
+        token: what a client must give in its hello (a telephone call: as the stream's custom parameter ``token``); None
+            lets everybody in, unless ``allow`` does not.
+        wire: makes the format of a connection; our own protocol if not given, ``TwilioMediaStream`` for telephones.
+        limits: bounds of each connection.
+        room_for: names the room for a caller; if not given, the name that the hello asks for, or a new one. A room has
+            one client: a name that is taken is refused.
+        allow: decides who may come in, after the token was looked at; may be ``async``.
+        max_waiting: connections at once that have not got a room yet, >= 1; more are refused.
+        room_input_options: for each room.
+        room_output_options: for each room.
+
+    Raises:
+        OptionError: an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        rooms: RoomSupervisor,
+        *,
+        token: str | None,
+        wire: Callable[[], Wire] = NativeWire,
+        limits: WebSocketLimits | None = None,
+        room_for: Callable[[Hello], str] | None = None,
+        allow: Allow | None = None,
+        max_waiting: int = MAX_WAITING,
+        room_input_options: RoomInputOptions | None = None,
+        room_output_options: RoomOutputOptions | None = None,
+    ) -> None:
+        if token is not None and not token:
+            raise OptionError("token is empty: give one, or None to let everybody in")
+        if max_waiting < 1:
+            raise OptionError(f"max_waiting must be >= 1, got {max_waiting}")
+        self._rooms = rooms
+        self._token = token
+        self._wire = wire
+        self.limits = limits or WebSocketLimits()
+        self._room_for = room_for or _as_asked
+        self._allow = allow
+        self._max_waiting = max_waiting
+        self._options = room_input_options, room_output_options
+        self._connections = self._open = self._waiting = 0
+        self._ended: Counter[CloseCode | None] = Counter()
+        self._faults: Counter[CloseCode] = Counter()
+        self._audio_dropped = self._flood_dropped = 0.0
+
+    @property
+    def stats(self) -> WebSocketRoomsStats:
+        """The account up to now. From any thread."""
+        return WebSocketRoomsStats(
+            connections=self._connections,
+            open=self._open,
+            waiting=self._waiting,
+            ended=dict(self._ended),
+            faults=dict(self._faults),
+            audio_dropped=self._audio_dropped,
+            flood_dropped=self._flood_dropped,
+        )
+
+    async def serve(self, socket: Socket) -> None:
+        """Serve an accepted connection until it is over. Never raises for what the client does.
+
+        Args:
+            socket: see :class:`.WebsocketsSocket`, :class:`.StarletteSocket`, :class:`.AiohttpSocket`.
+        """
+        self._connections += 1
+        transport = WebSocketTransport(socket, wire=self._wire(), limits=self.limits)
+        end: CloseCode | None = CloseCode.GOING_AWAY
+        try:
+            handle = await self._enter(transport)
+            if isinstance(handle, CloseCode):
+                end = handle
+                return
+            self._open += 1
+            try:
+                transport.follow(handle.session)
+                await handle.wait_closed()
+            finally:
+                self._open -= 1
+            end = CloseCode.NORMAL if transport.ended is None else transport.ended[0]
+        finally:
+            await transport.aclose()
+            self._ended[end] += 1
+            statistics = transport.statistics
+            self._faults.update(statistics.faults)
+            self._audio_dropped += statistics.audio_dropped
+            self._flood_dropped += statistics.flood_dropped
+
+    async def _enter(self, transport: WebSocketTransport) -> RoomHandle | CloseCode:
+        """The room of a caller, or with which code they were sent away."""
+        if self._waiting >= self._max_waiting:
+            return await _send_away(transport, CloseCode.FULL, f"{self._waiting} callers wait for a room already")
+        self._waiting += 1
+        try:
+            hello = await transport.hello()
+            if not await self._may_enter(hello, transport.headers):
+                return await _send_away(transport, CloseCode.UNAUTHORIZED, "the token is missing or wrong")
+            transport.room = room = self._room_for(hello)
+            return await self._spawn(room, transport)
+        except WireError as error:
+            return error.code
+        except Exception as error:
+            log.exception("call_failed", room=transport.room, actor="", message_id=0, error=repr(error))
+            return await _send_away(transport, CloseCode.FAILED, "the session could not be started")
+        finally:
+            self._waiting -= 1
+
+    async def _may_enter(self, hello: Hello, headers: Mapping[str, str]) -> bool:
+        if self._token is not None and not hmac.compare_digest((hello.token or "").encode(), self._token.encode()):
+            return False
+        if self._allow is None:
+            return True
+        allowed = self._allow(hello, headers)
+        return bool(await allowed if inspect.isawaitable(allowed) else allowed)
+
+    async def _spawn(self, room: str, transport: WebSocketTransport) -> RoomHandle | CloseCode:
+        heard, shown = self._options
+        try:
+            return await self._rooms.spawn(
+                room, transport=transport, room_input_options=heard, room_output_options=shown
+            )
+        except AdmissionRefused as refused:
+            return await _send_away(transport, _REFUSED[refused.reason], f"no room now: {refused.reason}")
+        except RoomExists:
+            return await _send_away(transport, CloseCode.ROOM_EXISTS, f"room {room!r} is open already")
+
+
+async def _send_away(transport: WebSocketTransport, code: CloseCode, reason: str) -> CloseCode:
+    await transport.refuse(code, reason)
+    return code
+
+
+def _as_asked(hello: Hello) -> str:
+    return hello.room or f"call-{uuid.uuid4().hex[:12]}"

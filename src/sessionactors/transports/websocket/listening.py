@@ -1,0 +1,63 @@
+"""A listener made of the library ``websockets``: gives each connection that it accepts to a function."""
+
+from __future__ import annotations
+
+import ssl as tls
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import TypeAlias
+
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.http11 import Request, Response
+from websockets.typing import Origin
+
+from .limits import WebSocketLimits
+from .sockets import Socket, WebsocketsSocket
+
+ProcessRequest: TypeAlias = Callable[[ServerConnection, Request], Response | None]
+"""Answers a plain HTTP request, such as that for a page; None: it is for a WebSocket."""
+
+
+@asynccontextmanager
+async def listening(
+    served: Callable[[Socket], Awaitable[None]],
+    host: str,
+    port: int,
+    limits: WebSocketLimits,
+    *,
+    origins: Sequence[str | None] | None = None,
+    ssl: tls.SSLContext | None = None,
+    process_request: ProcessRequest | None = None,
+) -> AsyncIterator[int]:
+    """Accept connections as long as it lasts; gives the port.
+
+    Args:
+        served: called with each connection, which lasts until it returns.
+        host: to listen at.
+        port: 0 for one that is free.
+        limits: of each connection.
+        origins: pages of browsers that may connect, None among them for clients that are none; all if not given.
+        ssl: for ``wss``.
+        process_request: see :data:`ProcessRequest`.
+
+    Raises:
+        OSError: it cannot listen there.
+    """
+
+    async def accepted(connection: ServerConnection) -> None:
+        await served(WebsocketsSocket(connection))
+
+    async with serve(
+        accepted,
+        host,
+        port,
+        origins=None if origins is None else [None if origin is None else Origin(origin) for origin in origins],
+        process_request=process_request,
+        ssl=ssl,
+        compression=None,  # audio does not get smaller
+        max_size=limits.max_message_bytes,
+        ping_interval=None,  # who is silent is found by what they say, whatever the server's library
+        close_timeout=limits.close_within,
+        open_timeout=limits.hello_within,
+    ) as server:
+        yield next(iter(server.sockets)).getsockname()[1]
