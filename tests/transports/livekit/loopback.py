@@ -19,6 +19,8 @@ from sessionactors.transports.livekit import audio_in, voice_track
 from sessionactors.transports.livekit.native_queue import BLOCK, Landed, NativeQueue
 from sessionactors.transports.livekit.track_audio import AudioShape, TrackAudio
 
+from .loopback_text import Words
+
 
 class FakeQueue(NativeQueue):
     """Plays by the loop's clock, ten milliseconds at a time, as the library does."""
@@ -140,6 +142,9 @@ class LoopbackRoom(rtc.Room):
         self.published: list[Any] = []
         self.unpublished: list[str] = []
         self.pressed: list[tuple[int, str]] = []
+        self.words = Words()
+        self.mics: list[Any] = []
+        """What the agent has published as microphones."""
         self.readers: dict[str, Any] = {}
         self.subscribed = asyncio.get_running_loop().create_future()
         house.rooms.append(self)
@@ -162,6 +167,8 @@ class LoopbackRoom(rtc.Room):
             publish_track=self._publish,
             unpublish_track=self._unpublish,
             publish_dtmf=self._press,
+            track_publications={mic.sid: mic for mic in self.mics},
+            **self.words.participant(),
         )
 
     async def connect(self, url: str, token: str, options: rtc.RoomOptions = rtc.RoomOptions()) -> None:  # noqa: B008
@@ -185,7 +192,10 @@ class LoopbackRoom(rtc.Room):
         self.published.append((track, options))
         if self.house.listens:
             self.subscribed.set_result(None)
-        return SimpleNamespace(sid=f"TR_agent_{len(self.published)}", wait_for_subscription=wait)
+        sid = f"TR_agent_{len(self.published)}"
+        mic = SimpleNamespace(sid=sid, source=options.source, wait_for_subscription=wait)
+        self.mics.append(mic)
+        return mic
 
     async def _unpublish(self, sid: str) -> None:
         self.unpublished.append(sid)

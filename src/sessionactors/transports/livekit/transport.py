@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from typing import ClassVar, TypeVar
 
 import structlog
 from livekit import rtc
@@ -10,16 +13,24 @@ from livekit import rtc
 from sessionactors.interfaces.audio_io import AudioSink
 from sessionactors.interfaces.home import Home
 from sessionactors.interfaces.room_wants import WANTS, RoomWants
+from sessionactors.interfaces.rpc import RpcHandler
 from sessionactors.interfaces.transport import TranscriptSegment, Transport, TransportEvents
 from sessionactors.model.errors import APIConnectionError, OptionError, SessionStateError
 
 from .access import Access
+from .agent_attributes import AgentAttributes
+from .calls import Calls
 from .link import Link, Token
 from .noise import check_noise_cancellation
 from .part import RoomPart
 from .participants import Participants
 from .pre_connect import PreConnectAudio
+from .telephone_keys import TelephoneKeys
+from .transcripts import Transcripts
+from .typed_text import TypedText
 from .voice_track import VoiceTrack
+
+T = TypeVar("T")
 
 log = structlog.get_logger("sessionactors.livekit")
 
@@ -47,7 +58,7 @@ class LiveKitTransport(Transport):
 
     home: ClassVar[Home] = Home.USER
     label = "livekit"
-    honours: ClassVar[frozenset[str]] = frozenset({"noise_cancellation", "delete_room_on_close"})
+    honours: ClassVar[frozenset[str]] = frozenset({"noise_cancellation", "delete_room_on_close", "json_format"})
 
     def __init__(
         self,
@@ -85,6 +96,11 @@ class LiveKitTransport(Transport):
         self._link: Link | None = None
         self._participants: Participants | None = None
         self._voice: VoiceTrack | None = None
+        self._transcripts: Transcripts | None = None
+        self._attributes = AgentAttributes()
+        self._calls = Calls()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        """The room's; known from :meth:`configure` on."""
         self._closed = False
 
     def configure(self, wants: RoomWants) -> None:
@@ -92,6 +108,7 @@ class LiveKitTransport(Transport):
         if wants.audio_input is not None:
             check_noise_cancellation(wants.audio_input.noise_cancellation)
         self._wants = wants
+        self._loop = asyncio.get_running_loop()
 
     @property
     def room(self) -> rtc.Room | None:
@@ -106,6 +123,7 @@ class LiveKitTransport(Transport):
     async def connect(self, events: TransportEvents) -> None:
         if self._link is not None or self._closed:
             raise SessionStateError("a LiveKitTransport is connected once: make another one for the next session")
+        self._loop = asyncio.get_running_loop()
         parts = self._make_parts(events)
         self._link = Link(
             parts,
@@ -131,6 +149,12 @@ class LiveKitTransport(Transport):
             parts.append(self._voice)
         self._participants = Participants(events, heard, recordings)
         parts.append(self._participants)
+        if wants.text_output is not None:
+            self._transcripts = Transcripts(wants.text_output)
+            parts.append(self._transcripts)
+        if wants.text_input:
+            parts.append(TypedText(events))
+        parts += (TelephoneKeys(events), self._attributes, self._calls)
         return tuple(parts)
 
     @property
@@ -138,7 +162,44 @@ class LiveKitTransport(Transport):
         return None if self._voice is None else self._voice.sink
 
     def publish_transcript(self, segment: TranscriptSegment) -> None:
-        """Nothing yet: text streams are a part of their own."""
+        if self._transcripts is not None:
+            self._on_the_rooms_loop(self._transcripts.show, segment)
+
+    def set_attributes(self, attributes: Mapping[str, str]) -> None:
+        self._on_the_rooms_loop(self._attributes.want, dict(attributes))
+
+    def _on_the_rooms_loop(self, call: Callable[[T], None], argument: T) -> None:
+        """From any thread."""
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # it is closed: there is nobody to read
+                self._loop.call_soon_threadsafe(call, argument)
+
+    @property
+    def has_rpc(self) -> bool:
+        return True
+
+    def register_rpc_method(self, method: str, handler: RpcHandler) -> None:
+        self._calls.register(method, handler)
+
+    def unregister_rpc_method(self, method: str) -> None:
+        self._calls.unregister(method)
+
+    async def perform_rpc(
+        self, *, destination_identity: str, method: str, payload: str, response_timeout: float | None = None
+    ) -> str:
+        return await self._calls.perform(destination_identity, method, payload, response_timeout)
+
+    async def wait_subscribed(self) -> None:
+        if self._voice is not None:
+            await self._voice.heard.wait()
+
+    @property
+    def sdk_room(self) -> rtc.Room | None:
+        return self.room
+
+    @property
+    def may_have_telephones(self) -> bool:
+        return True
 
     @property
     def can_send_dtmf(self) -> bool:
@@ -158,6 +219,7 @@ class LiveKitTransport(Transport):
         link, self._link = self._link, None
         if link is None:
             return
+        await asyncio.sleep(0)  # what was published before is on its way to this loop
         name = "" if link.room is None else link.room.name
         if self._wants.delete_room_on_close and name:
             await self._access.delete_room(name)

@@ -43,6 +43,8 @@ class VoiceTrack(RoomPart):
         """Where the session's audio goes."""
         self._publication: rtc.LocalTrackPublication | None = None
         self._waiting: asyncio.Task[None] | None = None
+        self.heard = asyncio.Event()
+        """Somebody has subscribed."""
 
     @property
     def sid(self) -> str | None:
@@ -65,6 +67,7 @@ class VoiceTrack(RoomPart):
     async def _open_when_heard(self, publication: rtc.LocalTrackPublication) -> None:
         await publication.wait_for_subscription()
         self.sink.subscribed()
+        self.heard.set()
 
     def detach(self, room: rtc.Room) -> None:
         self._publication = None
@@ -72,6 +75,7 @@ class VoiceTrack(RoomPart):
             self._waiting.cancel()
             self._waiting = None
         self.sink.unsubscribed()
+        self.heard.clear()
 
     async def unpublish(self, room: rtc.Room) -> None:
         """Take the track out of a room that stays."""
