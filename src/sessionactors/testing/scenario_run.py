@@ -105,6 +105,11 @@ class Run:
     """Kernel clock at the beginning, ns."""
     ended_at: float
 
+    def __repr__(self) -> str:
+        """In one line: all of it is thousands of deliveries, and asyncio asks for it with every task it ends."""
+        how = "as in production" if self.seed is None else f"seed {self.seed}"
+        return f"<Run of {self.room}, {self.mode}, {how}: {len(self.deliveries)} deliveries in {self.ended_at:.3f} s>"
+
     # -- states ------------------------------------------------------------------------------------------------------
 
     @property
