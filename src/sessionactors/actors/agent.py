@@ -7,7 +7,6 @@ turn that comes meanwhile waits; none is dropped. User code runs as effects on t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TypeAlias, assert_never
 
 from sessionactors.interfaces.speech_spec import SpeechSpec
@@ -52,6 +51,7 @@ from sessionactors.model.chat import AgentHandoff, ChatContext
 from sessionactors.model.events import ErrorEvent, MetricsCollectedEvent
 from sessionactors.model.speech import SpeechSource
 from sessionactors.runtime import Actor, Outbox
+from sessionactors.runtime.frozen import replace
 
 from .agent_and_model import begin_server_reply, context_for, store_message
 from .agent_hooks import ENTER_HOOK, EXIT_HOOK, run_hook

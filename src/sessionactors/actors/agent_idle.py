@@ -6,11 +6,11 @@ another, and what waits for the next agent are known here. What is told to ``flo
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sessionactors.messages.session import IdleWanted
 from sessionactors.runtime import Outbox
+from sessionactors.runtime.frozen import replace
 
 from .agent_state import AgentActorState
 from .wiring import Wiring

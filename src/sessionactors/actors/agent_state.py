@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum
 
 from sessionactors.interfaces.user_code import UserAgent
@@ -11,6 +11,7 @@ from sessionactors.messages.session import IdleWanted, SpeakRequested
 from sessionactors.messages.turn import UserTurnEnded, UserTurnExceeded
 from sessionactors.model.chat import ChatMessage
 from sessionactors.model.options import SessionOptions
+from sessionactors.runtime.frozen import replace
 
 from .speculation import Speculation
 

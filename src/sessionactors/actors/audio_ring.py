@@ -5,9 +5,10 @@ Two levels of tuples, so that adding a frame copies at most :data:`CHUNK` refere
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sessionactors.model.audio import AudioFrame
+from sessionactors.runtime.frozen import replace
 
 CHUNK = 32
 """Frames in a chunk."""

@@ -8,9 +8,9 @@ sent twice.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from sessionactors.interfaces.llm import FunctionToolCall
+from sessionactors.runtime.frozen import replace
 
 
 def named_for_session(

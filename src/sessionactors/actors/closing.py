@@ -7,7 +7,6 @@ drop-ins are told of the end. Each phase has a share of the deadline, and what h
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from sessionactors.messages.ear import FlushTurn, SetInputEnabled
@@ -30,6 +29,7 @@ from sessionactors.runtime import (
     NS,
     Outbox,
 )
+from sessionactors.runtime.frozen import replace
 
 from .supervisor_state import Closing, SupervisorState
 from .wiring import Wiring

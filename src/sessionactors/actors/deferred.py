@@ -7,7 +7,7 @@ is asked for when nobody speaks. What comes meanwhile is told in the same reply.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeAlias, assert_never
 
 from sessionactors.interfaces.speech_spec import SpeechSpec
@@ -20,6 +20,7 @@ from sessionactors.messages.tools import ToolFinished, ToolsRunning
 from sessionactors.model.speech import SpeechSource
 from sessionactors.model.tool_events import ToolExecutionUpdatedEvent, ToolReplyStatus, ToolReplyUpdated
 from sessionactors.runtime import Actor, EffectPort, Outbox
+from sessionactors.runtime.frozen import replace
 
 from .wiring import Wiring
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
 from sessionactors.interfaces.turn_detector import StreamingTurnDetector, TurnDetectorStream
@@ -28,6 +28,7 @@ from sessionactors.model.errors import APIConnectionError
 from sessionactors.model.events import ErrorEvent
 from sessionactors.model.sentinel import FLUSH, FlushSentinel
 from sessionactors.runtime import Actor, Backoff, EffectPort, Outbox, Scope
+from sessionactors.runtime.frozen import replace
 
 from .ear_refs import EarRefs
 from .provider_stream import STREAM, close_stream, is_end_of, open_stream

@@ -6,9 +6,10 @@ that cuts the agent off as soon as it began: then the turn had not been over. Ti
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sessionactors.runtime import NS
+from sessionactors.runtime.frozen import replace
 
 AGENT_LEADS_IN = round(0.25 * NS)
 """The agent's sound may begin so much later than its speech: who begins to speak meanwhile has not heard it."""

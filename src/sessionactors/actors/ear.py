@@ -7,7 +7,7 @@ than it may makes the ear fail, which its own supervisor hears of; so it watches
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
 from sessionactors.interfaces.audio_io import AudioSource
@@ -31,6 +31,7 @@ from sessionactors.messages.session import OptionsChanged
 from sessionactors.messages.turn import AgentStateFact
 from sessionactors.model.options import SessionOptions
 from sessionactors.runtime import Actor, Backoff, ChildSpec, Outbox, Ref, Strategy, Supervision
+from sessionactors.runtime.frozen import replace
 
 from .detector import DetectorActor
 from .ear_refs import EarRefs

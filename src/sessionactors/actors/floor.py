@@ -7,7 +7,6 @@ and when they are done. It makes one child for each speech. It knows nothing of 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TypeAlias, assert_never
 
 from sessionactors.interfaces.speech_spec import SpeechSpec
@@ -60,6 +59,7 @@ from sessionactors.runtime import (
     Ref,
     message,
 )
+from sessionactors.runtime.frozen import replace
 
 from . import floor_quiet
 from .floor_begin import Beginning, SpeculationFact, prepared_summary

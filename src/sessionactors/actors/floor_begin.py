@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from sessionactors.interfaces.speech_spec import SpeechSpec
@@ -19,6 +18,7 @@ from sessionactors.messages.floor import (
     SpeechWasted,
 )
 from sessionactors.runtime import ChildSpec, Outbox, Ref, Restart, Terminated
+from sessionactors.runtime.frozen import replace
 
 from .floor_state import Entry, FloorState, Prepared
 from .speech import Speech

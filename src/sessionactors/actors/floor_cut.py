@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sessionactors.messages.floor import DrainFloor, FloorDrained, InterruptSpeech, SilenceSpeech, SpeechInterrupted
 from sessionactors.messages.session import Publish
 from sessionactors.model.events import SpeechInterruptedNote
 from sessionactors.runtime import Outbox
+from sessionactors.runtime.frozen import replace
 
 from .floor_pause import Pausing
 from .floor_state import Entry, FloorState, early, is_drained, to_be_drained, with_changes

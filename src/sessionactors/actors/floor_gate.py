@@ -6,12 +6,12 @@ what is said over a protected speech may be discarded. Detectors of voice hear e
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sessionactors.messages.ear import SubstituteSilence
 from sessionactors.messages.floor import EchoExpected, WarmupOver
 from sessionactors.runtime import NS, Outbox
+from sessionactors.runtime.frozen import replace
 
 from .floor_state import FloorState, Warmup
 from .wiring import Wiring

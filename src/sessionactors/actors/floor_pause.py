@@ -7,13 +7,13 @@ on the user's turn, if there are words. Words cut it off: then it is no matter o
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sessionactors.messages.floor import FalseInterruptionDue, PauseSpeech, ResumeSpeech
 from sessionactors.messages.session import Publish, SpeechPaused, SpeechResumed
 from sessionactors.model.interruption_events import AgentFalseInterruptionEvent
 from sessionactors.runtime import Outbox
+from sessionactors.runtime.frozen import replace
 
 from .floor_state import Entry, FloorState, Pause, UserFacts, Warmup, is_open, is_user_speaking
 from .interruption import Decision, OutputFacts, SpeechFacts, TurnFacts, decide, pausing_wanted

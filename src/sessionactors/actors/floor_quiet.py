@@ -9,13 +9,13 @@ hearing while its tools run does not count: a tool may use the quiet that it mak
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias, assert_never
 
 from sessionactors.messages.deferred import Quiet, QuietOver, QuietWanted, TurnSettled
 from sessionactors.messages.session import IdleWanted, Publish
 from sessionactors.model.answers import IdleNote
 from sessionactors.runtime import Outbox
+from sessionactors.runtime.frozen import replace
 
 from .floor_state import FloorState, is_being_decided, is_open, is_user_speaking
 from .wiring import Wiring

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum
 
 from sessionactors.interfaces.speech_spec import SpeechSpec
@@ -17,6 +17,7 @@ from sessionactors.runtime import (
     Ref,
     Scope,
 )
+from sessionactors.runtime.frozen import replace
 
 from .speech import SpeechMessage
 

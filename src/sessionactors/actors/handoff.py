@@ -7,10 +7,11 @@ the model can solve: it is told. A step that was interrupted hands over to nobod
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sessionactors.interfaces.user_code import UserAgent
 from sessionactors.model.chat import FunctionCallOutput
+from sessionactors.runtime.frozen import replace
 
 
 @dataclass(frozen=True, slots=True)

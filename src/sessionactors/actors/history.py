@@ -7,7 +7,7 @@ what tools did); asked for a context by whoever needs it for a request. It knows
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeAlias, assert_never
 
 from sessionactors.interfaces.user_code import UserAgent
@@ -36,6 +36,7 @@ from sessionactors.model.chat import (
 from sessionactors.model.instructed import instructed
 from sessionactors.model.instructions import rendered
 from sessionactors.runtime import Actor, Outbox
+from sessionactors.runtime.frozen import replace
 
 from .open_calls import RunningCall, still_open, with_open_calls
 from .wiring import Wiring

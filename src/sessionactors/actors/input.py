@@ -7,7 +7,7 @@ each in the format it wants. It knows nothing of speech: only that audio flows, 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeAlias, assert_never
 
 import pykka
@@ -34,6 +34,7 @@ from sessionactors.model.audio import AudioFrame
 from sessionactors.model.events import ErrorEvent
 from sessionactors.model.resampling import MonoResampler
 from sessionactors.runtime import Actor, MailboxFull, Outbox, Ref, SystemClosed
+from sessionactors.runtime.frozen import replace
 
 from .audio_ring import AudioRing
 from .ear_refs import EarRefs

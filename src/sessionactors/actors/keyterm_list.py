@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from sessionactors.messages.keyterms import KeytermsSearched
+from sessionactors.runtime.frozen import replace
 
 PENDING_FOR = 3
 """Searches in which a word that is not sure must be confirmed; then it is forgotten."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeAlias, assert_never
 
 from sessionactors.interfaces.home import Home
@@ -28,6 +28,7 @@ from sessionactors.model.errors import APIError
 from sessionactors.model.events import KeytermsNote
 from sessionactors.model.tools import ToolDefinition
 from sessionactors.runtime import Actor, ChildSpec, EffectPort, Outbox, Ref
+from sessionactors.runtime.frozen import replace
 
 from .keyterm_list import KeytermList
 from .wiring import Wiring

@@ -7,7 +7,7 @@ released, and fails if something had. It knows nothing of turns, voices or the f
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeAlias, assert_never
 
 from sessionactors.interfaces.home import Home
@@ -32,6 +32,7 @@ from sessionactors.model.errors import APIError, APITimeoutError, SessionActorsE
 from sessionactors.model.events import MetricsCollectedEvent
 from sessionactors.model.metrics import LLMMetrics
 from sessionactors.runtime import NS, Actor, EffectPort, Outbox
+from sessionactors.runtime.frozen import replace
 
 from .call_ids import named_for_session
 from .component_metadata import metadata_of

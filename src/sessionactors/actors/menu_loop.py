@@ -9,7 +9,9 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from sessionactors.runtime.frozen import replace
 
 WINDOW = 20
 """Utterances that are remembered."""

@@ -7,13 +7,14 @@ both have are the same words; pieces to which the node gave times of their own a
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sessionactors.interfaces.text_node import TextNode
 from sessionactors.interfaces.tts import WordTiming
 from sessionactors.messages.transcription import NodeTextMade
 from sessionactors.model.text_alignment import aligned_place
 from sessionactors.model.timed_string import TimedString
+from sessionactors.runtime.frozen import replace
 
 from .heard import SAME_MOMENT
 

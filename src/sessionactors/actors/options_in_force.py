@@ -7,12 +7,13 @@ derived from an option can outlive it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sessionactors.interfaces.user_code import UserAgent
 from sessionactors.messages.session import OptionsChanged
 from sessionactors.model.errors import OptionError
 from sessionactors.model.options import SessionOptions
+from sessionactors.runtime.frozen import replace
 
 
 @dataclass(frozen=True, slots=True)

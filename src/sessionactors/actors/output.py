@@ -8,7 +8,6 @@ speech may be heard is not decided here.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TypeAlias, assert_never
 
 from sessionactors.interfaces.audio_io import (
@@ -41,6 +40,7 @@ from sessionactors.messages.transcription import NodeEnded, NodeOverdue, NodeTex
 from sessionactors.messages.tts import AudioCredit, CancelSynthesis, SegmentAudio, SegmentAudioEnded, SynthesisFailed
 from sessionactors.model.resampling import MonoResampler
 from sessionactors.runtime import NS, Actor, Outbox
+from sessionactors.runtime.frozen import replace
 
 from .kept_message import keep_complete
 from .node_text import NodeText

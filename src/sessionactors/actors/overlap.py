@@ -8,7 +8,6 @@ was waited for, in the user's favour. ``floor`` is told what is known of the ove
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TypeAlias
 
 from sessionactors.interfaces.home import Home
@@ -40,6 +39,7 @@ from sessionactors.model.errors import APIError
 from sessionactors.model.interruption_events import OverlappingSpeechEvent
 from sessionactors.model.options import SessionOptions
 from sessionactors.runtime import NS, Actor, EffectPort, Outbox, Ref
+from sessionactors.runtime.frozen import replace
 
 from .ear_refs import EarRefs
 from .overlap_state import KEPT, Held, OpenOverlap, OverlapState

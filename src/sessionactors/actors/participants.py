@@ -7,7 +7,6 @@ the turn before it ends. Whether the session ends with them is an option.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sessionactors.interfaces.transport import ParticipantKind
@@ -26,6 +25,7 @@ from sessionactors.messages.session import ActorEnded
 from sessionactors.messages.video import AttachVideo, SetVideoEnabled, UsersSpeak
 from sessionactors.model.link_notes import ParticipantsNote
 from sessionactors.runtime import ChildSpec, Outbox, Restart, Terminated
+from sessionactors.runtime.frozen import replace
 
 from .closing import ear_name
 from .ear import Ear

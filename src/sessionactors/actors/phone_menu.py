@@ -8,7 +8,7 @@ events, and asks ``agent`` as the session's user would.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeAlias, assert_never
 
 from sessionactors.interfaces.speech_spec import SpeechSpec
@@ -22,6 +22,7 @@ from sessionactors.model.events import (
 )
 from sessionactors.model.speech import SpeechSource
 from sessionactors.runtime import Actor, Outbox
+from sessionactors.runtime.frozen import replace
 
 from .menu_loop import MenuLoop
 from .wiring import Wiring

@@ -6,7 +6,6 @@ complete; or when it was cut off, lost, or has no sound.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sessionactors.messages.output import PlayoutFinished, PlayoutOverdue
@@ -14,6 +13,7 @@ from sessionactors.messages.realtime import SegmentHeard
 from sessionactors.messages.session import Publish
 from sessionactors.model.events import ErrorEvent, MetricsCollectedEvent
 from sessionactors.runtime import Outbox
+from sessionactors.runtime.frozen import replace
 
 from .item_metrics import interruption_metrics
 from .kept_message import heard_of

@@ -6,11 +6,11 @@ before its first frame. While it is held no more audio is asked for, and the sin
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sessionactors.messages.floor import OutputChanged, PauseRefused, PauseSpeech, ResumeSpeech
 from sessionactors.runtime import Outbox
+from sessionactors.runtime.frozen import replace
 
 from .playout_lost import OVERDUE, expect_report
 from .playout_segment import OutputState, Segment, update

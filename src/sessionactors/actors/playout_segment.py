@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from sessionactors.interfaces.audio_io import AudioSink, PlaybackFinished
 from sessionactors.interfaces.text_io import TextSink
@@ -16,6 +16,7 @@ from sessionactors.messages.output import (
 from sessionactors.messages.realtime import SegmentHeard
 from sessionactors.messages.tts import AudioCredit, CancelSynthesis, SynthesisMarks
 from sessionactors.runtime import NS, Ref, Scope
+from sessionactors.runtime.frozen import replace
 
 from .heard import heard_length
 from .markers import outside, readable

@@ -5,7 +5,6 @@ A part of ``supervisor``. The window after which a user counts as away is a pure
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sessionactors.messages.session import UserAway
@@ -13,6 +12,7 @@ from sessionactors.messages.turn import AgentStateFact, UserUnderstood
 from sessionactors.model.answers import ClosingNote
 from sessionactors.model.events import UserState, UserStateChangedEvent
 from sessionactors.runtime import Outbox
+from sessionactors.runtime.frozen import replace
 
 from . import states
 from .public_face import PublicFace

@@ -5,7 +5,6 @@ Facts come from ``turn``, ``floor`` and ``history``; nothing here is read back b
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sessionactors.messages.history import HistoryChanged
@@ -28,6 +27,7 @@ from sessionactors.model.events import (
     UserStateChangedEvent,
 )
 from sessionactors.runtime import InternalError, Outbox
+from sessionactors.runtime.frozen import replace
 
 from . import states
 from .states import AgentFacts

@@ -12,7 +12,6 @@ A session that fails, ends or hangs is replaced by one that is given the convers
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TypeAlias, assert_never
 
 from sessionactors.interfaces.home import Home
@@ -65,6 +64,7 @@ from sessionactors.model.instructions import rendered
 from sessionactors.model.link_notes import RealtimeNote
 from sessionactors.model.realtime_events import RealtimeSessionReconnectedEvent
 from sessionactors.runtime import NS, Actor, EffectPort, Outbox, Overflow
+from sessionactors.runtime.frozen import replace
 
 from .realtime_hearing import Hearing
 from .realtime_link import LINK, Clear, Interrupt, Opening, UserIsActive, hold

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sessionactors.interfaces.realtime import InputAudioTranscriptionCompleted
@@ -14,6 +13,7 @@ from sessionactors.model.chat import ChatItem, ChatMessage
 from sessionactors.model.events import UserInputTranscribedEvent
 from sessionactors.model.video import VideoFrame
 from sessionactors.runtime import Outbox
+from sessionactors.runtime.frozen import replace
 
 from .realtime_link import LINK, Clear, Commit, UserIsActive
 from .realtime_spoken import Spoken, began, ended, named, taken

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sessionactors.interfaces.realtime import RealtimeCapabilities, RealtimeModel
@@ -13,6 +12,7 @@ from sessionactors.model.chat import INSTRUCTIONS_ITEM_ID, ChatItem, ChatMessage
 from sessionactors.model.errors import RealtimeError
 from sessionactors.model.instructions import rendered
 from sessionactors.runtime import Outbox
+from sessionactors.runtime.frozen import replace
 
 from .realtime_link import LINK, AddItems, ChangeInstructions, ChangeTools, ReplaceItems
 from .realtime_state import RealtimeState

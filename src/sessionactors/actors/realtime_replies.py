@@ -7,7 +7,6 @@ answers of ``llm`` do, and its audio to ``output`` by credit, as that of ``tts``
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sessionactors.interfaces.realtime import (
@@ -39,6 +38,7 @@ from sessionactors.messages.session import ComponentStumbled, Publish
 from sessionactors.model.errors import APIError
 from sessionactors.model.events import MetricsCollectedEvent
 from sessionactors.runtime import NS, Outbox
+from sessionactors.runtime.frozen import replace
 
 from .realtime_figures import metrics_of
 from .realtime_link import LINK, AskReply, AskSay, ForgetItems, Interrupt, SetToolChoice

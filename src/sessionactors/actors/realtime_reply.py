@@ -6,7 +6,7 @@ response until a speech adopts it. It is over when the server is done with it an
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import zip_longest
 
 from sessionactors.interfaces.audio_node import AudioNode
@@ -17,6 +17,7 @@ from sessionactors.messages.llm import LLMAnswer
 from sessionactors.model.audio import AudioFrame
 from sessionactors.model.tools import ToolChoice
 from sessionactors.runtime import Ref, Scope
+from sessionactors.runtime.frozen import replace
 
 from .realtime_link import AskReply, AskSay, Truncate
 from .withheld_audio import Handover, WithheldAudio

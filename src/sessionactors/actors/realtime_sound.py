@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from sessionactors.interfaces.audio_node import AudioNode
@@ -17,6 +16,7 @@ from sessionactors.messages.tts import SegmentAudio, SegmentAudioEnded, Synthesi
 from sessionactors.model.audio import AudioFrame
 from sessionactors.model.errors import APITimeoutError
 from sessionactors.runtime import EffectPort, Outbox, Overflow
+from sessionactors.runtime.frozen import replace
 
 from .provider_stream import relay
 from .realtime_link import LINK, Truncate

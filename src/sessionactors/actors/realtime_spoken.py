@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from sessionactors.runtime.frozen import replace
 
 REMEMBERED = 64
 """Stretches of speech whose transcripts are waited for."""

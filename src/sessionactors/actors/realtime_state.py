@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum
 
 from sessionactors.messages.realtime import HeardByModel
 from sessionactors.model.tools import ToolChoice, ToolDefinition
 from sessionactors.runtime import Ref, Scope
+from sessionactors.runtime.frozen import replace
 
 from .realtime_reply import Reply
 from .realtime_spoken import Spoken

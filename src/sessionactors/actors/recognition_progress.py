@@ -7,7 +7,9 @@ and the text is remembered as *uncertain*, because a new stream may hear its aud
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from sessionactors.runtime.frozen import replace
 
 
 @dataclass(frozen=True, slots=True)

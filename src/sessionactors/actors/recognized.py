@@ -5,7 +5,6 @@ The half of ``stt`` that knows words; the other half (:mod:`.stt`) knows streams
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
 from sessionactors.interfaces.stt import STT, RecognitionUsage, SpeechEvent, SpeechEventType
@@ -24,6 +23,7 @@ from sessionactors.messages.session import Publish, Recovered
 from sessionactors.model.events import MetricsCollectedEvent, UserInputTranscribedEvent
 from sessionactors.model.metrics import STTMetrics
 from sessionactors.runtime import Outbox
+from sessionactors.runtime.frozen import replace
 
 from .component_metadata import metadata_of
 from .ear_refs import EarRefs

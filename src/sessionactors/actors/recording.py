@@ -7,7 +7,7 @@ of what is heard than a voice would be.
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import assert_never, cast
 
 from sessionactors.messages.speech import FrameRead, FramesEnded, RecordingMessage
@@ -15,6 +15,7 @@ from sessionactors.messages.tts import AudioCredit, CancelSynthesis, SegmentAudi
 from sessionactors.model.audio import AudioFrame
 from sessionactors.model.errors import AudioFormatError
 from sessionactors.runtime import Actor, EffectPort, Outbox, Scope
+from sessionactors.runtime.frozen import replace
 
 from .wiring import Wiring
 

@@ -7,7 +7,7 @@ is not decided here.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeAlias, assert_never
 
 from sessionactors.interfaces.audio_io import AudioSource
@@ -38,6 +38,7 @@ from sessionactors.messages.turn import UserTurnEnded, UserUnderstood
 from sessionactors.model.errors import APIConnectionError
 from sessionactors.model.link_notes import SipDTMFReceivedEvent, TextInputNote
 from sessionactors.runtime import Actor, EffectPort, Outbox, Ref
+from sessionactors.runtime.frozen import replace
 
 from .users_words import UsersWords
 from .wiring import Wiring

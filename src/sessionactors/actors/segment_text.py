@@ -7,9 +7,10 @@ is given. An attempt of synthesis begins at some place of the spoken text and is
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from sessionactors.model.options import NamedTransform
+from sessionactors.runtime.frozen import replace
 
 from .sentences import SentenceCutter
 from .text_transforms import SpokenText, spoken_text

@@ -7,7 +7,7 @@ server replies. It stands in the place of :class:`.TurnActor` and tells the same
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
 from sessionactors.messages.ear import (
@@ -25,6 +25,7 @@ from sessionactors.messages.realtime import ClearUserAudio
 from sessionactors.messages.session import OptionsChanged
 from sessionactors.messages.turn import AgentStateFact, InterruptionWanted, UserActivity, UserSpeechFact, UserTurnEnded
 from sessionactors.runtime import Actor, Outbox
+from sessionactors.runtime.frozen import replace
 
 from .ear_refs import EarRefs
 from .model_transcript import turn_of_model

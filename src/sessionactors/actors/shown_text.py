@@ -6,13 +6,13 @@ nothing else has. So there is no second clock that could differ from the first, 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sessionactors.interfaces.text_io import TextSink
 from sessionactors.interfaces.transport import TranscriptSegment
 from sessionactors.messages.room import PublishTranscript
 from sessionactors.runtime import Outbox
+from sessionactors.runtime.frozen import replace
 
 from .heard import spoken_between
 from .markers import expression_in

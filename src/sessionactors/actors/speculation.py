@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sessionactors.interfaces.llm import LLM
@@ -27,6 +27,7 @@ from sessionactors.model.chat import ChatMessage
 from sessionactors.model.speech import SpeechSource
 from sessionactors.model.tools import ToolDefinition
 from sessionactors.runtime import Outbox
+from sessionactors.runtime.frozen import replace
 
 from .wiring import Wiring
 

@@ -8,7 +8,6 @@ reported, every tool it asked for is answered.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TypeAlias, assert_never
 
 from sessionactors.interfaces.llm import LLM, FunctionToolCall
@@ -58,6 +57,7 @@ from sessionactors.model.chat import ChatMessage, FunctionCall, FunctionCallOutp
 from sessionactors.model.events import SpeechItemNote, SpeechStepNote
 from sessionactors.model.speech import SpeechSource
 from sessionactors.runtime import Actor, Outbox, Ref, Scope
+from sessionactors.runtime.frozen import replace
 
 from .component_metadata import metadata_of
 from .request_context import aside_of, context_of, tool_choice_of, tools_of

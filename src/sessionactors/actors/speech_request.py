@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sessionactors.interfaces.audio_node import AudioNode
@@ -13,6 +13,7 @@ from sessionactors.messages.output import GenerationMarks
 from sessionactors.messages.realtime import AdoptResponse, SayText
 from sessionactors.messages.speech import SourceText, SourceTextEnded, WholeText
 from sessionactors.runtime import EffectPort, Outbox, Scope
+from sessionactors.runtime.frozen import replace
 
 from .component_metadata import metadata_of
 from .speech_state import SpeechState

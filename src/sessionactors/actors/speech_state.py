@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sessionactors.interfaces.llm import FunctionToolCall
 from sessionactors.interfaces.user_code import UserAgent
@@ -15,6 +15,7 @@ from sessionactors.model.chat import (
 from sessionactors.model.tool_arguments import canonical_arguments
 from sessionactors.model.tools import ToolFlag
 from sessionactors.runtime import Ref, Scope
+from sessionactors.runtime.frozen import replace
 
 REVIEW_WITHIN = 1.0
 """Seconds in which the user's callbacks may cancel the reply to tools; then it follows: no silence for ever."""

@@ -6,7 +6,6 @@ make one message.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sessionactors.interfaces.speech_spec import SpeechSpec
@@ -23,6 +22,7 @@ from sessionactors.messages.speech import AudioGone
 from sessionactors.messages.tts import CancelSynthesis, EndOfText, ResendText, SpeakText, SynthesisFailed
 from sessionactors.model.events import SpeechHeardNote
 from sessionactors.runtime import ChildSpec, Outbox, Restart, Scope
+from sessionactors.runtime.frozen import replace
 
 from .recording import Recording
 from .speech_state import SpeechState, TextSegment

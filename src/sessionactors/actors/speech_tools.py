@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sessionactors.interfaces.llm import FunctionToolCall
@@ -14,6 +13,7 @@ from sessionactors.messages.tools import CallsStored, RunTool, ToolAnswered, Too
 from sessionactors.model.chat import FunctionCall, FunctionCallOutput
 from sessionactors.model.events import FunctionToolsExecutedEvent
 from sessionactors.runtime import Outbox, Scope
+from sessionactors.runtime.frozen import replace
 
 from .handoff import handoffs
 from .speech_state import SpeechState, record_of, starts

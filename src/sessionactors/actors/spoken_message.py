@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from sessionactors.messages.output import PlayoutReport, PlaySegment
 from sessionactors.model.metrics import MetricsReport
 from sessionactors.runtime import Ref
+from sessionactors.runtime.frozen import replace
 
 REMEMBERED = 64
 """Complete messages that are remembered: a segment of one that was cut may still come."""

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from sessionactors.messages.session import ReplyScheduled
 from sessionactors.model.events import AgentState, UserState
+from sessionactors.runtime.frozen import replace
 
 AGENT_TRANSITIONS: Final[Mapping[AgentState, AbstractSet[AgentState]]] = {
     "initializing": frozenset({"listening"}),

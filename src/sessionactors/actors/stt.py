@@ -13,7 +13,6 @@ reader is for the provider's own deadline to find).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TypeAlias, assert_never
 
 from sessionactors.interfaces.recognition_context import RecognitionContext
@@ -40,6 +39,7 @@ from sessionactors.model.audio import AudioFrame
 from sessionactors.model.errors import APIConnectionError, APITimeoutError, ProviderReplaced
 from sessionactors.model.sentinel import FLUSH
 from sessionactors.runtime import NS, Actor, EffectPort, Outbox, Scope
+from sessionactors.runtime.frozen import replace
 
 from .ear_refs import EarRefs
 from .provider_stream import STREAM, close_stream, is_end_of, open_stream, relay

@@ -7,7 +7,6 @@ speech whose tool awaits a task is not waited for when the task takes over, and 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sessionactors.interfaces.user_code import UserAgent
@@ -23,6 +22,7 @@ from sessionactors.messages.tools import CancelOwned, ReleaseAgent
 from sessionactors.model.chat import AgentHandoff
 from sessionactors.model.events import AgentInChargeNote, AgentLeftNote, ErrorEvent, SessionEvent, TaskOverNote
 from sessionactors.runtime import Outbox
+from sessionactors.runtime.frozen import replace
 
 from .agent_hooks import ENTER_HOOK, EXIT_HOOK, release, run_hook, set_up
 from .agent_state import AgentActorState, Host, Move, MoveKind, Phase, Seat

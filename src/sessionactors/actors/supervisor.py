@@ -6,7 +6,6 @@ It decides nothing about turns or speech. All public events leave through it, in
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TypeAlias, assert_never
 
 from sessionactors.messages.agent import AgentEnters
@@ -60,6 +59,7 @@ from sessionactors.runtime import (
     Supervision,
     Terminated,
 )
+from sessionactors.runtime.frozen import replace
 
 from . import error_policy, states
 from .agent import AgentActor

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sessionactors.interfaces.tts import WordTiming
+from sessionactors.runtime.frozen import replace
 
 from .segment_text import SegmentText
 from .withheld_audio import WithheldAudio

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from sessionactors.interfaces.tts import TTS
 from sessionactors.messages.tts import ResendText
 from sessionactors.model.metrics import TTSMetrics
 from sessionactors.runtime import NS, Ref, Scope
+from sessionactors.runtime.frozen import replace
 
 from .component_metadata import metadata_of
 from .segment_text import SegmentText

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sessionactors.interfaces.user_code import UserAgent
@@ -20,6 +19,7 @@ from sessionactors.model.tool_events import (
     ToolExecutionUpdatedEvent,
 )
 from sessionactors.runtime import NS, Outbox
+from sessionactors.runtime.frozen import replace
 
 from . import tool_records, tools_state
 from .tool_records import NEVER_STARTED, output_of

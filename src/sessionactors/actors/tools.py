@@ -9,7 +9,6 @@ tool did before is not known, so nothing is run twice), and takes up those again
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TypeAlias, assert_never
 
 from sessionactors.interfaces.tool_link import CallSuperseded, Entry
@@ -42,6 +41,7 @@ from sessionactors.model.tool_events import (
     ToolCallStarted,
 )
 from sessionactors.runtime import NS, Actor, EffectPort, Outbox, Ref
+from sessionactors.runtime.frozen import replace
 
 from . import duplicates, task_tools, tool_approval, tool_records, tools_state
 from .retry_policy import reportable

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, assert_never
 
 from sessionactors.interfaces.tool_link import Approval
@@ -13,6 +13,7 @@ from sessionactors.messages.tools import RunTool, ToolAnswered, ToolFinished, To
 from sessionactors.model.chat import FunctionCall
 from sessionactors.model.tools import ToolRules
 from sessionactors.runtime import NS, Ref
+from sessionactors.runtime.frozen import replace
 
 REMEMBERED = 1000
 """Ended calls whose ids are known, so that none runs twice."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from sessionactors.runtime.frozen import replace
 
 KEPT = 64
 """Discarded transcripts that are kept by name."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from sessionactors.interfaces.speech_in_hand import in_hand
@@ -21,6 +20,7 @@ from sessionactors.model.events import ErrorEvent
 from sessionactors.model.sentinel import given
 from sessionactors.model.timed_string import TimedString
 from sessionactors.runtime import EffectPort, Outbox, Scope
+from sessionactors.runtime.frozen import replace
 
 from .node_text import NodeText
 from .playout_segment import OutputState, Segment, find, update

@@ -11,7 +11,6 @@ Start it with ``ChildSpec(keep_state=True)``: after a restart it goes on in the 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TypeAlias, assert_never
 
 from sessionactors.interfaces.home import Home
@@ -37,6 +36,7 @@ from sessionactors.messages.tts import (
 from sessionactors.model.errors import APIError, APITimeoutError, SessionStateError
 from sessionactors.model.events import MetricsCollectedEvent
 from sessionactors.runtime import Actor, EffectPort, Outbox, Overflow, Ref
+from sessionactors.runtime.frozen import replace
 
 from .component_metadata import metadata_of
 from .retry_policy import patience, reportable, retry_delay

@@ -11,7 +11,6 @@ How the end is decided stands in :mod:`.turn_end`, what others order in :mod:`.t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TypeAlias, assert_never
 
 from sessionactors.interfaces.llm import LLM
@@ -44,6 +43,7 @@ from sessionactors.messages.session import OptionsChanged
 from sessionactors.messages.turn import AgentStateFact, InterruptionWanted, TurnAnswered, TurnTaken
 from sessionactors.model.options import SessionOptions
 from sessionactors.runtime import NS, Actor, Outbox
+from sessionactors.runtime.frozen import replace
 
 from . import dynamic_endpointing
 from .barge_in import worth_telling

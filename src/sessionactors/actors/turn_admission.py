@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sessionactors.messages.ear import FinalTranscript, RecognizerHeardStart, RestartDetection, SpeechStarted
 from sessionactors.runtime import Outbox
+from sessionactors.runtime.frozen import replace
 
 from .ear_refs import EarRefs
 from .turn_gate import is_kept_out

@@ -5,13 +5,13 @@ A part of ``supervisor``, like :mod:`.closing`: who asked waits until every ear 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sessionactors.messages.ear import ClearTurn, FlushTurn, TurnFlushed
 from sessionactors.messages.turn import CommitUserTurn
 from sessionactors.model.answers import UserTurnCommittedNote
 from sessionactors.runtime import Outbox
+from sessionactors.runtime.frozen import replace
 
 from .public_face import PublicFace
 from .supervisor_state import Commit, SupervisorState

@@ -6,7 +6,6 @@ its timer is replaced, and its question has an older number.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
 from sessionactors.interfaces.home import Home
@@ -23,6 +22,7 @@ from sessionactors.messages.realtime import ClearUserAudio, CommitUserAudio
 from sessionactors.messages.turn import TurnAnswered, TurnOffered, TurnRoute, UserTurnEnded
 from sessionactors.model.chat import ChatContext, ChatMessage
 from sessionactors.runtime import EffectPort, Outbox
+from sessionactors.runtime.frozen import replace
 
 from .component_metadata import metadata_of
 from .ear_refs import EarRefs

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sessionactors.messages.turn import Decided, TurnPreflight, UserActivity, UserSpeechFact
 from sessionactors.runtime import NS, Outbox
+from sessionactors.runtime.frozen import replace
 
 from .ear_refs import EarRefs
 from .turn_state import Phase, TurnState

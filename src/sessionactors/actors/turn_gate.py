@@ -6,7 +6,7 @@ interrupt, and finals are discarded with the reason.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sessionactors.messages.ear import (
@@ -24,6 +24,7 @@ from sessionactors.messages.turn import AgentStateFact
 from sessionactors.model.options import SessionOptions
 from sessionactors.model.turn_strategies import TurnScene
 from sessionactors.runtime import NS
+from sessionactors.runtime.frozen import replace
 
 if TYPE_CHECKING:
     from .turn import TurnMessage

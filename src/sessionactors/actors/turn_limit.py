@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sessionactors.model.options import SessionOptions
 from sessionactors.model.words import word_count
 from sessionactors.runtime import NS
+from sessionactors.runtime.frozen import replace
 
 from .utterance import joined
 

@@ -6,7 +6,6 @@ recogniser begins anew, so that the same words do not come again.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sessionactors.messages.ear import (
@@ -23,6 +22,7 @@ from sessionactors.messages.ear import (
 )
 from sessionactors.messages.realtime import ClearUserAudio
 from sessionactors.runtime import NS, Outbox
+from sessionactors.runtime.frozen import replace
 
 from .ear_refs import EarRefs
 from .turn_end import TurnEnd

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sessionactors.messages.ear import FinalTranscript, TranscriptOverdue
@@ -11,6 +10,7 @@ from sessionactors.messages.session import Publish
 from sessionactors.messages.turn import UserTurnExceeded, UserUnderstood
 from sessionactors.model.events import UserTranscriptionTimeoutEvent, UserTurnExceededEvent
 from sessionactors.runtime import NS, Outbox
+from sessionactors.runtime.frozen import replace
 
 from .dynamic_endpointing import was_backchannel
 from .ear_refs import EarRefs

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sessionactors.messages.session import SpeakRequested
 from sessionactors.messages.turn import TurnRoute, TurnTaken, UserTurnEnded
 from sessionactors.model.chat import ChatMessage
 from sessionactors.runtime import NS, Outbox
+from sessionactors.runtime.frozen import replace
 
 from .agent_state import AgentActorState
 from .item_metrics import user_metrics

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from sessionactors.interfaces.transport import TranscriptSegment
 from sessionactors.messages.room import UserTranscribed
+from sessionactors.runtime.frozen import replace
 
 
 @dataclass(frozen=True, slots=True)

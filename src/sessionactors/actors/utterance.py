@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sessionactors.messages.ear import FinalTranscript
 from sessionactors.model.words import word_count
+from sessionactors.runtime.frozen import replace
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ that it was in the middle of is ended, so that nobody waits for an end that cann
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeAlias, assert_never, cast
 
 from sessionactors.interfaces.vad import VAD, VADEvent, VADEventType
@@ -32,6 +32,7 @@ from sessionactors.model.errors import APIConnectionError, APITimeoutError
 from sessionactors.model.events import MetricsCollectedEvent
 from sessionactors.model.metrics import VADMetrics
 from sessionactors.runtime import NS, Actor, Backoff, EffectPort, Outbox, Scope
+from sessionactors.runtime.frozen import replace
 
 from .component_metadata import metadata_of
 from .ear_refs import EarRefs

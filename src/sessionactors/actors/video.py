@@ -7,7 +7,7 @@ is one, and to the session's user. Pictures are not queued: while one is thought
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
 import pykka
@@ -26,6 +26,7 @@ from sessionactors.model.events import ErrorEvent, VideoSampledNote
 from sessionactors.model.video import VideoFrame
 from sessionactors.model.video_sampling import VoiceActivityVideoSampler
 from sessionactors.runtime import NS, Actor, MailboxFull, Outbox, Ref, SystemClosed
+from sessionactors.runtime.frozen import replace
 
 from .wiring import UserSampler, Wiring
 

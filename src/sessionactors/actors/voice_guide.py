@@ -5,13 +5,13 @@ The message has an id of its own, as in LiveKit, and is made anew for each reque
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 from sessionactors.interfaces.markup import MarkerType, Markup
 from sessionactors.model.chat import ChatItem, ChatMessage
 from sessionactors.model.expressive import Expressive
 from sessionactors.model.instructions import Modality, rendered
+from sessionactors.runtime.frozen import replace
 
 from .markers import readable
 

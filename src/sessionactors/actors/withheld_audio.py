@@ -6,10 +6,11 @@ times, if what is pushed keeps to :attr:`WithheldAudio.room` (promise P15).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sessionactors.interfaces.tts import WordTiming
 from sessionactors.model.audio import AudioFrame
+from sessionactors.runtime.frozen import replace
 
 
 def whole_samples(seconds: float, rate: int) -> int:
