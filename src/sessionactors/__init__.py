@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from .interfaces.audio_io import AudioSink, AudioSource, PlaybackFinished, PlaybackProgressed, PlaybackStarted
+    from .interfaces.background_audio import BackgroundSink
     from .interfaces.interruption_detector import InterruptionDetector, Overlap, OverlapVerdict
     from .interfaces.llm import LLM, ChatChunk, CompletionUsage, FunctionToolCall, LLMStream
     from .interfaces.markup import Marker, MarkerType, Markup
@@ -181,6 +182,8 @@ if TYPE_CHECKING:
     from .session.agent import Agent
     from .session.agent_session import AgentSession
     from .session.agent_task import AgentTask
+    from .session.background_audio import AudioConfig, BackgroundAudioPlayer, PlayHandle
+    from .session.builtin_clips import BuiltinAudioClip
     from .session.drop_in import AnyDropIn, DropIn
     from .session.endpoints import (
         AudioInput,
@@ -285,6 +288,7 @@ __all__ = [
     "AssignmentTimeoutError",
     "AsyncToolOptions",
     "AsyncToolset",
+    "AudioConfig",
     "AudioContent",
     "AudioFormatError",
     "AudioFrame",
@@ -299,6 +303,9 @@ __all__ = [
     "AudioSource",
     "AutoSubscribe",
     "BM25SearchStrategy",
+    "BackgroundAudioPlayer",
+    "BackgroundSink",
+    "BuiltinAudioClip",
     "ChatChunk",
     "ChatContext",
     "ChatMessage",
@@ -382,6 +389,7 @@ __all__ = [
     "OverlapVerdict",
     "OverlappingSpeechEvent",
     "ParticipantKind",
+    "PlayHandle",
     "PlaybackFinished",
     "PlaybackFinishedEvent",
     "PlaybackProgressed",
@@ -545,6 +553,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "PlaybackProgressed",
         "PlaybackStarted",
     ),
+    "interfaces.background_audio": ("BackgroundSink",),
     "interfaces.interruption_detector": (
         "InterruptionDetector",
         "Overlap",
@@ -780,6 +789,8 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "session.agent": ("Agent",),
     "session.agent_session": ("AgentSession",),
     "session.agent_task": ("AgentTask",),
+    "session.background_audio": ("AudioConfig", "BackgroundAudioPlayer", "PlayHandle"),
+    "session.builtin_clips": ("BuiltinAudioClip",),
     "session.drop_in": (
         "AnyDropIn",
         "DropIn",

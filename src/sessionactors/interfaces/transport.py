@@ -11,6 +11,7 @@ from typing import ClassVar, Final, Literal, Protocol, TypeAlias
 from sessionactors.model.errors import SessionStateError
 
 from .audio_io import AudioSink, AudioSource
+from .background_audio import BackgroundSink
 from .home import Home
 from .room_wants import RoomWants, refuse
 from .rpc import RpcHandler
@@ -118,6 +119,18 @@ class Transport(ABC):
     @abstractmethod
     def audio_sink(self) -> AudioSink | None:
         """Where the agent's voice goes; None for a transport without audio. Valid after :meth:`connect`."""
+
+    async def open_background(self, options: object | None = None) -> BackgroundSink | None:
+        """A place in the room for sound beside the agent's voice; None: there is none. After :meth:`connect`, once.
+
+        Args:
+            options: how it is published, as the transport's own SDK has it; others take no notice.
+
+        Raises:
+            APIConnectionError: it could not be published.
+            SessionStateError: the transport is not connected.
+        """
+        return None
 
     @property
     def can_send_dtmf(self) -> bool:

@@ -9,20 +9,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal
 
 from sessionactors.interfaces.audio_io import AudioSink, AudioSource, FrameCallback
+from sessionactors.interfaces.background_audio import BackgroundSink
 from sessionactors.interfaces.transport import TranscriptSegment, Transport, TransportEvents
 from sessionactors.model.audio import BYTES_PER_SAMPLE, AudioFrame
 from sessionactors.model.errors import OptionError, SessionStateError
 
+from .background import FrameAt, TimedBackground
 from .pacing import FramePacer, check_frame_ms
 from .playout import PacedPlayout
 from .recording import StereoRecording, Track
 from .wav import WavAudio, check_writable, read_wav
-
-FrameAt: TypeAlias = Callable[[AudioFrame, float], None]
-"""Takes audio and the loop time in seconds of its first sample."""
 
 
 class FileSource(AudioSource):
@@ -186,6 +185,9 @@ class FileTransport(Transport):
         self._source: FileSource | None = None
         self._sink: FileSink | None = None
         self._recording: StereoRecording | Track | None = None
+        self._beside: Track | None = None
+        """What is heard beside the agent."""
+        self._began = 0.0
         self._closing: asyncio.Task[None] | None = None
 
     async def connect(self, events: TransportEvents) -> None:
@@ -207,6 +209,17 @@ class FileTransport(Transport):
     @property
     def audio_sink(self) -> AudioSink | None:
         return self._sink
+
+    async def open_background(self, options: object | None = None) -> BackgroundSink | None:
+        """What is heard beside the agent is mixed into the agent's side of the recording.
+
+        Raises:
+            SessionStateError: it is not connected.
+        """
+        if self._sink is None:
+            raise SessionStateError("the FileTransport is not connected: start the session before background audio")
+        beside = self._beside = Track(sample_rate=self._sink.sample_rate, start=self._began)
+        return TimedBackground(beside.sample_rate, beside.add)
 
     def publish_transcript(self, segment: TranscriptSegment) -> None:
         if self._on_transcript is not None:
@@ -230,7 +243,7 @@ class FileTransport(Transport):
         return audio
 
     def _open(self, audio: WavAudio, events: TransportEvents) -> None:
-        now = asyncio.get_running_loop().time()
+        now = self._began = asyncio.get_running_loop().time()
         caller: FrameAt | None = None
         agent: FrameAt | None = None
         rate = self._sample_rate
@@ -261,7 +274,7 @@ class FileTransport(Transport):
             self._sink.close()
         if self._recording is not None and self._output is not None:
             recording, self._recording = self._recording, None
-            await asyncio.to_thread(recording.write, self._output, until=now)
+            await asyncio.to_thread(recording.write, self._output, until=now, beside=self._beside)
 
 
 def _seconds(name: str, value: float) -> float:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from sessionactors.interfaces.audio_io import AudioSink
+from sessionactors.interfaces.background_audio import BackgroundSink
 from sessionactors.interfaces.rpc import RpcError, RpcErrorCode, RpcHandler
 from sessionactors.interfaces.transport import (
     NO_ATTRIBUTES,
@@ -22,12 +24,16 @@ from sessionactors.interfaces.video_io import VideoSource
 from sessionactors.model.audio import BYTES_PER_SAMPLE, AudioFrame
 from sessionactors.model.errors import SessionStateError
 
+from .background import TimedBackground
 from .memory_rpc import MemoryRpc
 from .memory_source import MemorySource
 from .pacing import check_frame_ms
 from .playout import PacedPlayout
 
 _CALLER, _AGENT = "caller", "agent"
+
+BACKGROUND_RATE: Final = 48000
+"""Hertz of what is heard beside the agent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,31 @@ class AudioRun:
         return len(self.pcm) / BYTES_PER_SAMPLE / self.sample_rate
 
 
+class PlayedRuns:
+    """Keeps what was played, and when.
+
+    Args:
+        sample_rate: Hertz of the frames.
+    """
+
+    def __init__(self, sample_rate: int) -> None:
+        self._rate = sample_rate
+        self._runs: list[tuple[float, list[bytes]]] = []
+        self._ends = 0.0
+
+    @property
+    def runs(self) -> tuple[AudioRun, ...]:
+        """All of it, in order: a new run after every silence of a sample or more."""
+        return tuple(AudioRun(at, b"".join(parts), self._rate) for at, parts in self._runs)
+
+    def add(self, frame: AudioFrame, at: float) -> None:
+        """More of it; ``at`` is the loop time in seconds of its first sample."""
+        if not self._runs or (at - self._ends) * self._rate >= 1:
+            self._runs.append((at, []))
+        self._runs[-1][1].append(frame.data)
+        self._ends = at + frame.duration
+
+
 class MemorySink(PacedPlayout):
     """Plays the agent's voice without sound and keeps what was played.
 
@@ -59,19 +90,15 @@ class MemorySink(PacedPlayout):
 
     def __init__(self, *, sample_rate: int = 24000, progress_interval: float = 0.1) -> None:
         super().__init__(sample_rate=sample_rate, progress_interval=progress_interval)
-        self._runs: list[tuple[float, list[bytes]]] = []
-        self._run_ends = 0.0
+        self._runs = PlayedRuns(sample_rate)
 
     @property
     def runs(self) -> tuple[AudioRun, ...]:
         """What was played, in order, up to the last event: a new run after every silence of a sample or more."""
-        return tuple(AudioRun(at, b"".join(parts), self.sample_rate) for at, parts in self._runs)
+        return self._runs.runs
 
     def _played(self, frame: AudioFrame, at: float) -> None:
-        if not self._runs or (at - self._run_ends) * self.sample_rate >= 1:
-            self._runs.append((at, []))
-        self._runs[-1][1].append(frame.data)
-        self._run_ends = at + frame.duration
+        self._runs.add(frame, at)
 
 
 class MemoryTransport(Transport):
@@ -114,6 +141,7 @@ class MemoryTransport(Transport):
         self._frame_ms = check_frame_ms(frame_ms)
         self._silence_rate = silence_rate
         self._sink = MemorySink(sample_rate=sample_rate) if audio else None
+        self._background = PlayedRuns(BACKGROUND_RATE)
         self._events: TransportEvents | None = None
         self._closed = False
         self._participants: dict[str, MemorySource | None] = {}
@@ -141,6 +169,9 @@ class MemoryTransport(Transport):
     @property
     def audio_sink(self) -> AudioSink | None:
         return self._sink
+
+    async def open_background(self, options: object | None = None) -> BackgroundSink | None:
+        return TimedBackground(BACKGROUND_RATE, self._background.add) if self._audio else None
 
     def publish_transcript(self, segment: TranscriptSegment) -> None:
         self._transcripts.append(segment)
@@ -198,6 +229,11 @@ class MemoryTransport(Transport):
     def agent_audio(self) -> tuple[AudioRun, ...]:
         """What the agent was heard to say. See :attr:`MemorySink.runs`."""
         return self.sink.runs
+
+    @property
+    def background_audio(self) -> tuple[AudioRun, ...]:
+        """What was heard beside the agent, 48 kHz: a new run after every silence. Up to 0.15 s ahead of the clock."""
+        return self._background.runs
 
     @property
     def transcripts(self) -> tuple[TranscriptSegment, ...]:

@@ -66,8 +66,17 @@ class Track:
             self._append(bytes(gap * BYTES_PER_SAMPLE))
         self._append(_mono(frame))
 
-    def blocks(self, samples: int) -> Iterator[npt.NDArray[np.int16]]:
-        """The first ``samples`` samples in blocks of a few seconds; silence past the end."""
+    def blocks(self, samples: int, beside: Track | None = None) -> Iterator[npt.NDArray[np.int16]]:
+        """The first ``samples`` samples in blocks of a few seconds; silence past the end.
+
+        Args:
+            samples: how many.
+            beside: a track of the same rate and start that is added; what is too loud then is cut off.
+        """
+        if beside is not None:
+            for mine, other in zip(self.blocks(samples), beside.blocks(samples), strict=True):
+                yield np.clip(mine.astype(np.int32) + other, -32768, 32767).astype(np.int16)
+            return
         whole = np.frombuffer(b"".join(self._chunks), np.dtype("<i2"))
         for begin in range(0, samples, _BLOCK):
             size = min(_BLOCK, samples - begin)
@@ -78,9 +87,9 @@ class Track:
         """Samples up to ``until`` seconds, or up to the end of the track if that is later."""
         return self._samples if until is None else max(self._samples, round((until - self._start) * self.sample_rate))
 
-    def write(self, path: Path, *, until: float | None = None) -> None:
+    def write(self, path: Path, *, until: float | None = None, beside: Track | None = None) -> None:
         """Write the track as a mono WAV file with silence up to ``until`` seconds. Blocks; see :func:`write_wav`."""
-        blocks = (block.tobytes() for block in self.blocks(self.length(until)))
+        blocks = (block.tobytes() for block in self.blocks(self.length(until), beside))
         write_wav(path, blocks, sample_rate=self.sample_rate, num_channels=1)
 
     def _append(self, data: bytes) -> None:
@@ -118,19 +127,24 @@ class StereoRecording:
         """Add what the agent was heard to say at ``at`` seconds. See :meth:`Track.add`."""
         self._right.add(frame, at)
 
-    def interleaved(self, until: float | None = None) -> Iterator[bytes]:
-        """Both voices as int16 stereo in blocks, as long as the longer one, with silence up to ``until`` seconds."""
+    def interleaved(self, until: float | None = None, beside: Track | None = None) -> Iterator[bytes]:
+        """Both voices as int16 stereo in blocks, as long as the longer one, with silence up to ``until`` seconds.
+
+        Args:
+            until: seconds, on the clock of the recording.
+            beside: what is heard with the agent.
+        """
         samples = max(self._left.length(until), self._right.length(until))
-        for left, right in zip(self._left.blocks(samples), self._right.blocks(samples), strict=True):
+        for left, right in zip(self._left.blocks(samples), self._right.blocks(samples, beside), strict=True):
             yield np.column_stack((left, right)).tobytes()
 
-    def write(self, path: Path, *, until: float | None = None) -> None:
+    def write(self, path: Path, *, until: float | None = None, beside: Track | None = None) -> None:
         """Write a stereo WAV file with silence up to ``until`` seconds, whole or not at all. Blocks.
 
         Raises:
             OSError: the file cannot be written.
         """
-        write_wav(path, self.interleaved(until), sample_rate=self.sample_rate, num_channels=2)
+        write_wav(path, self.interleaved(until, beside), sample_rate=self.sample_rate, num_channels=2)
 
 
 def _mono(frame: AudioFrame) -> bytes:

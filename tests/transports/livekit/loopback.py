@@ -190,7 +190,7 @@ class LoopbackRoom(rtc.Room):
             await asyncio.shield(self.subscribed)
 
         self.published.append((track, options))
-        if self.house.listens:
+        if self.house.listens and not self.subscribed.done():
             self.subscribed.set_result(None)
         sid = f"TR_agent_{len(self.published)}"
         mic = SimpleNamespace(sid=sid, source=options.source, wait_for_subscription=wait)

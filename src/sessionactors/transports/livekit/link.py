@@ -88,6 +88,24 @@ class Link:
         else:
             await self._adopt(self._given)
 
+    async def add(self, part: RoomPart) -> None:
+        """Let another part take part, from now on.
+
+        Raises:
+            APIConnectionError: it cannot; it is left out.
+        """
+        room = self._room
+        if room is not None:
+            part.attach(room)
+            try:
+                if room.isconnected():
+                    await part.joined(room)
+            except BaseException:
+                part.detach(room)
+                raise
+            self._attached.append(part)
+        self._parts = (*self._parts, part)
+
     async def close(self, *, disconnect: bool) -> None:
         """Take the parts off the room, and leave it if asked to."""
         self._leaving = True

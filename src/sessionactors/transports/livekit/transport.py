@@ -11,6 +11,7 @@ import structlog
 from livekit import rtc
 
 from sessionactors.interfaces.audio_io import AudioSink
+from sessionactors.interfaces.background_audio import BackgroundSink
 from sessionactors.interfaces.home import Home
 from sessionactors.interfaces.room_wants import WANTS, RoomWants
 from sessionactors.interfaces.rpc import RpcHandler
@@ -19,6 +20,7 @@ from sessionactors.model.errors import APIConnectionError, OptionError, SessionS
 
 from .access import Access
 from .agent_attributes import AgentAttributes
+from .background import BackgroundTrack
 from .calls import Calls
 from .link import Link, Token
 from .noise import check_noise_cancellation
@@ -160,6 +162,17 @@ class LiveKitTransport(Transport):
     @property
     def audio_sink(self) -> AudioSink | None:
         return None if self._voice is None else self._voice.sink
+
+    async def open_background(self, options: object | None = None) -> BackgroundSink | None:
+        if self._link is None:
+            raise SessionStateError("the LiveKitTransport is not connected: start the session before background audio")
+        part = BackgroundTrack(options)
+        try:
+            await self._link.add(part)
+        except BaseException:
+            await part.sink.aclose()
+            raise
+        return part.sink
 
     def publish_transcript(self, segment: TranscriptSegment) -> None:
         if self._transcripts is not None:
