@@ -133,8 +133,10 @@ class _Client(ABC):
             await self._connection.close()
         if self._reader is not None:
             await self._reader
-        for task in self._sending:
+        sending = list(self._sending)
+        for task in sending:
             task.cancel()
+        await asyncio.gather(*sending, return_exceptions=True)
 
     @property
     def connection(self) -> ClientConnection:
@@ -281,11 +283,14 @@ class TwilioCall(_Client):
 
     Args:
         url: ``ws://...``
+        open_line: send silence while nobody speaks, as a telephone line does.
         parameters: the stream's custom parameters, such as ``token``.
     """
 
-    def __init__(self, url: str, **parameters: str) -> None:
+    def __init__(self, url: str, *, open_line: bool = True, **parameters: str) -> None:
         super().__init__(url, 8000)
+        self._open_line = open_line
+        self._speaking = False
         self.events: list[dict[str, Any]] = []
         """Messages other than audio, as they came."""
         self.marks: list[str] = []
@@ -307,6 +312,35 @@ class TwilioCall(_Client):
         form = {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1}
         start = {"accountSid": "AC0", **self._sids, "tracks": ["inbound"], "mediaFormat": form}
         await self._send("start", start={**start, "customParameters": self._parameters})
+        if self._open_line:
+            line = asyncio.create_task(self._silence(), name="open line")
+            self._sending.add(line)
+            line.add_done_callback(self._sending.discard)
+
+    @property
+    def clears(self) -> int:
+        """How often the buffer was cleared."""
+        return sum(event["event"] == "clear" for event in self.events)
+
+    async def say(self, pcm: AudioFrame) -> None:
+        """Say a recording in real time: mono at 8 kHz."""
+        self._speaking = True
+        try:
+            await super().say(pcm)
+        finally:
+            self._speaking = False
+
+    async def _silence(self) -> None:
+        loop = asyncio.get_running_loop()
+        begin = loop.time()
+        for number in itertools.count(1):
+            await asyncio.sleep(max(0.0, begin + number * FRAME - loop.time()))
+            if self._speaking:
+                continue
+            try:
+                await self.speak(AudioFrame(bytes(320), 8000))
+            except ConnectionClosed:
+                return
 
     async def _send(self, event: str, **fields: object) -> None:
         message = {"event": event, "sequenceNumber": str(next(self._number)), "streamSid": self._sids["streamSid"]}
