@@ -147,8 +147,8 @@ async def scripted_caller(server: RoomServer, token: str, question: AudioFrame, 
     async with TwilioCall(server.url, token=token) as call:
 
         async def has_heard(seconds: float) -> None:
-            enough = call.player.seconds + seconds
-            await call.until(lambda: call.player.seconds > enough, within=20.0)
+            enough = call.player.played + seconds
+            await call.until(lambda: call.player.played > enough, within=20.0)
 
         await has_heard(LISTENS)
         await call.press("1")

@@ -294,7 +294,7 @@ async def test_a_message_that_is_wrong_costs_one_message() -> None:
 
 async def test_a_reader_that_stays_slow_is_closed_and_the_audio_it_missed_is_counted() -> None:
     house = House(lambda: Agent(instructions="Be silent."))
-    quick = limits(max_audio_age=0.1, slow_after=0.4, send_ahead=5.0)
+    quick = WebSocketLimits(max_audio_age=0.05, slow_after=0.2, send_ahead=5.0, close_within=0.1)
     async with RoomSupervisor(house, system="running") as rooms, small_socket(rooms, quick) as (calls, port):
         url = f"ws://127.0.0.1:{port}"
         slow = NativeClient(url, room="slow", positions=False)

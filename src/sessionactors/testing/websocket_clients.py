@@ -95,6 +95,11 @@ class RemotePlayer:
         """Length of what was played, or is about to be."""
         return sum(self._seconds(pcm) for _, pcm in self.heard)
 
+    @property
+    def played(self) -> float:
+        """Length of what was played by now."""
+        return self.seconds - max(0.0, self._ends_at - asyncio.get_running_loop().time())
+
     def _seconds(self, pcm: bytes) -> float:
         return len(pcm) / BYTES_PER_SAMPLE / self.sample_rate
 
@@ -117,7 +122,7 @@ class _Client(ABC):
         self._sending: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
-        options: dict[str, Any] = {"compression": None, "max_size": None, "ping_interval": None, "close_timeout": 1.0}
+        options: dict[str, Any] = {"compression": None, "max_size": None, "ping_interval": None, "close_timeout": 0.5}
         if self.receive_buffer is not None:
             options["sock"] = await self._small_socket(self.receive_buffer)
         self._connection = await connect(self.url, **options)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import ClassVar, Protocol, assert_never
+from typing import ClassVar, Final, Protocol, assert_never
 
 from sessionactors.interfaces.audio_io import AudioSink
 from sessionactors.interfaces.home import Home
 from sessionactors.interfaces.transport import TranscriptSegment, Transport, TransportEvents
 from sessionactors.model.errors import APIConnectionError, SessionStateError
-from sessionactors.model.events import AgentState, AgentStateChangedEvent, PublicEvent, UserState, UserStateChangedEvent
+from sessionactors.model.events import PublicEvent, UserState, UserStateChangedEvent
 
 from .close_code import CloseCode, WireError
 from .limits import WebSocketLimits
@@ -36,13 +36,12 @@ from .wire import (
     Wire,
 )
 
+AGENT_STATE: Final = "lk.agent.state"
+"""The attribute by which a session says what its agent does."""
 
-class HasStates(Protocol):
-    """A session, as far as its states go."""
 
-    @property
-    def agent_state(self) -> AgentState:
-        """What the agent does."""
+class HasUserState(Protocol):
+    """A session, as far as the user's state goes."""
 
     @property
     def user_state(self) -> UserState:
@@ -104,20 +103,15 @@ class WebSocketTransport(Transport):
         self._closed = True
         await self._link.end(code, reason)
 
-    def follow(self, session: HasStates) -> None:
-        """Tell the client what agent and user do, from now on: ``state`` messages."""
+    def follow(self, session: HasUserState) -> None:
+        """Tell the client what the user does, too, as the session sees it. What the agent does it is told anyway."""
 
         def told(event: PublicEvent) -> None:
-            if isinstance(event, AgentStateChangedEvent | UserStateChangedEvent):
-                self.publish_state("agent" if isinstance(event, AgentStateChangedEvent) else "user", event.new_state)
+            if isinstance(event, UserStateChangedEvent):
+                self._link.post(State("user", event.new_state))
 
-        self.publish_state("agent", session.agent_state)
-        self.publish_state("user", session.user_state)
+        self._link.post(State("user", session.user_state))
         session.on_any(told)
-
-    def publish_state(self, who: str, state: str) -> None:
-        """Tell the client what ``agent`` or ``user`` does. Returns at once; from any thread."""
-        self._link.post(State(who, state))
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -161,6 +155,11 @@ class WebSocketTransport(Transport):
 
     def publish_transcript(self, segment: TranscriptSegment) -> None:
         self._link.post(Transcript(segment))
+
+    def set_attributes(self, attributes: Mapping[str, str]) -> None:
+        """The agent's state goes to the client; it has no use for other attributes."""
+        if (state := attributes.get(AGENT_STATE)) is not None:
+            self._link.post(State("agent", state))
 
     async def aclose(self) -> None:
         """Say good-bye and close the connection."""
