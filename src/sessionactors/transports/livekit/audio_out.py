@@ -161,7 +161,7 @@ class RoomVoice(AudioSink):
         if loop is None or loop is _running_loop():
             self._shut()
             return
-        self._native.silence()
+        self._native.clear()
         try:
             loop.call_soon_threadsafe(self._shut)
         except RuntimeError:  # it is closed: nobody is left to be told

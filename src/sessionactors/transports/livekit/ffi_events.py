@@ -20,8 +20,9 @@ from functools import cache
 from typing import Protocol, TypeAlias
 
 import structlog
-from livekit.rtc._ffi_client import FfiClient, FfiHandle
+from livekit.rtc._ffi_client import FfiClient, FfiHandle, FfiQueue
 from livekit.rtc._proto import audio_frame_pb2, ffi_pb2
+from livekit.rtc._utils import Queue
 
 from sessionactors.model.audio import BYTES_PER_SAMPLE, AudioFrame
 from sessionactors.model.errors import APIConnectionError
@@ -37,19 +38,11 @@ _OUR_IDS = 1 << 60
 """Where the numbers of our requests begin; the library counts its own from 1."""
 
 
-class _Subscriptions(Protocol):
-    def subscribe(
-        self, loop: asyncio.AbstractEventLoop | None, filter_fn: Callable[[ffi_pb2.FfiEvent], bool] | None
-    ) -> object: ...
-
-    def unsubscribe(self, queue: object) -> None: ...
-
-
 class NativeLibrary(Protocol):
     """What is used of the SDK's client of its native library."""
 
     @property
-    def queue(self) -> _Subscriptions:
+    def queue(self) -> FfiQueue[ffi_pb2.FfiEvent]:
         """Who is told of events."""
 
     def request(self, req: ffi_pb2.FfiRequest) -> ffi_pb2.FfiResponse:
@@ -70,7 +63,7 @@ class FfiEvents:
         self._lock = threading.Lock()
         """Held for the subscription only, never where events come in: the SDK holds a lock of its own there."""
         self._users = 0
-        self._queue: object | None = None
+        self._queue: Queue[ffi_pb2.FfiEvent] | None = None
         self._streams: dict[int, FrameRoute | None] = {}
         """None: closed by us, and its end has not come yet."""
         self._landings: dict[int, LandedRoute] = {}

@@ -19,6 +19,7 @@ from sessionactors.model.errors import APIConnectionError, SessionStateError
 
 from .disconnects import LINK_AGAIN, reason_name
 from .part import RoomPart
+from .room_events import only_its_own
 
 log = structlog.get_logger("sessionactors.livekit")
 
@@ -170,6 +171,7 @@ class Link:
             raise
 
     async def _join(self, room: rtc.Room) -> None:
+        only_its_own(room)
         for part in self._parts:
             await part.joined(room)
 
