@@ -46,18 +46,24 @@ EYE = ChildSpec(Restart.TRANSIENT, keep_state=True)
 
 MAY_COME_BACK = frozenset(
     {
+        "agent_error",
         "connection_lost",
         "connection_timeout",
         "duplicate_identity",
         "join_failure",
         "media_failure",
         "migration",
+        "participant_removed",
+        "room_closed",
         "server_shutdown",
         "signal_close",
+        "sip_trunk_failure",
         "state_mismatch",
+        "unknown_reason",
+        "user_unavailable",
     }
 )
-"""Reasons for which nobody hung up: the session waits."""
+"""Reasons for which nobody hung up: the session waits. LiveKit's, but for those that end a session of theirs too."""
 
 
 class Participants:

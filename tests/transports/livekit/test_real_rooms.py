@@ -6,15 +6,17 @@ import asyncio
 import itertools
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Self
 
 import numpy as np
 import pytest
 from livekit import rtc
 
-from benchmarks.livekit_server import LocalServer, Server, running
 from sessionactors import Agent, AgentSession
 from sessionactors.model.audio import AudioFrame
 from sessionactors.transports.livekit import LiveKitTransport
+
+from benchmarks.livekit_server import LocalServer, Server, running
 from tests.transports.fakes import RoomLog, SinkLog
 
 pytestmark = [
@@ -52,7 +54,7 @@ class Caller:
         self._listening: list[asyncio.Task[None]] = []
         self.publication: rtc.LocalTrackPublication | None = None
 
-    async def __aenter__(self) -> Caller:
+    async def __aenter__(self) -> Self:
         self.room.on("track_subscribed", self._subscribed)
         await self.room.connect(self._server.url, self._server.token(self._name, self.identity))
         return self
@@ -164,18 +166,25 @@ async def test_a_server_that_is_killed_and_started_again_costs_the_silence_betwe
     assert sink is not None
     sink.attach(SinkLog())
     try:
-        async with Caller(server, room_name) as before:
+        async with Caller(server, room_name) as caller:
+            await caller.publish()
             await until(lambda: "caller" in log.sources)
+            frames: list[AudioFrame] = []
+            voice = log.sources["caller"]
+            assert voice is not None
+            voice.start(frames.append, lambda: None)
             sink.begin("a")
-            sink.write("a", AudioFrame(tone_of(20.0), RATE))
-            await until(lambda: before.hears(0.0))
+            sink.write("a", AudioFrame(tone_of(30.0), RATE))
+            await until(lambda: caller.hears(0.0) and frames)
             server.kill()
             await asyncio.sleep(0.3)
             await asyncio.to_thread(server.start)
-        async with Caller(server, room_name, "again") as after:
-            await after.publish()
-            await until(lambda: "again" in log.sources, 30.0)
-            await until(lambda: after.hears(0.0), 15.0)
+            again = time.monotonic()
+            frames.clear()
+            await until(lambda: caller.hears(again + 0.2), 30.0)
+            await caller.say(0.5)
+            await until(lambda: loud(frames), 15.0)
+        await until(lambda: log.told == [("joined", "caller"), ("left", "caller", "client_initiated")])
         assert not any(told[0] == "closed" for told in log.told)
     finally:
         await transport.aclose()

@@ -157,12 +157,47 @@ async def test_a_lost_room_is_joined_again_and_the_voices_go_on(house: Loopback)
     house.people.clear()
     house.come("ann", after)
     await asyncio.sleep(5.0)
-    assert log.told == [("joined", "ann"), ("joined", "bob"), ("left", "bob", "connection_lost")]
+    assert log.told == [("joined", "ann"), ("joined", "bob")]
     assert len(house.room.published) == 1
+    await asyncio.sleep(15.0)
+    assert log.told[2:] == [("left", "bob", "connection_lost")]
     heard.clear()
     after.say(FRAME)
     assert len(heard) == 1
     assert transport.link_losses == 1
+    await transport.aclose()
+
+
+@in_virtual_time
+async def test_who_leaves_and_comes_while_the_sdk_links_anew_was_never_gone(house: Loopback) -> None:
+    before, after = Mic("TR_1"), Mic("TR_2")
+    log, transport = RoomLog(), joined_here()
+    await transport.connect(log)
+    house.come("ann", before)
+    house.come("bob", Mic("TR_3"))
+    house.come("eve")
+    ended: list[bool] = []
+    heard: list[AudioFrame] = []
+    voice = log.sources["ann"]
+    assert voice is not None
+    voice.start(heard.append, lambda: ended.append(True))
+    house.room.emit("reconnecting")
+    house.unpublish("ann", before)
+    house.go("ann", rtc.DisconnectReason.UNKNOWN_REASON)
+    house.go("bob", rtc.DisconnectReason.UNKNOWN_REASON)
+    house.go("eve")
+    house.come("ann", after)
+    house.room.emit("reconnected")
+    await asyncio.sleep(14.0)
+    assert log.told[3:] == [("left", "eve", "client_initiated")]
+    heard.clear()
+    after.say(FRAME)
+    assert len(heard) == 1
+    await asyncio.sleep(2.0)
+    assert log.told[4:] == [("left", "bob", "connection_lost")]
+    assert not ended
+    house.go("ann", rtc.DisconnectReason.UNKNOWN_REASON)
+    assert log.told[5:] == [("left", "ann", "unknown_reason")]
     await transport.aclose()
 
 

@@ -17,7 +17,7 @@ from sessionactors.interfaces.transport import ParticipantKind, TransportEvents
 from sessionactors.model.audio import AudioFrame
 
 from .audio_in import ParticipantVoice, PluggedTrack
-from .disconnects import CONNECTION_LOST, reason_name
+from .disconnects import CONNECTION_LOST, LINK_AGAIN, reason_name
 from .noise import chosen
 from .part import RoomPart
 from .pre_connect import PreConnectAudio
@@ -27,6 +27,9 @@ log = structlog.get_logger("sessionactors.livekit")
 
 PUBLISH_ON_BEHALF: Final = "lk.publish_on_behalf"
 """Attribute of a participant that publishes for another, such as the avatar of an agent."""
+
+COMES_BACK_WITHIN: Final = 15.0
+"""Seconds that a participant has to come back after the agent's own link was broken; then they are gone."""
 
 KINDS: Final[dict[int, ParticipantKind]] = {
     rtc.ParticipantKind.PARTICIPANT_KIND_STANDARD: "standard",
@@ -60,9 +63,14 @@ class Participants(RoomPart):
         self._telephones: set[str] = set()
         self._awaited: dict[str, asyncio.Task[None]] = {}
         """Recordings that are awaited, by the sid of their track."""
+        self._reconnecting = False
+        self._absent: dict[str, asyncio.TimerHandle | None] = {}
+        """Who went with the link, and until when they are expected back; None: the link is not there itself."""
         self._handlers: dict[EventTypes, Callable[..., None]] = {
             "participant_connected": self._came,
             "participant_disconnected": self._left,
+            "reconnecting": self._link_broke,
+            "reconnected": self._link_stands,
             "track_subscribed": self._subscribed,
             "track_unsubscribed": self._unsubscribed,
             "track_unpublished": self._unpublished,
@@ -79,8 +87,10 @@ class Participants(RoomPart):
             room.on(event, handler)
 
     async def joined(self, room: rtc.Room) -> None:
-        for identity in [identity for identity in self._voices if identity not in room.remote_participants]:
-            self._gone(identity, CONNECTION_LOST)
+        for identity in self._voices:
+            if identity not in room.remote_participants:
+                self._absent.setdefault(identity, None)
+        self._link_stands()
         for participant in list(room.remote_participants.values()):
             self._came(participant)
 
@@ -93,6 +103,9 @@ class Participants(RoomPart):
                 self._unplug(identity, voice.plugged.sid)
 
     async def aclose(self) -> None:
+        for expected in self._absent.values():
+            if expected is not None:
+                expected.cancel()
         for awaited in self._awaited.values():
             awaited.cancel()
         for voice in self._voices.values():
@@ -105,6 +118,9 @@ class Participants(RoomPart):
         if self._room is None or self._speaks_for_us(participant):
             return
         identity = participant.identity
+        expected = self._absent.pop(identity, None)
+        if expected is not None:
+            expected.cancel()
         if identity not in self._voices:
             kind = KINDS.get(participant.kind, "standard")
             voice = self._voice(identity)
@@ -123,11 +139,34 @@ class Participants(RoomPart):
         return ParticipantVoice(identity, shape, gain_control=wants.auto_gain_control)
 
     def _left(self, participant: rtc.RemoteParticipant) -> None:
-        self._gone(participant.identity, reason_name(participant.disconnect_reason))
+        identity, reason = participant.identity, reason_name(participant.disconnect_reason)
+        if not self._reconnecting or reason not in LINK_AGAIN:
+            self._gone(identity, reason)
+        elif identity in self._voices:
+            voice = self._voices[identity]
+            if voice is not None and voice.plugged is not None:
+                self._unplug(identity, voice.plugged.sid)
+            self._absent[identity] = None
+
+    def _link_broke(self) -> None:
+        """The SDK links anew: for it everybody leaves then, and comes again."""
+        self._reconnecting = True
+
+    def _link_stands(self) -> None:
+        """Who went with the link mends their own; it may take them longer."""
+        self._reconnecting = False
+        loop = asyncio.get_running_loop()
+        for identity in self._absent:
+            self._absent[identity] = loop.call_later(COMES_BACK_WITHIN, self._stays_away, identity)
+
+    def _stays_away(self, identity: str) -> None:
+        if self._absent.pop(identity, None) is not None:
+            self._gone(identity, CONNECTION_LOST)
 
     def _gone(self, identity: str, reason: str) -> None:
         if identity not in self._voices:
             return
+        self._absent.pop(identity, None)
         voice = self._voices.pop(identity)
         self._telephones.discard(identity)
         if voice is not None:
