@@ -99,7 +99,14 @@ def running() -> Iterator[Server]:
     if found is None:
         raise FileNotFoundError("no livekit-server in PATH, and LIVEKIT_URL is not set")
     server = LocalServer(found)
-    server.start()
+    for attempts_left in (2, 1, 0):
+        try:
+            server.start()
+            break
+        except RuntimeError:  # somebody took one of its ports meanwhile
+            if not attempts_left:
+                raise
+            server = LocalServer(found)
     try:
         yield server
     finally:
