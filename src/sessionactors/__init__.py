@@ -164,9 +164,10 @@ if TYPE_CHECKING:
     from .service.websocket_server import RoomServer, serve_rooms
     from .service.worker.agent_server import AgentServer
     from .service.worker.errors import AssignmentTimeoutError
-    from .service.worker.job_context import AutoSubscribe, JobContext, get_job_context
+    from .service.worker.job_context import JobContext, get_job_context
     from .service.worker.job_process import JobProcess
     from .service.worker.job_request import JobRequest
+    from .service.worker.joining import AutoSubscribe
     from .service.worker.messages import JobAcceptArguments, RunningJobInfo
     from .service.worker.options import (
         JobExecutorType,
@@ -772,6 +773,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "service.worker.job_context": ("AutoSubscribe", "JobContext", "get_job_context"),
     "service.worker.job_process": ("JobProcess",),
     "service.worker.job_request": ("JobRequest",),
+    "service.worker.joining": ("AutoSubscribe",),
     "service.worker.messages": ("JobAcceptArguments", "RunningJobInfo"),
     "service.worker.options": (
         "JobExecutorType",

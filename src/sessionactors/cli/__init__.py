@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from sessionactors.service.worker.agent_server import AgentServer
     from sessionactors.service.worker.options import WorkerOptions
 
 __all__ = ["main", "run_app"]
@@ -20,8 +21,12 @@ def main() -> None:
     app(prog_name="sessionactors")
 
 
-def run_app(options: WorkerOptions) -> None:
-    """The command line of a program that serves rooms: ``python agent.py console`` talks to it in the terminal."""
+def run_app(options: WorkerOptions | AgentServer) -> None:
+    """The command line of a program that serves rooms.
+
+    ``python agent.py console`` talks to it in the terminal; ``start``, ``dev`` and ``connect`` serve rooms of a LiveKit
+    server (extra ``livekit-worker``).
+    """
     from .app import app_for
 
     app_for(options)()

@@ -12,6 +12,7 @@ import typer
 from sessionactors.model.errors import SessionActorsError
 
 if TYPE_CHECKING:
+    from sessionactors.service.worker.agent_server import AgentServer
     from sessionactors.service.worker.options import WorkerOptions
 
 T = TypeVar("T")
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 
 Audio = Annotated[bool, typer.Option("--audio", help="Use microphone and speakers.")]
+Text = Annotated[bool, typer.Option("--text", help="Type and read, as without --audio.")]
 Actor = Annotated[list[str] | None, typer.Option("--actor", help="Drop-in actor: a file, or a name such as recorder.")]
 JsonLines = Annotated[bool, typer.Option("--json", help="Print one JSON object per event and line, for programs.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show all log lines, on standard error.")]
@@ -47,7 +49,7 @@ def demo(
     """A spoken conversation, offline: a caller asks, uses a tool, interrupts, says goodbye."""
     from .demo.run import run_demo
 
-    _run(run_demo(out, voice=voice, seed=seed, json_lines=json_lines))
+    run(run_demo(out, voice=voice, seed=seed, json_lines=json_lines))
 
 
 @app.command()
@@ -66,8 +68,8 @@ def console(
         entry_point = find_entry_point(module, audio=audio, note=_note)
         actors = [make_drop_in(name) for name in actor or ()]
     except SessionActorsError as error:
-        _fail(error)
-    _run(talk(entry_point, audio=audio, actors=actors, json_lines=json_lines, note=_note))
+        fail(error)
+    run(talk(entry_point, audio=audio, actors=actors, json_lines=json_lines, note=_note))
 
 
 @app.command()
@@ -86,40 +88,53 @@ def conformance(
         found = [rig for name in rigs for rig in find_rigs(name)]
         rows = kit.run(found, lambda name, outcome: _note(f"{name}: {outcome.check}: {outcome.result}"))
     except SessionActorsError as error:
-        _fail(error)
+        fail(error)
     typer.echo(kit.as_json(rows) if as_json else kit.as_text(rows))
     if any(row.failed for row in rows):
         raise typer.Exit(FAILED)
 
 
-def app_for(worker: WorkerOptions) -> typer.Typer:
+def app_for(program: WorkerOptions | AgentServer) -> typer.Typer:
     """The commands of a program that brings its entry point."""
-    program = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-    program.callback()(options)
+    from .worker_program import add_worker_commands
 
-    @program.command(name="console")
-    def talk_to(audio: Audio = False, actor: Actor = None, json_lines: JsonLines = False) -> None:  # noqa: FBT002
+    commands = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    commands.callback()(options)
+
+    @commands.command(name="console")
+    def talk_to(
+        audio: Audio = False,  # noqa: FBT002
+        text: Text = False,  # noqa: FBT002
+        actor: Actor = None,
+        json_lines: JsonLines = False,  # noqa: FBT002
+    ) -> None:
         """Talk to the agent in the terminal. Ctrl-D ends the conversation."""
         from .console import talk
         from .loading import make_drop_in
+        from .worker_program import parts_of
 
         try:
+            entry_point, setup = parts_of(program)
             actors = [make_drop_in(name) for name in actor or ()]
         except SessionActorsError as error:
-            _fail(error)
-        _run(talk(worker.entrypoint_fnc, audio=audio, actors=actors, json_lines=json_lines, note=_note))
+            fail(error)
+        with_audio = audio and not text
+        run(talk(entry_point, audio=with_audio, actors=actors, json_lines=json_lines, note=_note, setup=setup))
 
-    return program
+    add_worker_commands(commands, program)
+    return commands
 
 
-def _run(command: Coroutine[object, object, T]) -> T:
+def run(command: Coroutine[object, object, T]) -> T:
+    """Run a command; what went wrong is one line, and the exit code."""
     try:
         return asyncio.run(command)
     except SessionActorsError as error:
-        _fail(error)
+        fail(error)
 
 
-def _fail(error: Exception) -> NoReturn:
+def fail(error: Exception) -> NoReturn:
+    """Say what went wrong, and exit."""
     typer.echo(f"{type(error).__name__}: {error}", err=True)
     raise typer.Exit(FAILED) from error
 

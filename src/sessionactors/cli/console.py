@@ -23,8 +23,12 @@ from sessionactors.model.events import (
     PublicEvent,
 )
 from sessionactors.service.worker.job_context import JobContext
+from sessionactors.service.worker.job_life import JobBounds, leave
+from sessionactors.service.worker.job_process import set_up
+from sessionactors.service.worker.user_functions import SetupFunction
 from sessionactors.session.agent_session import AgentSession
 from sessionactors.session.drop_in import AnyDropIn
+from sessionactors.session.job import current_job
 from sessionactors.transports.console import ConsoleTransport
 from sessionactors.transports.transcript import AGENT
 
@@ -34,6 +38,10 @@ from .plain_values import plain
 
 ENTRY_POINT_PATIENCE: Final = 5.0
 """Seconds that an entry point may go on after its session has ended."""
+
+
+SETUP_PATIENCE: Final = 60.0
+"""Seconds for a program to load what its jobs share: nobody waits for it but the one at the terminal."""
 
 
 class NoSession(SessionActorsError):
@@ -49,6 +57,7 @@ async def talk(
     stdin: TextIO | None = None,
     stdout: TextIO | None = None,
     note: Callable[[str], None] = print,
+    setup: SetupFunction | None = None,
 ) -> CloseEvent:
     """Run an entry point for a room that is the terminal, until its session ends or the input does.
 
@@ -63,6 +72,7 @@ async def talk(
         stdin: instead of the standard input.
         stdout: instead of the standard output.
         note: given what people should know besides the conversation.
+        setup: prepares what jobs share, before the entry point runs.
 
     Raises:
         NoSession: the entry point returned and had started no session in its room.
@@ -80,6 +90,7 @@ async def talk(
         started.set()
 
     ctx = JobContext(room, actors=actors, on_session=on_session)
+    await set_up(setup, ctx.proc, SETUP_PATIENCE)
     serving = asyncio.create_task(_serve(entry_point, ctx), name="entry-point")
     over = asyncio.create_task(_over(ctx, started))
     ending = EndOfInput(note, in_a_hurry=(stdin or sys.stdin).isatty())
@@ -96,6 +107,8 @@ async def talk(
         for task in (typing, over, serving):
             task.cancel()
         await asyncio.wait([serving, over, typing])
+        await leave(ctx, "console closed", JobBounds())
+        await ctx.clean_up()
     if serving.done() and not serving.cancelled():
         serving.result()
     if end.error is not None:
@@ -106,6 +119,7 @@ async def talk(
 
 
 async def _serve(entry_point: EntryPoint, ctx: JobContext) -> None:
+    current_job.set(ctx)
     await entry_point(ctx)
     if not ctx.sessions:
         raise NoSession("the entry point returned and had started no session with room=ctx.room")

@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Final, TypeAlias, cast
 
 from sessionactors.interfaces.llm import LLM
+from sessionactors.interfaces.transport import Transport
 from sessionactors.service.worker.job_context import JobContext
 from sessionactors.service.worker.options import WorkerOptions
 from sessionactors.session.agent import Agent
@@ -70,7 +71,7 @@ def _of_factory(module: ModuleType, name: str) -> EntryPoint:
 
         async with RoomSupervisor(factory, max_sessions=1) as rooms:
             await ctx.connect()
-            room = await rooms.spawn("console", transport=ctx.room)
+            room = await rooms.spawn("console", transport=cast("Transport", ctx.room))
             await room.wait_closed()
 
     return run

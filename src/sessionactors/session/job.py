@@ -9,6 +9,8 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final, Protocol
 from weakref import WeakKeyDictionary
 
+from sessionactors.interfaces.transport import Transport
+
 from .drop_in import AnyDropIn
 
 if TYPE_CHECKING:
@@ -18,8 +20,8 @@ if TYPE_CHECKING:
 class Job(Protocol):
     """What a session tells its job."""
 
-    def session_starts(self, session: AgentSession[object]) -> tuple[AnyDropIn, ...]:
-        """A session starts; returns the drop-ins that the job adds."""
+    def session_starts(self, session: AgentSession[object], *, in_room: bool) -> tuple[AnyDropIn, ...]:
+        """A session starts, ``in_room`` if it was given the job's room; returns the drop-ins that the job adds."""
 
 
 current_job: Final[ContextVar[Job | None]] = ContextVar("sessionactors_job", default=None)
@@ -33,7 +35,16 @@ def job_serves(job: Job, room: object) -> None:
     _jobs[room] = job
 
 
-def session_starts(room: object | None, session: AgentSession[object]) -> tuple[AnyDropIn, ...]:
+def as_of_job(room: object | None, transport: Transport | None) -> Transport | None:
+    """The transport, as much the job's as the room that it is the way into."""
+    job = None if room is None else _jobs.get(room)
+    if job is not None and transport is not None:
+        _jobs[transport] = job
+    return transport
+
+
+def session_starts(transport: Transport | None, session: AgentSession[object]) -> tuple[AnyDropIn, ...]:
     """Tell the session's job, if it has one; returns the drop-ins that the job adds."""
-    job = current_job.get() if room is None else _jobs.get(room, current_job.get())
-    return () if job is None else job.session_starts(session)
+    of_room = None if transport is None else _jobs.get(transport)
+    job = of_room or current_job.get()
+    return () if job is None else job.session_starts(session, in_room=of_room is not None)

@@ -44,7 +44,7 @@ from .agent import Agent
 from .components import SilenceGuard, as_actor, itself, one_of, options_for, release_guard
 from .endpoint_sinks import OutputTextSink
 from .given_components import default_vad, model_given, stt_given, tts_given, vad_given
-from .job import session_starts
+from .job import as_of_job, session_starts
 from .lifecycle import SessionLifecycle
 from .mirror import Mirror
 from .prewarming import prewarm
@@ -146,7 +146,7 @@ class SessionLife(SessionLink[Userdata_T]):
             self._tts = one_of("tts", self._tts, tts_given(tts))
             entering = await self._start(
                 agent,
-                adopted_room(room),
+                as_of_job(room, adopted_room(room)),
                 room_name,
                 in_one_spelling(
                     given(room_options, None), given(room_input_options, None), given(room_output_options, None)

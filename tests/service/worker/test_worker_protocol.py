@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
 from itertools import pairwise
-from typing import Any
 
 import pytest
 from livekit.protocol import agent
@@ -14,22 +12,8 @@ from sessionactors import APIConnectionError, AssignmentTimeoutError, JobContext
 from sessionactors.testing.virtual_loop import run
 
 from tests.service.worker.serving import quiet, serving, stay
+from tests.service.worker.virtual import virtual
 from tests.wire.livekit_worker import WorkerServer, job
-
-
-def virtual(test: Any) -> Any:
-    """Runs a test in virtual time."""
-
-    def in_virtual_time() -> None:
-        def main() -> Coroutine[object, object, None]:
-            body: Coroutine[object, object, None] = test()
-            return body
-
-        run(main)
-
-    in_virtual_time.__name__ = test.__name__
-    in_virtual_time.__doc__ = test.__doc__
-    return in_virtual_time
 
 
 @virtual

@@ -28,7 +28,7 @@ from .capacity import Capacity
 from .endpoint import Endpoint
 from .job_context import JobContext, JobPlace
 from .job_life import run_job
-from .job_process import JobProcess
+from .job_process import JobProcess, set_up
 from .local_job import local_job
 from .messages import CloseWorker, DrainWorker, RunJob, RunningJobInfo, ShutDown, WorkerMessage
 from .options import ServerEnvOption, ServerOptionsGiven, ServerSettings, WorkerOptions
@@ -84,6 +84,7 @@ class AgentServer(ServerProgram):
         self._name = ""
         self._over: asyncio.Future[None] | None = None
         self._ending: asyncio.Task[None] | None = None
+        self._starting = asyncio.Lock()
         self._health: HealthEndpoint | None = None
 
     @classmethod
@@ -129,8 +130,11 @@ class AgentServer(ServerProgram):
         try:
             if self._world is None:
                 self._world = await asyncio.to_thread(real_world)
-            await self._set_up()
-            await self._begin(loop, registers=not unregistered)
+            async with self._starting:  # whoever closes it meanwhile waits for that
+                if self._ending is not None:
+                    return
+                await set_up(self._setup_fnc, self._proc, self._settings.initialize_process_timeout)
+                await self._begin(loop, registers=not unregistered)
             log.info("worker_started", name=self._name, agent_name=self._agent_name, entry_point=repr(entry_point))
             self._emit("worker_started")
             await asyncio.shield(over)
@@ -140,23 +144,6 @@ class AgentServer(ServerProgram):
         except BaseException:
             await self.aclose()
             raise
-
-    async def _set_up(self) -> None:
-        setup, seconds = self._setup_fnc, self._settings.initialize_process_timeout
-        if setup is None:
-            return
-        try:
-            async with asyncio.timeout(seconds):
-                if inspect.iscoroutinefunction(setup):
-                    await setup(self._proc)
-                else:
-                    result = await asyncio.to_thread(setup, self._proc)
-                    if inspect.isawaitable(result):
-                        await result
-        except TimeoutError as late:
-            raise SessionStateError(
-                f"setup_fnc has not returned within initialize_process_timeout={seconds:g} s"
-            ) from late
 
     async def _begin(self, loop: asyncio.AbstractEventLoop, *, registers: bool) -> None:
         from sessionactors import __version__
@@ -239,7 +226,8 @@ class AgentServer(ServerProgram):
         await self.aclose(deadline=CANCELLED_WITHIN)
 
     async def _end(self, deadline: float | None) -> None:
-        system, ref = self._system, self._ref
+        async with self._starting:
+            system, ref = self._system, self._ref
         if self._health is not None:
             await self._health.aclose()
         if system is not None:

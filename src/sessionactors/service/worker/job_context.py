@@ -12,9 +12,10 @@ import tempfile
 from collections.abc import Callable, MutableMapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from enum import StrEnum, unique
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar, cast, overload
+
+import structlog
 
 from sessionactors.model.errors import SessionStateError
 from sessionactors.session.agent_session import AgentSession
@@ -23,6 +24,7 @@ from sessionactors.session.job import current_job, job_serves
 
 from .endpoint import Endpoint
 from .job_process import JobProcess
+from .joining import AutoSubscribe, join
 from .local_job import local_job
 from .messages import RunningJobInfo
 from .participant_entrypoints import PEOPLE, Kinds, ParticipantEntrypoint, ParticipantEntrypoints, first_participant
@@ -35,17 +37,9 @@ if TYPE_CHECKING:
 
     from sessionactors.interfaces.transport import Transport
 
+log = structlog.get_logger("sessionactors.service.worker")
+
 ShutdownCallbackT = TypeVar("ShutdownCallbackT", bound=Callable[..., object])
-
-
-@unique
-class AutoSubscribe(StrEnum):
-    """Which tracks of a room are subscribed to without being asked for."""
-
-    SUBSCRIBE_ALL = "subscribe_all"
-    SUBSCRIBE_NONE = "subscribe_none"
-    AUDIO_ONLY = "audio_only"
-    VIDEO_ONLY = "video_only"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +95,8 @@ class JobContext(ServerCalls):
         return self._running_info().job
 
     @property
-    def room(self) -> Transport:
+    def room(self) -> rtc.Room:
         """The room. :meth:`connect` joins it; before that it has no participants. In the console: the terminal."""
-        return cast("Transport", self._room)
-
-    @property
-    def rtc_room(self) -> rtc.Room:
-        """The same, as LiveKit's SDK has it."""
         return cast("rtc.Room", self._room)
 
     @property
@@ -123,7 +112,7 @@ class JobContext(ServerCalls):
     @property
     def agent(self) -> rtc.LocalParticipant:
         """The agent in the room, once it is joined."""
-        return self.rtc_room.local_participant
+        return self.room.local_participant
 
     @property
     def local_participant_identity(self) -> str:
@@ -203,8 +192,11 @@ class JobContext(ServerCalls):
             raise SessionStateError("no AgentSession has been started in this job yet")
         return self._sessions[0]
 
-    def session_starts(self, session: AgentSession[object]) -> tuple[AnyDropIn, ...]:
-        """Called by the session; returns the drop-ins that the job adds."""
+    def session_starts(self, session: AgentSession[object], *, in_room: bool) -> tuple[AnyDropIn, ...]:
+        """Called by the session; returns the drop-ins that the job adds. Joins the room, if that was not done."""
+        if in_room and not self.is_fake_job() and self._connecting is None:
+            self._connecting = asyncio.get_running_loop().create_task(self._join(AutoSubscribe.SUBSCRIBE_ALL))
+            self._connecting.add_done_callback(_log_failure)  # the session waits for the room, not for this
         if session not in self._sessions:
             self._sessions.append(session)
         if self._on_session is not None:
@@ -256,13 +248,11 @@ class JobContext(ServerCalls):
         self,
         auto_subscribe: AutoSubscribe,
         *,
-        encryption: rtc.E2EEOptions | None,
-        rtc_config: rtc.RtcConfiguration | None,
-        single_peer_connection: bool | None,
+        encryption: rtc.E2EEOptions | None = None,
+        rtc_config: rtc.RtcConfiguration | None = None,
+        single_peer_connection: bool | None = None,
     ) -> None:
-        from .joining import join
-
-        info, room = self._running_info(), self.rtc_room
+        info, room = self._running_info(), self.room
         await join(
             room,
             info.url,
@@ -276,8 +266,8 @@ class JobContext(ServerCalls):
 
     @property
     def connected(self) -> bool:
-        """Whether :meth:`connect` has joined the room."""
-        return self._connecting is not None and self._connecting.done()
+        """Whether the room has been joined, or is being joined."""
+        return self._connecting is not None
 
     async def wait_for_participant(self, *, identity: str | None = None, kind: Kinds = PEOPLE) -> rtc.RemoteParticipant:
         """Somebody in the room, or the next to come; joins the room if that was not done.
@@ -291,7 +281,7 @@ class JobContext(ServerCalls):
         """
         self._of_server("wait_for_participant()")
         await self.connect()
-        return await first_participant(self.rtc_room, identity, kind)
+        return await first_participant(self.room, identity, kind)
 
     def add_participant_entrypoint(self, entrypoint_fnc: ParticipantEntrypoint, *, kind: Kinds = PEOPLE) -> None:
         """Run ``entrypoint_fnc(ctx, participant)`` for each participant, from :meth:`connect` on.
@@ -387,6 +377,11 @@ def get_job_context(*, required: bool = True) -> JobContext | None:
     if required:
         raise SessionStateError("no job runs here: get_job_context() is for entry points and what they start")
     return None
+
+
+def _log_failure(joining: asyncio.Task[None]) -> None:
+    if not joining.cancelled() and (error := joining.exception()) is not None:
+        log.error("room_not_joined", error=repr(error))
 
 
 def _of_reason(callback: Callable[..., object]) -> Callable[[str], object]:

@@ -55,11 +55,17 @@ async def run_job(
     bounds: JobBounds,
     on_session_end: SessionEndFunction | None = None,
 ) -> None:
-    """As :func:`live`, in context variables of the job's own: in them it is the current job."""
+    """As :func:`live`, in context variables of the job's own: in them it is the current job.
+
+    Raises:
+        BaseException: what the entry point raised, when all else has been done.
+    """
     own = contextvars.copy_context()
     own.run(current_job.set, ctx)
     life = live(ctx, entry_point, orders, ending, bounds=bounds, on_session_end=on_session_end)
-    await asyncio.get_running_loop().create_task(life, name=f"job {ctx!r}", context=own)
+    error = await asyncio.get_running_loop().create_task(life, name=f"job {ctx!r}", context=own)
+    if error is not None:
+        raise error
 
 
 async def live(
@@ -70,7 +76,7 @@ async def live(
     *,
     bounds: JobBounds,
     on_session_end: SessionEndFunction | None = None,
-) -> None:
+) -> BaseException | None:
     """Run a job to its very end.
 
     Args:
@@ -81,14 +87,14 @@ async def live(
         bounds: of its end.
         on_session_end: called after its sessions, if there was one.
 
-    Raises:
-        BaseException: what the entry point raised, when all else has been done.
+    Returns:
+        What the entry point raised.
     """
     serving = asyncio.ensure_future(_outcome(lambda: entry_point(ctx)))
     listening = asyncio.ensure_future(_listen(ctx, orders))
     watching = asyncio.ensure_future(_watch(ctx, serving))
     if not ctx.is_fake_job():
-        ctx.rtc_room.on("disconnected", lambda *_: ctx.shutdown(DISCONNECTED))
+        ctx.room.on("disconnected", lambda *_: ctx.shutdown(DISCONNECTED))
     try:
         reason = await ctx.wait_for_shutdown()
         await ending(reason)
@@ -98,8 +104,7 @@ async def live(
             task.cancel()
         await asyncio.wait((serving, listening, watching), timeout=bounds.cancelled)
         await ctx.clean_up()
-    if error is not None:
-        raise error
+    return error
 
 
 async def _listen(ctx: JobContext, orders: AsyncIterator[ShutDown]) -> None:
@@ -148,7 +153,7 @@ async def _end(
 async def leave(ctx: JobContext, reason: str, bounds: JobBounds) -> None:
     """The last steps, which the console takes too: the room, then the shutdown callbacks."""
     if not ctx.is_fake_job():
-        await _bounded(ctx, "room.disconnect", ctx.rtc_room.disconnect, bounds.disconnect)
+        await _bounded(ctx, "room.disconnect", ctx.room.disconnect, bounds.disconnect)
     steps = [
         _bounded(ctx, f"shutdown callback {number}", _with(callback, reason), bounds.callbacks)
         for number, callback in enumerate(ctx.shutdown_callbacks, 1)

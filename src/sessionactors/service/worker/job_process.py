@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import os
 
+from sessionactors.model.errors import SessionStateError
+
 from .options import JobExecutorType
+from .user_functions import SetupFunction
 
 
 class JobProcess:
@@ -44,3 +49,21 @@ class JobProcess:
     def http_proxy(self) -> str | None:
         """As given."""
         return self._http_proxy
+
+
+async def set_up(setup: SetupFunction | None, proc: JobProcess, seconds: float) -> None:
+    """Run ``setup_fnc``: a plain one in a thread, because it loads things.
+
+    Raises:
+        SessionStateError: it has not returned in time.
+        Exception: what it raised.
+    """
+    if setup is None:
+        return
+    try:
+        async with asyncio.timeout(seconds):
+            made = setup(proc) if inspect.iscoroutinefunction(setup) else await asyncio.to_thread(setup, proc)
+            if inspect.isawaitable(made):
+                await made
+    except TimeoutError as late:
+        raise SessionStateError(f"setup_fnc has not returned within initialize_process_timeout={seconds:g} s") from late

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from enum import StrEnum, unique
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from livekit import rtc
 
-    from .job_context import AutoSubscribe
+
+@unique
+class AutoSubscribe(StrEnum):
+    """Which tracks of a room are subscribed to without being asked for."""
+
+    SUBSCRIBE_ALL = "subscribe_all"
+    SUBSCRIBE_NONE = "subscribe_none"
+    AUDIO_ONLY = "audio_only"
+    VIDEO_ONLY = "video_only"
 
 
 async def join(
@@ -25,11 +34,12 @@ async def join(
 
     options = rtc.RoomOptions(
         encryption=encryption,
-        auto_subscribe=auto_subscribe == "subscribe_all",
+        auto_subscribe=auto_subscribe == AutoSubscribe.SUBSCRIBE_ALL,
         rtc_config=rtc_config,
         single_peer_connection=single_peer_connection,
     )
-    wanted = {"audio_only": rtc.TrackKind.KIND_AUDIO, "video_only": rtc.TrackKind.KIND_VIDEO}.get(auto_subscribe)
+    kinds = {AutoSubscribe.AUDIO_ONLY: rtc.TrackKind.KIND_AUDIO, AutoSubscribe.VIDEO_ONLY: rtc.TrackKind.KIND_VIDEO}
+    wanted = kinds.get(auto_subscribe)
 
     def published(publication: rtc.RemoteTrackPublication, _: rtc.RemoteParticipant) -> None:
         if publication.kind == wanted:

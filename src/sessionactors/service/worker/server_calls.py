@@ -33,7 +33,7 @@ class ServerCalls:
         raise NotImplementedError
 
     @property
-    def rtc_room(self) -> rtc.Room:
+    def room(self) -> rtc.Room:
         """The job's."""
         raise NotImplementedError
 
@@ -58,7 +58,7 @@ class ServerCalls:
         if self._pretends("delete_room"):
             return api.DeleteRoomResponse()
         try:
-            return await self.api.room.delete_room(api.DeleteRoomRequest(room=room_name or self.rtc_room.name))
+            return await self.api.room.delete_room(api.DeleteRoomRequest(room=room_name or self.room.name))
         except api.TwirpError as error:
             if error.code != api.TwirpErrorCode.NOT_FOUND:
                 raise
@@ -91,7 +91,7 @@ class ServerCalls:
         if self._pretends("add_sip_participant"):
             return api.SIPParticipantInfo()
         request = api.CreateSIPParticipantRequest(
-            room_name=self.rtc_room.name,
+            room_name=self.room.name,
             participant_identity=identity,
             sip_trunk_id=trunk_id,
             sip_call_to=call_to,
@@ -129,13 +129,13 @@ class ServerCalls:
         if self._pretends("transfer_sip_participant"):
             return api.SIPParticipantInfo()
         request = api.TransferSIPParticipantRequest(
-            room_name=self.rtc_room.name,
+            room_name=self.room.name,
             participant_identity=identity,
             transfer_to=transfer_to,
             play_dialtone=play_dialtone,
         )
         await self.api.sip.transfer_sip_participant(request)
-        return api.SIPParticipantInfo(participant_identity=identity, room_name=self.rtc_room.name)
+        return api.SIPParticipantInfo(participant_identity=identity, room_name=self.room.name)
 
     def _pretends(self, call: str) -> bool:
         if self.is_fake_job():
