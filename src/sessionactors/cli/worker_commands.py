@@ -75,14 +75,10 @@ async def serve(server: AgentServer, *, devmode: bool) -> None:
 
 async def connect(server: AgentServer, room: str, identity: str | None) -> None:
     """Run one job for a room, which is made if it is not there; over when the job is, or at a signal."""
-    from livekit import api
-
     from sessionactors.service.worker.endpoint import Endpoint
+    from sessionactors.service.worker.world import make_room
 
-    endpoint = Endpoint.of(server.settings)
-    endpoint.check()
-    async with api.LiveKitAPI(endpoint.url, endpoint.api_key, endpoint.api_secret) as calls:
-        room_info = await calls.room.create_room(api.CreateRoomRequest(name=room))
+    room_info = await make_room(Endpoint.of(server.settings), room)
     with _signals() as asked:
         started = asyncio.Event()
         server.once("worker_started", started.set)

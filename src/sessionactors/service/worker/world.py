@@ -6,11 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from sessionactors.model.errors import APIConnectionError
+
+from .endpoint import Endpoint
 from .job_life import JobBounds
 from .messages import RunningJobInfo
 
 if TYPE_CHECKING:
     from livekit import rtc
+    from livekit.protocol import models
 
     from sessionactors.interfaces.transport import Transport
 
@@ -53,3 +57,21 @@ def identity_in(token: str) -> str:
     from livekit.api import TokenVerifier
 
     return TokenVerifier("unused", "unused").verify(token, verify_signature=False).identity
+
+
+async def make_room(endpoint: Endpoint, name: str) -> models.Room:
+    """The room of this name at the server, made if it is not there.
+
+    Raises:
+        OptionError: the endpoint is incomplete.
+        APIConnectionError: the server could not be asked, or refused.
+    """
+    endpoint.check()
+    from aiohttp import ClientError
+    from livekit import api
+
+    try:
+        async with api.LiveKitAPI(endpoint.url, endpoint.api_key, endpoint.api_secret) as calls:
+            return await calls.room.create_room(api.CreateRoomRequest(name=name))
+    except (api.TwirpError, ClientError, OSError) as error:
+        raise APIConnectionError(f"the LiveKit server at {endpoint.url} has not made room {name!r}: {error}") from error
