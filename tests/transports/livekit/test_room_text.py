@@ -185,6 +185,17 @@ async def test_a_room_made_anew_gets_the_whole_stretch_and_what_was_said_meanwhi
 
 
 @in_virtual_time
+async def test_words_that_the_end_of_the_session_cuts_off_have_an_end(house: Loopback) -> None:
+    transport, _ = await linked()
+    transport.publish_transcript(said("I was about to"))
+    await settled()
+    await transport.aclose()
+    (stream,) = house.room.words.streams
+    assert stream.closing is not None
+    assert stream.closing["lk.transcription_final"] == "true"
+
+
+@in_virtual_time
 async def test_what_waits_for_a_room_is_bounded(house: Loopback) -> None:
     transcripts = Transcripts(TextOutWants())
     for number in range(MAX_WAITING + 2):

@@ -124,6 +124,8 @@ class Transcripts(RoomPart):
             stream.writer = None
 
     async def aclose(self) -> None:
+        for segment in self._streams:  # what is cut off by the end of the session has an end for its readers, too
+            self.show(TranscriptSegment(AGENT, segment, "", final=True))
         await self._work.drained(DRAIN_WITHIN)
 
     # -- one publication ---------------------------------------------------------------------------------------------
