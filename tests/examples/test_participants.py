@@ -6,7 +6,7 @@ import asyncio
 import json
 from typing import cast
 
-from sessionactors import AgentSession, FunctionCallOutput
+from sessionactors import AgentSession, ChatMessage, FunctionCallOutput
 from sessionactors.testing import Run, Scenario, invariants
 from sessionactors.transports import MemoryTransport
 
@@ -43,7 +43,7 @@ def test_who_said_what_is_noted_and_the_model_is_told() -> None:
     scenario.call(11.0, ask)
     run = played(scenario)
     assert json.loads(answers[0].result()) == [["caller", "I am for it."], ["bob", "I am against it."]]
-    told = [message.text_content for message in run.requests[-1].items if getattr(message, "role", "") == "system"]
+    told = [item.text_content for item in run.requests[-1].items if isinstance(item, ChatMessage)]
     assert "bob says:" in told
     assert run.said() == ["Noted.", "Noted too."]
 
