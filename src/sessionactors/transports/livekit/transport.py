@@ -30,6 +30,7 @@ from .pre_connect import PreConnectAudio
 from .telephone_keys import TelephoneKeys
 from .transcripts import Transcripts
 from .typed_text import TypedText
+from .video_in import VideoTracks
 from .voice_track import VoiceTrack
 
 T = TypeVar("T")
@@ -151,6 +152,8 @@ class LiveKitTransport(Transport):
             parts.append(self._voice)
         self._participants = Participants(events, heard, recordings)
         parts.append(self._participants)
+        if wants.video_input:
+            parts.append(VideoTracks(events))  # behind the participants: who shows something is there already
         if wants.text_output is not None:
             self._transcripts = Transcripts(wants.text_output)
             parts.append(self._transcripts)
