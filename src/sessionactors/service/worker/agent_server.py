@@ -49,6 +49,8 @@ STOPPED_WITHIN: Final = 1.0
 CANCELLED_WITHIN: Final = 2.0
 """Seconds for all of it when :meth:`AgentServer.run` is cancelled."""
 CLOSED: Final = "worker closed"
+JOINS_AT_ONCE: Final = 8
+"""Rooms: joining one costs the SDK a third of a second of CPU, and fifty at once would all be late."""
 
 log = structlog.get_logger("sessionactors.service.worker")
 _names = count(1)
@@ -85,6 +87,7 @@ class AgentServer(ServerProgram):
         self._over: asyncio.Future[None] | None = None
         self._ending: asyncio.Task[None] | None = None
         self._starting = asyncio.Lock()
+        self._joins = asyncio.Semaphore(JOINS_AT_ONCE)
         self._health: HealthEndpoint | None = None
 
     @classmethod
@@ -371,7 +374,7 @@ class AgentServer(ServerProgram):
     ) -> None:
         world, settings = self._outside(), self._settings
         endpoint = replace(self._endpoint, url=info.url)
-        ctx = JobContext(world.new_room(info), place=JobPlace(info, self._proc, endpoint))
+        ctx = JobContext(world.new_room(info), place=JobPlace(info, self._proc, endpoint, self._joins))
         bounds = replace(
             world.bounds, session_end=settings.session_end_timeout, callbacks=settings.shutdown_process_timeout
         )

@@ -49,6 +49,8 @@ class JobPlace:
     info: RunningJobInfo
     proc: JobProcess
     endpoint: Endpoint = field(repr=False)
+    joins: asyncio.Semaphore = field(repr=False)
+    """Of all jobs of the worker: so many rooms are joined at once."""
 
 
 class JobContext(ServerCalls):
@@ -252,16 +254,17 @@ class JobContext(ServerCalls):
         rtc_config: rtc.RtcConfiguration | None = None,
         single_peer_connection: bool | None = None,
     ) -> None:
-        info, room = self._running_info(), self.room
-        await join(
-            room,
-            info.url,
-            info.token,
-            auto_subscribe,
-            encryption=encryption,
-            rtc_config=rtc_config,
-            single_peer_connection=single_peer_connection,
-        )
+        place, room = self._of_server("connect()"), self.room
+        async with place.joins:
+            await join(
+                room,
+                place.info.url,
+                place.info.token,
+                auto_subscribe,
+                encryption=encryption,
+                rtc_config=rtc_config,
+                single_peer_connection=single_peer_connection,
+            )
         self._entrypoints.begin(room)
 
     @property
