@@ -68,12 +68,14 @@ setup: $(DEV) ## environment with all extras and the development tools
 demo: $(DEMO) ## a spoken conversation, offline; writes demo-out/ (OUT=)
 	$(BIN)/sessionactors demo --out $(OUT) $(ARGS)
 
-# Processes that run tests; 0 runs them in this one, for a debugger.
-WORKERS ?= 2
+# Processes that run tests: one more than two cores, because some tests wait. 0 runs them in this one, for a debugger.
+WORKERS ?= 3
+# Each worker gets its share at once and in order, so a module's fixture is made once; who is done takes from the others.
+WORKED = --numprocesses=$(WORKERS) --dist=worksteal
 
 .PHONY: test
 test: $(DEV) ## the suite; ARGS="-k name -x" narrows it
-	$(BIN)/pytest --numprocesses=$(WORKERS) $(ARGS)
+	$(BIN)/pytest $(WORKED) $(ARGS)
 
 # Tracing makes a test three times as slow, so what is only a repetition (other seeds, other loops) is left out.
 TRACED ?= tests/actors tests/drop_ins tests/runtime tests/session
@@ -82,7 +84,7 @@ REPEATED ?= any_order or always or whenever or seed or uvloop
 .PHONY: coverage
 coverage: $(DEV) ## branch coverage of kernel, actors and drop-ins, with its gate
 	$(BIN)/coverage erase
-	$(BIN)/pytest --numprocesses=$(WORKERS) --cov --cov-report= $(TRACED) -k "not ($(REPEATED))" -p no:randomly
+	$(BIN)/pytest $(WORKED) --cov --cov-report= $(TRACED) -k "not ($(REPEATED))" -p no:randomly
 	$(BIN)/python tests/coverage_gate.py
 
 .PHONY: conformance

@@ -20,6 +20,7 @@ from .conftest import Held
 pytestmark = [
     pytest.mark.timeout(150),
     pytest.mark.slow("one conversation in real time"),
+    pytest.mark.waits("one conversation in real time"),
     pytest.mark.usefixtures("call"),
 ]
 

@@ -32,7 +32,10 @@ from sessionactors.testing.scripted_llm import ScriptedLLM, ScriptedReply
 pytest.importorskip("mcp", reason="needs the extra mcp")
 
 SERVER = str(Path(__file__).with_name("server.py"))
-pytestmark = pytest.mark.may_block("the program is started, and its pipes are opened, on the loop")
+pytestmark = [
+    pytest.mark.may_block("the program is started, and its pipes are opened, on the loop"),
+    pytest.mark.waits("for programs that start"),
+]
 
 
 def stdio(patience: float = 30.0) -> MCPServerStdio:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from itertools import pairwise
 
+import pytest
+
 from sessionactors import Agent, ChatMessage
 from sessionactors.model.events import ErrorEvent, MetricsCollectedEvent
 from sessionactors.model.metrics import STTMetrics, TTSMetrics
@@ -17,6 +19,8 @@ from tests.wire.deepgram_flux import FluxServer
 from tests.wire.elevenlabs import ElevenLabsServer, VoiceCall
 from tests.wire.spoken_audio import MS_PER_CHARACTER
 from tests.wire.vendor_server import Fault
+
+pytestmark = pytest.mark.waits("in real time")
 
 REPLY = "Good morning."
 STORY = (
