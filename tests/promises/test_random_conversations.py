@@ -14,7 +14,7 @@ FEW = 4
 """Conversations for each test: enough in every run of the suite; draw more by hand with other numbers."""
 
 
-@pytest.mark.parametrize("part", range(8))
+@pytest.mark.parametrize("part", range(6))
 def test_p02_history_and_every_other_promise_hold_in_any_conversation(part: int) -> None:
     for seed in range(part * FEW, (part + 1) * FEW):
         for schedule in (None, seed):
@@ -23,7 +23,7 @@ def test_p02_history_and_every_other_promise_hold_in_any_conversation(part: int)
                 raise PromiseBroken(seed, found, run)
 
 
-@pytest.mark.parametrize("part", range(6))
+@pytest.mark.parametrize("part", range(4))
 def test_p12_any_conversation_survives_the_death_of_a_provider(part: int) -> None:
     for seed in range(1000 + part * FEW, 1000 + (part + 1) * FEW):
         dice = random.Random(seed)
@@ -36,7 +36,7 @@ def test_p12_any_conversation_survives_the_death_of_a_provider(part: int) -> Non
             raise PromiseBroken(seed, found, run)
 
 
-@pytest.mark.parametrize("part", range(6))
+@pytest.mark.parametrize("part", range(4))
 def test_p12_any_conversation_survives_one_death_of_an_actor_that_holds_it_together(part: int) -> None:
     for seed in range(2000 + part * FEW, 2000 + (part + 1) * FEW):
         dice = random.Random(seed)

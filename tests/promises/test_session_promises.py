@@ -168,7 +168,7 @@ def test_p02_order_in_history_is_order_of_playout() -> None:
         scenario.call(2.2, lambda session: session.say("Said last."))
         return scenario
 
-    explore(crossing, schedules=25, check=only(invariants.p02_history_is_what_was_heard))
+    explore(crossing, schedules=12, check=only(invariants.p02_history_is_what_was_heard))
 
 
 class LateReports(MemorySink):
@@ -367,7 +367,7 @@ def test_p06_no_state_is_skipped_when_replies_cross() -> None:
         scenario.call(1.7, lambda session: session.interrupt())
         return scenario
 
-    explore(crossing, schedules=24, check=only(invariants.p06_legal_states_only, invariants.no_handler_fails))
+    explore(crossing, schedules=12, check=only(invariants.p06_legal_states_only, invariants.no_handler_fails))
 
 
 def test_p06_a_speech_that_was_cut_before_it_is_known_to_be_heard_is_never_told_as_speaking() -> None:

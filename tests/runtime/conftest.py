@@ -14,7 +14,7 @@ from sessionactors.testing import SeededDispatcher, VirtualLoop
 
 from tests.runtime.scripted import Mode, Probe
 
-SEEDS = (1, 2, 3)
+SEEDS = (1, 2)
 
 
 def _own(**options: Any) -> ActorSystem:
