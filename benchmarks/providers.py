@@ -2,27 +2,37 @@
 
 Homes: one reply of many tokens, from a model at no distance, through a whole session; the model on the actor loop, on
 the user's loop, or behind an `llm_node` of the user's. Each token that comes from another loop than the actors' is
-carried over by itself, in order. Shared: `openai.LLM` against a local server, half of the requests cancelled midway.
+carried over by itself, in order.
+
+Shared: each vendor's providers against local servers, half of the requests cancelled midway. The servers live in the
+same process: their ends of the connections count; what they note of requests is forgotten before memory is read.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import ctypes
+import gc
+import logging
 import sys
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import structlog
 
 from sessionactors import ActorSystem, Agent, AgentSession, ChatContext
 from sessionactors.interfaces.home import Home
 from sessionactors.interfaces.llm import LLM, ChatChunk, LLMStream
 from sessionactors.model.tools import ModelSettings, ToolChoice, ToolDefinition
 from sessionactors.session.agent_nodes import OfferedTool
-from sessionactors.testing.conformance.footprint import footprint, settled
+from sessionactors.testing.conformance.footprint import footprint
 
 Where = Literal["own", "running"]
 
@@ -92,48 +102,84 @@ def homes(tokens: int, rounds: int) -> None:
         print(f"{name:<52} {wall:>7.1f} {wall / base[0]:>6.2f} {cpu:>7.1f} {cpu / base[1]:>6.2f}")
 
 
+@dataclass(frozen=True)
+class Held:
+    """What the process holds."""
+
+    sockets: int
+    tasks: int
+    threads: int
+    descriptors: int
+    objects: int
+    """Of the providers' code."""
+    megabytes: int
+    """Resident."""
+
+
+async def held() -> Held:
+    """Look, after what the servers have noted is forgotten."""
+    from tests.wire.vendor_server import VendorServer
+
+    await asyncio.sleep(1.0)  # what is closed has gone
+    gc.collect()
+    ours = 0
+    for thing in gc.get_objects():
+        ours += str(type(thing).__module__).startswith("sessionactors.providers.")
+        if issubclass(type(thing), VendorServer):  # isinstance would ask weak proxies, which may be dead
+            for received in thing.received:
+                received.messages.clear()
+                received.audio.clear()
+    del thing
+    gc.collect()
+    with suppress(OSError, AttributeError):  # where there is no such call, free memory counts
+        ctypes.CDLL(None).malloc_trim(0)
+    here, resident = await footprint(), int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+    return Held(sockets(), here.tasks, here.threads, here.descriptors, ours, round(resident / 1e6))
+
+
+def sockets() -> int:
+    """Of this process."""
+    count = 0
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):  # the listing's own
+            count += str(descriptor.readlink()).startswith("socket:")
+    return count
+
+
 async def shared(requests: int, rooms: int = 10) -> None:
-    """Print what many requests to one object leave."""
-    from sessionactors.providers import openai
+    """Print what many requests to one object leave, for each provider that has connections."""
+    from sessionactors.testing.conformance import LLMRig, RealtimeRig, STTRig, TTSRig
 
-    from tests.wire.openai_server import Completion, OpenAIServer
+    from tests.conformance.our_rigs import AnyRig, vendors
+    from tests.providers.sharing import share, warm
 
-    context = ChatContext()
-    context.add_message(role="user", content="Hello?")
-
-    async def room(llm: openai.LLM) -> None:
-        for number in range(requests // rooms):
-            async with llm.chat(chat_ctx=context) as chunks:
-                words = 0
-                async for chunk in chunks:
-                    words += bool(chunk.content)
-                    if number % 2 and words == 2:
-                        break
-
-    async with OpenAIServer(otherwise=Completion("one two three four five")) as server:
-        llm = openai.LLM(base_url=server.base_url)
-        await asyncio.gather(*(anext(aiter(llm.chat(chat_ctx=context))) for _ in range(rooms)))
-        before, seen, began = await footprint(), len(server.connections), time.perf_counter()
-        await asyncio.gather(*(room(llm) for _ in range(rooms)))
-        took = time.perf_counter() - began
-        left = await settled(before, 2.0)
-        made = len(server.connections) - seen
-        given_up = rooms * (requests // rooms // 2)
-        print(f"{requests} requests of {rooms} rooms to one openai.LLM in {took:.1f} s, {given_up} given up midway:")
-        print(f"  {made} new connections; HTTP/1.1 closes one to stop an answer, so at least {given_up - rooms}")
-        print(f"  left behind: {left or 'no task, thread or descriptor'}")
-        await llm.aclose()
+    print(f"\n{requests} requests of {rooms} rooms to one object, every second one given up midway; before -> after")
+    names = [field.name for field in fields(Held)]
+    print(f"{'':<28} {'s':>5} {'new connections':>15} " + " ".join(f"{name:>12}" for name in names))
+    kinds: tuple[type[AnyRig], ...] = (LLMRig, TTSRig, STTRig, RealtimeRig)
+    for rig in (rig for kind in kinds for rig in vendors(kind)):
+        async with rig.opened() as provider:
+            await warm(rig, provider, rooms=rooms)
+            before, began = await held(), time.perf_counter()
+            found = await share(rig, provider, rooms=rooms, each=requests // rooms)
+            took, after = time.perf_counter() - began, await held()
+        figures = " ".join(f"{f'{getattr(before, name)} -> {getattr(after, name)}':>12}" for name in names)
+        print(f"{rig.name:<28} {took:>5.1f} {found.connections:>15} {figures}", flush=True)
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--what", choices=("homes", "shared", "all"), default="all")
     parser.add_argument("--tokens", type=int, default=2000)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--requests", type=int, default=500)
     options = parser.parse_args()
-    homes(options.tokens, options.rounds)
-    asyncio.run(shared(options.requests))
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    if options.what != "shared":
+        homes(options.tokens, options.rounds)
+    if options.what != "homes":
+        asyncio.run(shared(options.requests))
 
 
 if __name__ == "__main__":

@@ -58,6 +58,7 @@ def wire_table() -> str:
         TTSRig,
     )
 
+    from tests.conformance.our_rigs import vendors  # noqa: PLC0415
     from tests.failover import wire  # noqa: PLC0415
 
     def said(kind: str, name: str, *, both: bool) -> str:
@@ -67,7 +68,7 @@ def wire_table() -> str:
     lines = ["| adapter | fault | in the first provider | in both | brought on for |", "|---|---|---|---|---|"]
     for kind in (LLMRig, RealtimeRig, STTRig, TTSRig):
         for name, faults in wire.ON_THE_WIRE.items():
-            rigs = [rig.name for rig in wire.vendors(kind) if rig.faults & set(faults)]
+            rigs = [rig.name for rig in vendors(kind) if rig.faults & set(faults)]
             first, both = (said(kind.kind, name, both=both) for both in (False, True))
             lines.append(f"| {kind.kind} | {name} | {first} | {both} | {', '.join(rigs)} |")
     return "\n".join(lines) + "\n"

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from sessionactors.testing import conformance
 
+AnyRig: TypeAlias = "conformance.RequestRig[Any]"
 MODULES = sorted(path.stem for path in Path(__file__).parent.glob("rigs_*.py"))
+
+VENDORS = ("rigs_deepgram", "rigs_elevenlabs", "rigs_openai", "rigs_openai_realtime")
+"""Modules of those that have a server of their own."""
 
 
 def rigs_of(name: str) -> list[conformance.Rig[Any]]:
@@ -20,3 +24,8 @@ def rigs_of(name: str) -> list[conformance.Rig[Any]]:
             raise
         return []
     return [rig for rig in module.RIGS if rig.name not in getattr(module, "LONG", ())]
+
+
+def vendors(kind: type[AnyRig]) -> list[AnyRig]:
+    """The rigs of a kind that have a server of their own."""
+    return [rig for name in VENDORS for rig in rigs_of(name) if isinstance(rig, kind)]

@@ -90,7 +90,7 @@ CALLS: list[wire.VendorServer[Any]] = []
 
 
 def _calls() -> int:
-    return len(CALLS[0].received)
+    return len(CALLS[0].connections)
 
 
 def _ear(server: type[wire.VendorServer[Call]]) -> Callable[[wire.Fault | None, Fault | None], wire.VendorServer[Any]]:

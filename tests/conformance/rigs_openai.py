@@ -184,7 +184,7 @@ def listening(**options: Any) -> Callable[[Fault | None], AbstractAsyncContextMa
         texts = dict.fromkeys(TEXTS, "") if fault is Fault.EMPTY else TEXTS
         session = Session(texts, None if fault is None else HEARD.get(fault))
         server = TranscriptionServer([session], key=key_for(fault))
-        _made[:] = [lambda: len(server.received)]
+        _made[:] = [lambda: len(server.connections)]
         with (
             mock.patch.object(vendor_socket, "CLOSE_WITHIN", 0.05),
             mock.patch.object(recognition_socket, "END_WITHIN", 0.5),

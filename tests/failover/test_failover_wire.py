@@ -14,18 +14,17 @@ from sessionactors.model.errors import ProviderReplaced
 from sessionactors.providers.adapters import AvailabilityChangedEvent
 from sessionactors.testing.conformance import Fault, LLMRig, RealtimeRig, STTRig, TTSRig
 
+from tests.conformance.our_rigs import AnyRig, vendors
 from tests.failover.wire import (
     BROKE_OFF,
     ERROR,
     NEXT,
     ON_THE_WIRE,
-    AnyRig,
     behind,
     expected,
     faults_of,
     name_of,
     outcome,
-    vendors,
 )
 
 PAGE = Path(__file__).parents[2] / "docs" / "failover.md"

@@ -19,7 +19,7 @@ from sessionactors.interfaces.tts import TTS
 from sessionactors.model.errors import APIError, ProviderReplaced
 from sessionactors.model.sentinel import FLUSH
 from sessionactors.providers.adapters import llm, realtime, stt, tts
-from sessionactors.testing.conformance import Fault, RealtimeRig, RequestRig, STTRig
+from sessionactors.testing.conformance import Fault, RealtimeRig, STTRig
 from sessionactors.testing.conformance.spoken import heard
 
 from tests.conformance.fake_llm import FakeLLM, fake_llm_rig
@@ -27,10 +27,8 @@ from tests.conformance.fake_realtime import FakeRealtime, fake_realtime_rig
 from tests.conformance.fake_stt import FakeSTT, fake_stt_rig
 from tests.conformance.fake_tts import FakeTTS, fake_tts_rig
 from tests.conformance.fake_vad import FakeVAD
-from tests.conformance.our_rigs import MODULES, rigs_of
+from tests.conformance.our_rigs import AnyRig
 
-AnyRig = RequestRig[Any]
-NOT_VENDORS: Final = {"rigs_adapters", "rigs_livekit_realtime", "rigs_offline", "rigs_scripted", "rigs_transports"}
 ON_THE_WIRE: Final[Mapping[str, Sequence[Fault]]] = {
     "dead": (Fault.UNREACHABLE, Fault.SERVER_ERROR, Fault.RATE_LIMIT, Fault.INVALID_KEY),
     "hung": (Fault.SILENCE,),
@@ -47,11 +45,6 @@ ATTEMPTS: Final = 4
 """Requests of the one who asks, at most: as a session asks again where another provider takes the place."""
 REPLIES: Final = 4
 """That are asked of a realtime model, at most, when they are empty."""
-
-
-def vendors(kind: type[AnyRig]) -> list[AnyRig]:
-    """The rigs of a kind that have a server of their own."""
-    return [rig for name in MODULES if name not in NOT_VENDORS for rig in rigs_of(name) if isinstance(rig, kind)]
 
 
 def faults_of(rig: AnyRig) -> list[Fault]:

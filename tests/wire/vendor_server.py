@@ -91,6 +91,8 @@ class VendorServer(Generic[C]):
         self._runner: web.AppRunner
         self.key = key
         self.received: list[Received] = []
+        self.connections: set[object] = set()
+        """The other ends of all connections so far."""
         self.open_now = 0
         """Connections."""
         self.port = 0
@@ -118,6 +120,8 @@ class VendorServer(Generic[C]):
             {name.lower(): value for name, value in request.headers.items()},
         )
         self.received.append(received)
+        assert request.transport is not None
+        self.connections.add(request.transport.get_extra_info("peername"))
         return received, self._calls[min(len(self.received), len(self._calls)) - 1]
 
     @property

@@ -6,11 +6,15 @@ import time
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from .audio import AudioFrame
 from .metrics import MetricsReport
+from .picture import RTCVideoFrame, data_url
 from .read_only import ReadOnlyList
+
+if TYPE_CHECKING:
+    from .video import VideoFrame
 
 ChatRole: TypeAlias = Literal["developer", "system", "user", "assistant"]
 
@@ -25,19 +29,58 @@ def new_item_id() -> str:
     return f"item_{uuid.uuid4().hex[:12]}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class ImageContent:
-    """A picture in a message."""
+    """A picture in a message.
+
+    A frame of video is made a JPEG here and now, some milliseconds of CPU for a large one, so that the message is a
+    value that can be kept and recorded. That needs Pillow: ``pip install 'sessionactors[images]'``.
+
+    Args:
+        image: its URL, also a ``data:`` URL; or a frame: a :class:`.VideoFrame`, or one of ``livekit.rtc``.
+        id: of the part.
+        inference_width: pixels that a frame is scaled into, keeping its proportions; with ``inference_height``.
+        inference_height: see ``inference_width``.
+        inference_detail: how closely the model looks.
+        mime_type: of the picture.
+
+    Raises:
+        VideoFormatError: neither a URL nor a frame, or a frame that cannot be read.
+        ImportError: a frame, and Pillow is not installed.
+    """
 
     image: str
     """Its URL; a ``data:`` URL holds the picture itself."""
     id: str = field(default_factory=lambda: f"img_{uuid.uuid4().hex[:12]}")
     inference_width: int | None = None
-    """Pixels to scale it to, where the model is given pixels."""
     inference_height: int | None = None
     inference_detail: Literal["auto", "high", "low"] = "auto"
     mime_type: str | None = None
     type: Literal["image_content"] = "image_content"
+
+    def __init__(
+        self,
+        image: str | VideoFrame | RTCVideoFrame,
+        id: str | None = None,
+        inference_width: int | None = None,
+        inference_height: int | None = None,
+        inference_detail: Literal["auto", "high", "low"] = "auto",
+        mime_type: str | None = None,
+        type: Literal["image_content"] = "image_content",
+    ) -> None:
+        if not isinstance(image, str):
+            image, mime_type = data_url(image, width=inference_width, height=inference_height)
+        own = (
+            ("image", image),
+            ("id", id or f"img_{uuid.uuid4().hex[:12]}"),
+            ("inference_width", inference_width),
+            ("inference_height", inference_height),
+            ("inference_detail", inference_detail),
+            ("mime_type", mime_type),
+            ("type", type),
+        )
+        for name, value in own:
+            object.__setattr__(self, name, value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import struct
-import zlib
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,8 +10,6 @@ from .errors import VideoFormatError
 
 BYTES_PER_PIXEL = {"rgb24": 3, "rgba": 4, "i420": 1.5}
 """Of the layouts whose size can be checked."""
-PNG_COLOURS = {"rgb24": 2, "rgba": 6}
-"""Colour types of PNG, by layout."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,29 +45,12 @@ class VideoFrame:
             )
 
     def as_image(self, *, detail: Literal["auto", "high", "low"] = "auto") -> ImageContent:
-        """The picture as a part of a message: compressed as it is, ``rgb24`` and ``rgba`` as PNG.
+        """The picture as a part of a message: compressed as it is, raw pixels as JPEG. See :class:`.ImageContent`.
 
         Raises:
-            VideoFormatError: its pixels are in a layout that PNG does not know.
+            ImportError: raw pixels, and Pillow is not installed.
         """
-        if self.format.startswith("image/"):
-            mime, data = self.format, self.data
-        elif self.format in PNG_COLOURS:
-            mime, data = "image/png", self._png()
-        else:
-            raise VideoFormatError(f"a picture in {self.format} cannot be put into a message: convert it to rgba first")
-        url = f"data:{mime};base64,{base64.b64encode(data).decode()}"
-        return ImageContent(url, inference_detail=detail, mime_type=mime)
-
-    def _png(self) -> bytes:
-        line = int(self.width * BYTES_PER_PIXEL[self.format])
-        rows = b"".join(b"\0" + self.data[at : at + line] for at in range(0, len(self.data), line))
-        head = struct.pack(">IIBBBBB", self.width, self.height, 8, PNG_COLOURS[self.format], 0, 0, 0)
-        parts = ((b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
-        return b"\x89PNG\r\n\x1a\n" + b"".join(
-            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-            for kind, data in parts
-        )
+        return ImageContent(self, inference_detail=detail)
 
     def __repr__(self) -> str:
         return f"<VideoFrame {self.width} x {self.height} {self.format}>"

@@ -193,14 +193,14 @@ class LinePool(Generic[L]):
 
     def _tidy(self) -> None:
         """Forget what has ended; close what is old, or one too many, and unused."""
-        idle = 0
-        for line in list(self._lines):
-            if line.error is not None:
-                del self._lines[line]
-            elif not line.taken:
-                idle += 1
-                if not line.is_current or idle > MOST_IDLE:
-                    self._close(line)
+        for line in [line for line in self._lines if line.error is not None]:
+            del self._lines[line]
+        idle = [line for line in self._lines if not line.taken]
+        # One on which nobody may sit down for now would else take the place of those that are wanted.
+        idle.sort(key=lambda line: not line.is_free)
+        for place, line in enumerate(idle):
+            if not line.is_current or place >= MOST_IDLE:
+                self._close(line)
 
     def _close(self, line: L) -> None:
         del self._lines[line]

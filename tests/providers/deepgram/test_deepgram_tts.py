@@ -10,7 +10,7 @@ import pytest
 
 from sessionactors.interfaces.tts import SynthesizedAudio
 from sessionactors.model.errors import APIConnectionError, APIError, APIStatusError, OptionError
-from sessionactors.providers import vendor_socket
+from sessionactors.providers import line_pool, vendor_socket
 from sessionactors.providers.deepgram import TTS, speak_line
 from sessionactors.providers.line_pool import LinePool
 
@@ -121,6 +121,19 @@ async def test_flushes_are_counted_deepgram_takes_twenty_a_minute() -> None:
         assert server.last.types().count("Flush") == 20
         assert said(await spoken(tts, "Yes.")) == "Yes."
         assert len(server.received) == 2, "the next text has another connection"
+        await tts.aclose()
+
+
+async def test_a_connection_that_may_not_speak_for_now_does_not_take_the_place_of_one_that_may(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(speak_line, "FLUSHES", 4)
+    monkeypatch.setattr(line_pool, "MOST_IDLE", 1)
+    async with SpeakServer([SpeakCall()]) as server:
+        tts = voice(server)
+        for number in range(12):
+            assert said(await spoken(tts, f"Text {number}.")) == f"Text {number}."
+        assert len(server.received) <= 6
         await tts.aclose()
 
 

@@ -178,7 +178,7 @@ async def test_an_interrupted_text_is_closed_and_the_connection_stays() -> None:
     assert closed == [message["context_id"] for message in server.last.messages if message.get("text") == " "]
 
 
-async def test_five_hundred_requests_of_which_half_are_cancelled_leave_no_more_than_their_connections() -> None:
+async def test_many_requests_of_which_half_are_cancelled_leave_no_more_than_their_connections() -> None:
     rng_turns = [0, 1, 2, 3, 5, 8, 13, 40]
     async with ElevenLabsServer([VoiceCall()]) as server:
         tts = voice(server, encoding="pcm_8000")
@@ -198,8 +198,8 @@ async def test_five_hundred_requests_of_which_half_are_cancelled_leave_no_more_t
                     assert said(await request, 8000) == f"Room {number}, turn {turn}. "
                 done += 1
 
-        await asyncio.gather(*(room(number) for number in range(20)))
-        assert done == 500
+        await asyncio.gather(*(room(number) for number in range(8)))
+        assert done == 200
         await asyncio.sleep(0.01)
         pool: LinePool[Any] = await tts._lines.here()
         assert len(server.received) <= 8, "connections are used again"

@@ -221,7 +221,7 @@ async def test_pictures_are_sent() -> None:
     text, by_url, frame = server.asked[0].messages[-1]["content"]
     assert text == {"type": "text", "text": "Look:"}
     assert by_url["image_url"] == {"url": "https://example.com/cat.png", "detail": "auto"}
-    assert frame["image_url"]["url"].startswith("data:image/png;base64,")
+    assert frame["image_url"]["url"].startswith("data:image/jpeg;base64,")
     assert frame["image_url"]["detail"] == "low"
 
 

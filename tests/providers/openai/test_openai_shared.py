@@ -1,4 +1,4 @@
-"""One provider object for all: many rooms, requests that are cancelled, and several loops at once."""
+"""One provider object for all: a session, its nodes and its tools, on several loops at once."""
 
 from __future__ import annotations
 
@@ -15,50 +15,9 @@ from sessionactors.model.tools import ModelSettings
 from sessionactors.providers.openai import LLM
 from sessionactors.providers.openai.clients import Clients
 from sessionactors.session.agent_nodes import OfferedTool
-from sessionactors.testing.conformance.footprint import footprint, settled
 
-from tests.providers.openai.asking import answer, hello, text_of
+from tests.providers.openai.asking import answer, text_of
 from tests.wire.openai_server import Call, Completion, OpenAIServer
-
-ROOMS, REQUESTS = 5, 16
-# `python benchmarks/providers.py` does it with 500 requests.
-
-
-async def room(llm: LLM) -> int:
-    """Asks, and gives up in the middle of every second answer; how many were heard to their end."""
-    heard = 0
-    for number in range(REQUESTS):
-        async with llm.chat(chat_ctx=hello()) as chunks:
-            words = 0
-            async for chunk in chunks:
-                words += bool(chunk.content)
-                if number % 2 and words == 2:
-                    break
-            else:
-                heard += 1
-    return heard
-
-
-async def test_many_requests_half_of_them_given_up_reuse_connections_and_leave_nothing() -> None:
-    async with OpenAIServer(otherwise=Completion("one two three four five")) as server:
-        llm = LLM(base_url=server.base_url)
-        await asyncio.gather(*(room_of_one(llm) for _ in range(ROOMS)))
-        before = await footprint()
-        heard = await asyncio.gather(*(room(llm) for _ in range(ROOMS)))
-        assert await settled(before, 5.0, allowed=ROOMS // 2) == ""
-        assert len(server.asked) == ROOMS * (REQUESTS + 1)
-        given_up = ROOMS * REQUESTS - sum(heard)
-        assert given_up == ROOMS * REQUESTS // 2
-        # HTTP/1.1 can only close a connection to stop an answer; all others are used again.
-        assert len(server.connections) <= given_up + ROOMS
-        await llm.aclose()
-
-
-async def room_of_one(llm: LLM) -> None:
-    assert text_of(await answer(llm)) == "one two three four five "
-
-
-# -- homes -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture

@@ -305,7 +305,7 @@ async def test_a_picture_is_shown_and_names_nothing_that_the_user_said() -> None
         await talk.heard_by(server)
         (item,) = server.session.items
         assert item.body["content"][0]["type"] == "input_image"
-        assert item.body["content"][0]["image_url"].startswith("data:image/png;base64,")
+        assert item.body["content"][0]["image_url"].startswith("data:image/jpeg;base64,")
         assert talk.events == []
     assert server.refused == []
 
