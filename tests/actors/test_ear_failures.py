@@ -185,6 +185,20 @@ def test_without_a_detector_of_speech_words_that_stay_unfinished_are_a_sign_of_a
     assert bench.transcripts == ["hello"]
 
 
+@pytest.mark.parametrize("detected", [False, True], ids=["without a detector", "the user stopped"])
+def test_words_that_change_for_ever_are_a_sign_of_a_hung_recogniser(detected: bool) -> None:
+    options = SessionOptions(stt_conn_options=APIConnectOptions(timeout=1.0), max_endpointing_delay=20.0)
+
+    def streams(seconds: float) -> tuple[int, list[str]]:
+        stt = ScriptedSTT([], interims=[(1.0 + 0.5 * number, f"hel{number}") for number in range(40)])
+        vad = ScriptedVAD([(0.5, 2.5)]) if detected else None
+        bench = Bench(vad, stt, options=options).call(seconds)
+        return stt.streams, [str(stumble.error) for stumble in bench.stumbles]
+
+    assert streams(13.0) == (1, [])  # somebody may speak for long
+    assert streams(18.0) == (2, ["the recogniser finished nothing within 1 s"])
+
+
 # -- killed actors ---------------------------------------------------------------------------------------------------
 
 

@@ -16,13 +16,14 @@ from sessionactors import (
     CloseReason,
     FunctionCallOutput,
     RunContext,
+    SessionStateError,
     function_tool,
 )
 from sessionactors.testing import Run, Scenario, explore
 
 from tests.session.talks import near, played
 
-Context = RunContext[object]
+Context = RunContext[Any]
 
 
 def now() -> float:
@@ -149,3 +150,39 @@ def test_what_a_tool_leaves_behind_waits_until_the_session_is_closed() -> None:
     run = played(scenario)
     assert seen == ["closed", "returned"]
     assert closed_at(run) < 2.0
+
+
+@pytest.mark.parametrize("background", [False, True])
+def test_p11_a_tool_that_waits_for_the_end_of_the_session_is_told_so_at_once_and_a_task_of_its_own_may(
+    background: bool,
+) -> None:
+    found: list[str] = []
+
+    @function_tool
+    async def watch(context: Context) -> str:
+        """Stays until the call is over."""
+        if background:
+            await context.update("One moment.")
+
+        async def waits() -> None:
+            closed = await context.session.wait_closed()
+            found.append(closed.reason.value)
+
+        found.append("begun")
+        context.session.userdata.append(asyncio.create_task(waits()))
+        await asyncio.sleep(0)
+        try:
+            await context.session.wait_closed()
+        except SessionStateError as error:
+            found.append(str(error))
+        return "gone"
+
+    scenario = Scenario(Agent(instructions="Be kind.", tools=[watch]), audio=False, userdata=[])
+    scenario.user_types("Goodbye.", at=0.5)
+    scenario.llm_replies("Goodbye.", tool_calls=[("watch", "{}")])
+    scenario.llm_otherwise("Still here.")
+    scenario.close(at=5.0)
+    run = played(scenario)
+    assert found[:1] + found[2:] == ["begun", "user_initiated"]
+    assert found[1].startswith("tool 'watch' waits for the end of the session, which waits for the end of tool 'watch'")
+    assert closed_at(run) == near(5.0)

@@ -149,6 +149,20 @@ def test_words_to_expect_can_be_changed_while_the_session_runs() -> None:
     assert seen == [["Jones"]]
 
 
+def test_words_that_are_changed_before_a_recogniser_knows_of_them_are_told_to_the_one_that_does() -> None:
+    first, own = knowing(STTCapabilities()), knowing(STTCapabilities(keyterms=True))
+    own.timeline = first.timeline
+    seen: list[list[str]] = []
+    scenario = two_turns(first, stt_context_options={"keyterms": ["Smythe"]})
+    scenario.call(3.0, lambda session: session.update_options(keyterms=["Jones"]))
+    scenario.call(3.5, lambda session: seen.append(session.keyterms))
+    scenario.call(5.0, lambda session: session.update_agent(Agent(instructions="Be kind.", stt=own)))
+    scenario.call(5.5, lambda session: seen.append(session.keyterms))
+    played(scenario)
+    assert own.seen == [RecognitionContext(("Jones",), ())]
+    assert seen == [["Jones"], ["Jones"]]
+
+
 def record(**terms: list[str]) -> ScriptedReply:
     said = {"pending": [], "confirm": [], "remove": [], **terms}
     return ScriptedReply("", tool_calls=(FunctionToolCall("k", "record_keyterms", json.dumps(said)),))

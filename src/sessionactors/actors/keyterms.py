@@ -83,15 +83,21 @@ class KeytermsState:
 
 
 class KeytermsActor(Actor[KeytermsState, KeytermsMessage]):
-    """Tells the recogniser what to expect."""
+    """Tells the recogniser what to expect.
 
-    def __init__(self, wiring: Wiring) -> None:
+    Args:
+        wiring: the session's actors.
+        given: words that are always expected, to begin with.
+    """
+
+    def __init__(self, wiring: Wiring, given: tuple[str, ...]) -> None:
         self._wiring = wiring
         self._options = wiring.components.recognition
+        self._given = given
 
     def initial(self) -> KeytermsState:
         """What was given."""
-        return KeytermsState(KeytermList(self._options.keyterms))
+        return KeytermsState(KeytermList(self._given))
 
     def restarted(self, state: KeytermsState, error: BaseException, out: Outbox[KeytermsMessage]) -> KeytermsState:
         """A search ended with the failure; the next turn begins another."""
@@ -193,10 +199,13 @@ class KeytermsActor(Actor[KeytermsState, KeytermsMessage]):
         }
 
 
-def start_keyterms(wiring: Wiring, stt: STT | None, out: Outbox[SupervisorMessage]) -> None:
-    """Start it with the first recogniser that can use what it tells."""
+def start_keyterms(
+    wiring: Wiring, stt: STT | None, given: tuple[str, ...] | None, out: Outbox[SupervisorMessage]
+) -> None:
+    """Start it with the first recogniser that can use what it tells; with these words, or those of the session."""
     if wiring.keyterms is None and stt is not None and (stt.capabilities.keyterms or stt.capabilities.chat_context):
-        wiring.keyterms = out.spawn("keyterms", lambda: KeytermsActor(wiring), ChildSpec(keep_state=True))
+        terms = wiring.components.recognition.keyterms if given is None else given
+        wiring.keyterms = out.spawn("keyterms", lambda: KeytermsActor(wiring, terms), ChildSpec(keep_state=True))
 
 
 def _read(arguments: str) -> KeytermsSearched:

@@ -7,7 +7,7 @@ the turn before it ends. Whether the session ends with them is an option.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from sessionactors.interfaces.transport import ParticipantKind
 from sessionactors.interfaces.user_code import UserAgent
@@ -20,6 +20,7 @@ from sessionactors.messages.ear import (
     UseComponents,
 )
 from sessionactors.messages.floor import EchoExpected
+from sessionactors.messages.keyterms import SetKeyterms
 from sessionactors.messages.room import LinkParticipant, ParticipantJoined, ParticipantLeft, ParticipantVideo
 from sessionactors.messages.session import ActorEnded
 from sessionactors.messages.video import AttachVideo, SetVideoEnabled, UsersSpeak
@@ -64,6 +65,9 @@ MAY_COME_BACK = frozenset(
     }
 )
 """Reasons for which nobody hung up: the session waits. LiveKit's, but for those that end a session of theirs too."""
+
+Senses: TypeAlias = SetInputEnabled | SubstituteSilence | AttachVideo | SetVideoEnabled | SetKeyterms
+"""What the session's user says of what is heard and seen."""
 
 
 class Participants:
@@ -172,7 +176,7 @@ class Participants:
 
     def hear_with(self, state: SupervisorState, agent: UserAgent, out: Outbox[SupervisorMessage]) -> None:
         """Another agent is in charge: its recogniser and its detector of speech, if they are others."""
-        start_keyterms(self._wiring, agent.components.stt, out)
+        start_keyterms(self._wiring, agent.components.stt, state.keyterms, out)
         for ear in state.ears.values():
             out.tell(ear, _parts_of(agent))
 
@@ -214,7 +218,7 @@ class Participants:
     def senses(
         self,
         state: SupervisorState,
-        order: SetInputEnabled | SubstituteSilence | AttachVideo | SetVideoEnabled,
+        order: Senses,
         out: Outbox[SupervisorMessage],
     ) -> SupervisorState:
         """What is heard and seen of the users, or not."""
@@ -223,6 +227,10 @@ class Participants:
             return self._look(self._video(state, order, out), out)
         if isinstance(order, SetVideoEnabled):
             return self._video(state, order, out)
+        if isinstance(order, SetKeyterms):
+            if self._wiring.keyterms is not None:
+                out.tell(self._wiring.keyterms, order)
+            return replace(state, keyterms=order.keyterms)
         return self._gate(state, order, out)
 
     def _gate(

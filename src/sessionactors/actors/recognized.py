@@ -22,7 +22,7 @@ from sessionactors.messages.room import UserTranscribed
 from sessionactors.messages.session import Publish, Recovered
 from sessionactors.model.events import MetricsCollectedEvent, UserInputTranscribedEvent
 from sessionactors.model.metrics import STTMetrics
-from sessionactors.runtime import Outbox
+from sessionactors.runtime import NS, Outbox
 from sessionactors.runtime.frozen import replace
 
 from .component_metadata import metadata_of
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from .stt import STTMessage
 
 OVERDUE = "overdue"
+CHANGING_FOR = 12
+"""Timeouts for which words may change without becoming final: some recognisers finish a long speech at its end only."""
 
 
 class Recognized:
@@ -84,9 +86,11 @@ class Recognized:
             out.tell(self._refs.turn, InterimTranscript(text, state.stream, event.language))
         if text:
             self._publish(event, text, out)
-        if self._refs.vad is None or state.progress.open:
+        shown_at = state.shown_at if state.interim else out.now
+        longest = CHANGING_FOR * self._refs.wiring.options.stt_conn_options.timeout
+        if (self._refs.vad is None or state.progress.open) and (out.now - shown_at) / NS <= longest:
             self.expect_answer(state, out)  # it works on it
-        return replace(state, interim=text, progress=state.progress.words_seen())
+        return replace(state, interim=text, shown_at=shown_at, progress=state.progress.words_seen())
 
     def _on_final(self, state: STTState, text: str, event: SpeechEvent, out: Outbox[STTMessage]) -> STTState:
         if not text:

@@ -42,6 +42,8 @@ class STTState:
     """Audio came since the last pause."""
     interim: str = ""
     """Words that no final covers yet."""
+    shown_at: int = 0
+    """Kernel clock: when the first of them came."""
     untaken: int = 0
     """Flushes that the recogniser has not read."""
     known: tuple[str, ...] = ()

@@ -11,6 +11,7 @@ from typing import TypeAlias, assert_never
 from sessionactors.messages.agent import AgentEnters
 from sessionactors.messages.ear import AttachSource, SetInputEnabled, SubstituteSilence, TurnFlushed
 from sessionactors.messages.history import ContextChanged, ContextSnapshot, HistoryChanged
+from sessionactors.messages.keyterms import SetKeyterms
 from sessionactors.messages.room import (
     LinkParticipant,
     ParticipantJoined,
@@ -72,7 +73,7 @@ from .keyterms import start_keyterms
 from .model_start import start_model
 from .options_in_force import OptionsInForce
 from .output import Output
-from .participants import Participants
+from .participants import Participants, Senses
 from .presence import Presence
 from .public_face import PublicFace
 from .room import Room
@@ -110,10 +111,7 @@ SupervisorMessage: TypeAlias = (
     | ParticipantVideo
     | LinkParticipant
     | AttachSource
-    | SetInputEnabled
-    | AttachVideo
-    | SetVideoEnabled
-    | SubstituteSilence
+    | Senses
     | ChangeOptions
     | ComponentFailed
     | ComponentStumbled
@@ -175,7 +173,7 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
             if part.events:
                 listeners[drop_in.path] = Listener(drop_in, part.events)
         state = replace(state, listeners=listeners)
-        start_keyterms(wiring, components.stt, out)
+        start_keyterms(wiring, components.stt, None, out)
         wiring.history = out.spawn("history", lambda: History(wiring), RESTARTED_ONCE)
         wiring.llm = start_model(wiring, out, freely=RESTARTED_FREELY, once=RESTARTED_ONCE)
         wiring.tools = out.spawn("tools", lambda: ToolsActor(wiring), RESTARTED_FREELY)
@@ -264,7 +262,7 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
             case AgentInCharge(agent):
                 self._participants.hear_with(state, agent, out)
                 return self._options_changed(state, state.options.taken_over(agent), out)
-            case SetInputEnabled() | SubstituteSilence() | AttachVideo() | SetVideoEnabled():
+            case SetInputEnabled() | SubstituteSilence() | AttachVideo() | SetVideoEnabled() | SetKeyterms():
                 return self._participants.senses(state, message, out)
             case ComponentFailed(component, error, label):
                 return self._on_component_failed(state, component, error, label, out)

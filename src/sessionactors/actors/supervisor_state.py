@@ -83,6 +83,8 @@ class SupervisorState:
     """The one of them that is looked at."""
     own_camera: bool = False
     """The session's user has set what is looked at."""
+    keyterms: tuple[str, ...] | None = None
+    """Words to expect that were given while the session ran; None: those that it began with."""
     only: str | None = None
     """The only participant who is listened to; None: all are."""
     present: frozenset[str] = frozenset()

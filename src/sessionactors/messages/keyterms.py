@@ -22,7 +22,7 @@ class RecognitionContextChanged:
 
 @message(lane=Lane.CONTROL, overflow=Overflow.CONFLATE)
 class SetKeyterms:
-    """The words that are always expected are others. Session to ``keyterms``."""
+    """The words that are always expected are others. Session to ``supervisor``, which tells ``keyterms``."""
 
     keyterms: tuple[str, ...]
 

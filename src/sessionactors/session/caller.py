@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -15,6 +16,14 @@ if TYPE_CHECKING:
 
 ON_EXIT: Final = "on_exit"
 """What a hook is called that a change of agents waits for."""
+
+
+def running_task() -> asyncio.Task[object] | None:
+    """Of this code; None: it runs in no loop."""
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None
 
 
 class Caller:
@@ -33,6 +42,8 @@ class Caller:
         self.link = link
         """The line of the tool to the ledger; None for a hook."""
         self.over = False
+        self.task = running_task()
+        """In which it runs; None: in a thread."""
         self._when_over: list[Callable[[], None]] = []
 
     def when_over(self, call: Callable[[], None]) -> None:

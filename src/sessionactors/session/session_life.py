@@ -59,7 +59,7 @@ from .telephone import telephone_tools, with_phone_menu
 from .tool import check_tools
 from .user_code import SessionUserAgent
 from .video_sampler import sampler_for
-from .waits import awaited_by_close
+from .waits import awaited_by_close, refuse_wait_for_close
 
 if TYPE_CHECKING:
     from .agent_session import AgentSession
@@ -371,10 +371,12 @@ class SessionLife(SessionLink[Userdata_T]):
         """Wait until the session has ended, by whomever.
 
         Raises:
-            SessionStateError: it was never started.
+            SessionStateError: it was never started; or a tool or hook asks, whose end the close waits for.
         """
         if self._closed is None:
             raise SessionStateError("the session was never started")
+        if not self._closed.done():
+            refuse_wait_for_close(self)
         return await asyncio.shield(self._closed)
 
     async def __aenter__(self) -> Self:

@@ -144,10 +144,10 @@ class Settings(SessionLink[Userdata_T]):
 
     def _change_keyterms(self, terms: tuple[str, ...]) -> None:
         self._recognition = replace(self._recognition, keyterms=terms)
-        if self._wiring is not None and self._root is not None and self._wiring.keyterms is not None:
-            self._wiring.keyterms.tell(SetKeyterms(terms))
-        else:
-            self._mirror.keyterms = terms
+        if self._root is not None:
+            self._root.tell(SetKeyterms(terms))
+        if self._wiring is None or self._wiring.keyterms is None:
+            self._mirror.keyterms = terms  # nobody else tells it
 
     def _change_options(self, changes: dict[str, object]) -> None:
         if not changes:

@@ -11,13 +11,13 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from sessionactors.interfaces.speech_in_hand import SPEECH_IN_HAND, SpeechInHand
 from sessionactors.model.errors import SessionStateError
 
-from .caller import CALLER
+from .caller import CALLER, running_task
 
 IDLE: Final = "idle"
 """The quiet of the session, as something to wait for."""
@@ -60,6 +60,8 @@ class KeepsBusy:
     session: object
     what: str
     over: bool = False
+    task: asyncio.Task[object] | None = field(default_factory=running_task)
+    """In which it runs."""
 
 
 KEEPS_BUSY: Final[ContextVar[KeepsBusy | None]] = ContextVar("sessionactors_keeps_busy", default=None)
@@ -87,6 +89,20 @@ def awaited_by_close(session: object) -> bool:
     return any(
         code is not None and not code.over and code.session is session for code in (CALLER.get(), KEEPS_BUSY.get())
     )
+
+
+def refuse_wait_for_close(session: object) -> None:
+    """The end of the session is not waited for by code that it waits for itself. A task which that code started may.
+
+    Raises:
+        SessionStateError: it would be.
+    """
+    for code in (CALLER.get(), KEEPS_BUSY.get()):
+        if code is not None and not code.over and code.session is session and code.task is running_task():
+            raise SessionStateError(
+                f"{code.what} waits for the end of the session, which waits for the end of {code.what}: return, "
+                "and use session.on('close', ...), or let a task of its own wait"
+            )
 
 
 class Waits:
