@@ -139,6 +139,24 @@ async def test_a_voice_that_breaks_off_goes_on_behind_the_last_word() -> None:
     assert 30 <= len(second) <= 60, f"words that had been spoken were not asked for again: {second!r}"
 
 
+async def test_a_model_steers_eleven_v3_with_its_audio_tags() -> None:
+    excited, unknown = '<expr type="expression" label="excited"/>', '<expr type="sound" label="hiccup"/>'
+    async with ElevenLabsServer([VoiceCall()]) as mouth:
+        tts = elevenlabs.TTS(api_key=mouth.key, base_url=mouth.base_url, model="eleven_v3")
+        scenario = Scenario(Agent(instructions="Be kind."), without=["vad", "stt"], tts=tts, expressive=True)
+        scenario.user_types("Well?", at=0.0)
+        scenario.llm_replies(f"{excited} Your table is ready! {unknown} Come in.", ttft=0.01, duration=0.02)
+        run = await scenario.run(mode="running")
+        await tts.aclose()
+    asked = [item.text_content for item in run.requests[0].items if isinstance(item, ChatMessage)]
+    assert any("excited" in text and "laughs" in text and "short pause" in text for text in asked)
+    sent = " ".join(received.body["text"] for received in mouth.received)
+    assert " ".join(sent.split()) == "[excited] Your table is ready! Come in."
+    shown = "".join(piece.text for piece in run.transcripts if piece.participant == "agent")
+    assert " ".join(shown.split()) == "Your table is ready! Come in."
+    assert elevenlabs.TTS(api_key="k").markup is None  # the others would read the tags out
+
+
 async def test_actors_on_a_loop_of_their_own_use_connections_of_that_loop() -> None:
     async with FluxServer([Call([Spoken("Hello there.", 0.1, 0.3)])]) as ear, ElevenLabsServer([VoiceCall()]) as mouth:
         stt = deepgram.STTv2(api_key=ear.key, base_url=ear.listen_url)

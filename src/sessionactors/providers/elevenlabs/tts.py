@@ -20,12 +20,14 @@ except ImportError as missing:
     ) from missing
 
 from sessionactors.interfaces import tts as port
+from sessionactors.interfaces.markup import Markup
 from sessionactors.interfaces.tts import SynthesizedAudio
 from sessionactors.model.errors import APIConnectionError
 from sessionactors.providers.line_pool import LinePool
 from sessionactors.providers.per_loop import PerLoop
 from sessionactors.providers.sdk_http import SDKClient
 
+from .audio_tags import AudioTags
 from .char_alignment import CharAlignment
 from .context_line import ContextLine
 from .context_text import feed
@@ -34,6 +36,8 @@ from .http_voice import speak_by_http
 from .spoken_pieces import SpokenPieces
 from .voice_options import PronunciationDictionaryLocator, VoiceChanges, VoiceOptions, VoiceSettings
 
+TAGGED = "eleven_v3"
+"""Models that know audio tags, by the beginning of their names."""
 DEFAULT_VOICE_ID = "hpp4J3VqNfWAUOO0d1Us"
 
 
@@ -125,6 +129,11 @@ class TTS(port.TTS):
     @property
     def aligned_transcript(self) -> bool:
         return self._options.sync_alignment
+
+    @property
+    def markup(self) -> Markup | None:
+        """Eleven v3's audio tags, for ``expressive``; the other models know none."""
+        return AudioTags() if self._options.model.startswith(TAGGED) else None
 
     def update_options(self, **changes: Unpack[VoiceChanges]) -> None:
         """Another voice, model or manner for the next text. May be called on any thread.
