@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from typing import Final
 
@@ -13,7 +13,7 @@ from sessionactors.model.chat import ChatContext
 from sessionactors.model.errors import APIError, APITimeoutError, OptionError
 from sessionactors.model.tools import ToolChoice, ToolDefinition
 
-from .members import AvailabilityCallback, Members, is_final
+from .members import AllFailed, AvailabilityCallback, Members, Request
 from .patience import Patience
 
 SIGNS_OF_LIFE: Final = 3
@@ -94,43 +94,42 @@ class FallbackAdapter(LLM):
     async def _chunks(
         self, chat_ctx: ChatContext, tools: Sequence[ToolDefinition], tool_choice: ToolChoice
     ) -> AsyncGenerator[ChatChunk, None]:
-        errors: list[tuple[LLM, BaseException]] = []
-        for model in self._members.order():
-            last: Exception | None = None
-            for attempt in range(self._members.attempts):
-                if attempt:
-                    await asyncio.sleep(self._members.retry_interval)
-                released = False
-                try:
-                    stream = model.chat(chat_ctx=chat_ctx, tools=tools, tool_choice=tool_choice)
-                    async with aclosing(self._read(model, stream)) as chunks:
-                        async for chunk in chunks:
-                            released = released or bool(chunk.content or chunk.tool_calls)
-                            yield chunk
-                    if not released and not model.may_be_silent:
-                        raise _Silence(f"{model.label} answered with neither text nor calls")
-                except Exception as error:
-                    if released:
-                        self._members.failed(model, error)
-                        raise
-                    last = error
-                    if is_final(error):
-                        break
-                else:
-                    self._members.answered(model)
-                    self.model, self.provider = model.model, model.provider  # who is billed
-                    return
-            if last is not None:
-                self._members.failed(model, last)
-                errors.append((model, last))
-        if all(isinstance(error, _Silence) for _, error in errors):
-            return  # whether silence is an answer is the session's to say
-        raise self._members.all_failed(errors)
+        def ask(model: LLM) -> LLMStream:
+            return model.chat(chat_ctx=chat_ctx, tools=tools, tool_choice=tool_choice)
 
-    async def _read(self, model: LLM, stream: LLMStream) -> AsyncGenerator[ChatChunk, None]:
+        request = _Chat(ask, self._members.attempt_timeout, self._billed)
+        try:
+            async with aclosing(self._members.in_turn(request)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+        except AllFailed as failure:
+            if not all(isinstance(error, _Silence) for error in failure.errors):
+                raise  # whether silence is an answer is the session's to say
+
+    def _billed(self, model: LLM) -> None:
+        self.model, self.provider = model.model, model.provider
+
+
+class _Chat(Request[LLM, ChatChunk]):
+    """One request for a reply.
+
+    Args:
+        chat: asks a model.
+        attempt_timeout: seconds to its first piece, and between pieces.
+        answered: told who answered.
+    """
+
+    def __init__(
+        self, chat: Callable[[LLM], LLMStream], attempt_timeout: float, answered: Callable[[LLM], None]
+    ) -> None:
+        self._chat = chat
+        self._seconds = attempt_timeout
+        self._answered = answered
+
+    async def ask(self, provider: LLM) -> AsyncGenerator[ChatChunk, None]:
         """The answer, each piece of it in time; signs of life without words or calls only for a while."""
-        seconds, loop = self._members.attempt_timeout, asyncio.get_running_loop()
-        patience, words_by = Patience(seconds, model.label), loop.time() + SIGNS_OF_LIFE * seconds
+        stream, seconds, loop = self._chat(provider), self._seconds, asyncio.get_running_loop()
+        patience, words_by = Patience(seconds, provider.label), loop.time() + SIGNS_OF_LIFE * seconds
         async with stream:
             while True:
                 patience.begin()
@@ -138,11 +137,20 @@ class FallbackAdapter(LLM):
                     chunk = await patience.next(stream)
                 except StopAsyncIteration:
                     return
-                if chunk.content or chunk.tool_calls:
+                if self.is_answer(chunk):
                     words_by = math.inf
                 elif loop.time() > words_by:
-                    raise APITimeoutError(f"{model.label} said no word within {SIGNS_OF_LIFE * seconds:g} s")
+                    raise APITimeoutError(f"{provider.label} said no word within {SIGNS_OF_LIFE * seconds:g} s")
                 yield chunk
+
+    def is_answer(self, item: ChatChunk) -> bool:
+        return bool(item.content or item.tool_calls)
+
+    def missing(self, provider: LLM) -> Exception | None:
+        return None if provider.may_be_silent else _Silence(f"{provider.label} answered with neither text nor calls")
+
+    def answered(self, provider: LLM) -> None:
+        self._answered(provider)
 
 
 class _Silence(APIError):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final, Generic, Literal, Protocol, TypeAlias, TypeVar
 
@@ -33,6 +35,7 @@ class Provider(Protocol):
 
 
 P = TypeVar("P", bound=Provider)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,41 @@ class _Member(Generic[P]):
     """Cool-downs in a row."""
     error: BaseException | None = None
     """Why it rests."""
+
+
+class AllFailed(APIError):
+    """Raised when nobody is left to ask. Not retryable: the attempts are spent."""
+
+    def __init__(self, message: str, errors: Sequence[BaseException]) -> None:
+        super().__init__(message, retryable=False)
+        self.errors = errors
+        """Why, of each that was asked."""
+        if errors:
+            self.__cause__ = errors[-1]
+
+
+class Request(ABC, Generic[P, T]):
+    """What is asked of one after the other, until somebody answers."""
+
+    @abstractmethod
+    def ask(self, provider: P) -> AsyncGenerator[T, None]:
+        """From its beginning."""
+
+    @abstractmethod
+    def is_answer(self, item: T) -> bool:
+        """Whether the next one would say it twice."""
+
+    @abstractmethod
+    def missing(self, provider: P) -> Exception | None:
+        """What a provider that ended without an answer is blamed for; None: it may be silent."""
+
+    def own_fault(self) -> Exception | None:
+        """Why the request failed, and no provider."""
+        return None
+
+    @abstractmethod
+    def answered(self, provider: P) -> None:
+        """The answer is whole."""
 
 
 class Members(Generic[P]):
@@ -167,16 +205,52 @@ class Members(Generic[P]):
             log.info("provider works again", kind=self._kind, provider=provider.label)
             self._tell(AvailabilityChangedEvent(provider, available=True))
 
-    def all_failed(self, errors: Sequence[tuple[P, BaseException]] | None = None) -> APIError:
+    def all_failed(self, errors: Sequence[tuple[P, BaseException]] | None = None) -> AllFailed:
         """The error when nobody is left: each with its last failure, or with these."""
         if errors is None:
             known = ((member.provider, member.error) for member in self._members)
             errors = [(provider, error) for provider, error in known if error is not None]
         told = "; ".join(f"{provider.label}: {error}" for provider, error in errors)
-        failure = APIError(f"all {len(self._members)} providers failed: {told}", retryable=False)
-        if errors:
-            failure.__cause__ = errors[-1][1]
-        return failure
+        return AllFailed(f"all {len(self._members)} providers failed: {told}", [error for _, error in errors])
+
+    async def in_turn(self, request: Request[P, T]) -> AsyncGenerator[T, None]:
+        """The answer of the first one that gives any, each with its attempts. Nobody else is asked once it has begun.
+
+        Raises:
+            AllFailed: nobody answered.
+            Exception: what the request itself failed of, or the one that had begun to answer.
+        """
+        errors: list[tuple[P, BaseException]] = []
+        for provider in self.order():
+            last: Exception | None = None
+            for attempt in range(self.attempts):
+                if attempt:
+                    await asyncio.sleep(self.retry_interval)
+                begun = False
+                try:
+                    async with aclosing(request.ask(provider)) as answer:
+                        async for item in answer:
+                            begun = begun or request.is_answer(item)
+                            yield item
+                    if not begun and (missing := request.missing(provider)) is not None:
+                        raise missing
+                except Exception as error:
+                    if (own := request.own_fault()) is not None:
+                        raise own from None
+                    if begun:
+                        self.failed(provider, error)
+                        raise
+                    last = error
+                    if is_final(error):
+                        break
+                else:
+                    self.answered(provider)
+                    request.answered(provider)
+                    return
+            if last is not None:
+                self.failed(provider, last)
+                errors.append((provider, last))
+        raise self.all_failed(errors)
 
     async def aclose(self) -> None:
         """Close all of them, also if one raises.

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 
 from sessionactors.interfaces.markup import Markup
@@ -12,7 +11,7 @@ from sessionactors.model.audio import AudioFrame
 from sessionactors.model.errors import APIError
 from sessionactors.model.resampling import MonoResampler
 
-from .members import AvailabilityCallback, Members, is_final
+from .members import AvailabilityCallback, Members, Request
 from .patience import Patience, end
 
 
@@ -98,45 +97,41 @@ class FallbackAdapter(TTS):
         Raises:
             APIError: not retryable when no voice began; a voice's own when it broke off.
         """
-        said = _Text(aiter(text))
-        errors: list[tuple[TTS, BaseException]] = []
-        for voice in self._members.order():
-            last: Exception | None = None
-            for attempt in range(self._members.attempts):
-                if attempt:
-                    await asyncio.sleep(self._members.retry_interval)
-                released = False
-                try:
-                    async with aclosing(self._spoken(voice, said.again())) as spoken:
-                        async for audio in spoken:
-                            released = released or bool(audio.frame.data)
-                            yield audio
-                    if not released and said.has_words and not voice.may_be_silent:
-                        raise APIError(f"{voice.label} gave no audio for its text")
-                except Exception as error:
-                    if said.error is not None:
-                        raise said.error from None  # the text failed, not the voice
-                    if released:
-                        self._members.failed(voice, error)
-                        raise
-                    last = error
-                    if is_final(error):
-                        break
-                else:
-                    self._members.answered(voice)
-                    self.model, self.provider = voice.model, voice.provider  # who is billed
-                    return
-            if last is not None:
-                self._members.failed(voice, last)
-                errors.append((voice, last))
-        raise self._members.all_failed(errors)
+        request = _Speech(text, self._sample_rate, self._members.attempt_timeout, self._billed)
+        async with aclosing(self._members.in_turn(request)) as spoken:
+            async for audio in spoken:
+                yield audio
 
-    async def _spoken(self, voice: TTS, text: _Reading) -> AsyncGenerator[SynthesizedAudio, None]:
-        patience = Patience(self._members.attempt_timeout, voice.label)
+    def _billed(self, voice: TTS) -> None:
+        self.model, self.provider = voice.model, voice.provider
+
+
+class _Speech(Request[TTS, SynthesizedAudio]):
+    """One text to be spoken.
+
+    Args:
+        text: its pieces, as they come.
+        sample_rate: Hertz of what is given out.
+        attempt_timeout: seconds in which a voice that has text must yield audio.
+        answered: told who spoke.
+    """
+
+    def __init__(
+        self, text: AsyncIterable[str], sample_rate: int, attempt_timeout: float, answered: Callable[[TTS], None]
+    ) -> None:
+        self._text = _Text(aiter(text))
+        self._sample_rate = sample_rate
+        self._seconds = attempt_timeout
+        self._answered = answered
+
+    async def ask(self, provider: TTS) -> AsyncGenerator[SynthesizedAudio, None]:
+        """The text, from its beginning."""
+        text = self._text.again()
+        patience = Patience(self._seconds, provider.label)
         text.waiting_holds(patience)
         patience.begin()
         resampler = MonoResampler(self._sample_rate)
-        audio = voice.synthesize(text)
+        audio = provider.synthesize(text)
         try:
             while True:
                 try:
@@ -153,6 +148,19 @@ class FallbackAdapter(TTS):
         rest = resampler.flush()
         if rest is not None:
             yield SynthesizedAudio(rest)
+
+    def is_answer(self, item: SynthesizedAudio) -> bool:
+        return bool(item.frame.data)
+
+    def missing(self, provider: TTS) -> Exception | None:
+        silent = provider.may_be_silent or not self._text.has_words
+        return None if silent else APIError(f"{provider.label} gave no audio for its text")
+
+    def own_fault(self) -> Exception | None:
+        return self._text.error
+
+    def answered(self, provider: TTS) -> None:
+        self._answered(provider)
 
 
 class _Text:
