@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket as sockets
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -26,7 +25,6 @@ from sessionactors.testing.scripted_llm import ScriptedLLM, ScriptedReply
 from sessionactors.testing.scripted_tts import ScriptedTTS, spoken_in
 from sessionactors.testing.websocket_clients import NativeClient, TwilioCall
 from sessionactors.transports.websocket import CloseCode, TwilioMediaStream, WebSocketLimits, Wire
-from sessionactors.transports.websocket import sockets as adapters
 
 GREETING = "Hi there."
 STORY = "Once upon a time there was a king who had no sons but had a daughter who liked numbers a lot."
@@ -237,6 +235,7 @@ HELLO = json.dumps({"type": "hello", "version": 1})
 @pytest.mark.parametrize(
     "messages, code",
     [
+        pytest.param([HELLO, *['{"type": "key", "digit": "1"}'] * 65], CloseCode.RATE_LIMITED, id="flood of keys"),
         pytest.param([], CloseCode.NO_HELLO, id="nothing"),
         pytest.param([b"\0\0"], CloseCode.OUT_OF_ORDER, id="binary before hello"),
         pytest.param(['{"type": "text", "text": "x"}'], CloseCode.OUT_OF_ORDER, id="text before hello"),
@@ -295,35 +294,17 @@ async def test_a_message_that_is_wrong_costs_one_message() -> None:
 async def test_a_reader_that_stays_slow_is_closed_and_the_audio_it_missed_is_counted() -> None:
     house = House(lambda: Agent(instructions="Be silent."))
     quick = WebSocketLimits(max_audio_age=0.05, slow_after=0.2, send_ahead=5.0, close_within=0.1)
-    async with RoomSupervisor(house, system="running") as rooms, small_socket(rooms, quick) as (calls, port):
-        url = f"ws://127.0.0.1:{port}"
-        slow = NativeClient(url, room="slow", positions=False)
+    async with serving(house, limits=quick) as (server, rooms):
+        slow = NativeClient(server.url, room="slow", positions=False)
         slow.receive_buffer = 4096
-        async with NativeClient(url, room="good", positions=False), slow:
+        async with NativeClient(server.url, room="good", positions=False), slow:
             await slow.until(lambda: slow.of("ready"))
             slow.stop_reading()
             for room in ("good", "slow"):
                 _ = house.sessions[room].say(STORY * 4)
-            await until(lambda: calls.stats.ended.get(CloseCode.TOO_SLOW) == 1, within=5.0)
-            assert calls.stats.audio_dropped >= 0.0
+            await until(lambda: server.stats.ended.get(CloseCode.TOO_SLOW) == 1, within=5.0)
+            assert server.stats.audio_dropped > 0.0
             assert rooms.get("good").session.agent_state == "speaking"
-
-
-@asynccontextmanager
-async def small_socket(rooms: RoomSupervisor, quick: WebSocketLimits) -> AsyncIterator[tuple[WebSocketRooms, int]]:
-    """A server whose kernel buffers hold little: what is not read shows at once."""
-    from websockets.asyncio.server import ServerConnection, serve
-
-    calls = WebSocketRooms(rooms, token=None, limits=quick)
-
-    async def serve_one(connection: ServerConnection) -> None:
-        connection.transport.get_extra_info("socket").setsockopt(sockets.SOL_SOCKET, sockets.SO_SNDBUF, 4096)
-        await calls.serve(adapters.WebsocketsSocket(connection))
-
-    listening = sockets.create_server(("127.0.0.1", 0))
-    listening.setsockopt(sockets.SOL_SOCKET, sockets.SO_SNDBUF, 4096)
-    async with serve(serve_one, sock=listening, compression=None, ping_interval=None, write_limit=4096):
-        yield calls, listening.getsockname()[1]
 
 
 async def test_audio_that_comes_faster_than_anybody_speaks_is_dropped() -> None:

@@ -41,6 +41,8 @@ class RemotePlayer:
     """What was played, or will be: loop time of the first sample, and int16 samples. A clear cuts it."""
     cleared: float = 0.0
     """Seconds of audio that were dropped unheard."""
+    gaps: list[float] = field(default_factory=list)
+    """Seconds of each silence within a stretch: audio that came too late."""
     _ends_at: float = 0.0
     _stretch_at: int = 0
     """Where in ``heard`` the stretch begins."""
@@ -52,7 +54,10 @@ class RemotePlayer:
 
     def add(self, pcm: bytes) -> None:
         """Play behind what is buffered."""
-        at = max(asyncio.get_running_loop().time(), self._ends_at)
+        now = asyncio.get_running_loop().time()
+        at = max(now, self._ends_at)
+        if now > self._ends_at and len(self.heard) > self._stretch_at:
+            self.gaps.append(now - self._ends_at)
         self.heard.append((at, pcm))
         self._ends_at = at + self._seconds(pcm)
 

@@ -315,6 +315,11 @@ def test_old_audio_is_dropped_and_control_never() -> None:
     queue.put(Ping(), 5.0)
     queue.drop_audio()
     assert (queue.take(5.0), queue.dropped_bytes) == (Ping(), 4)
+    queue.put(Sound(1, b"\0\0"), 6.0)
+    queue.forgive(1.0)
+    assert queue.oldest(7.5) == 0.5
+    queue.give_up()
+    assert (len(queue), queue.dropped_bytes) == (0, 6)
 
 
 def test_an_allowance_is_a_burst_and_then_a_rate() -> None:

@@ -21,8 +21,11 @@ class WebSocketLimits:
     """Bytes of a message. A larger one ends the connection."""
     messages_per_second: float = 300.0
     """Messages of any kind, over a while; twice as many at once. More are dropped, and are faults."""
-    texts_per_second: float = 5.0
-    """What is typed, pressed and muted, over a while; four times as many at once. More are dropped, and are faults."""
+    texts_per_second: float = 1.0
+    """What is typed, over a while; five times as many at once: each is a turn of its own. More are dropped, and are
+    faults."""
+    keys_per_second: float = 10.0
+    """Keys that are pressed, and the microphone's switch, likewise."""
     faults: int = 10
     """Faults of a client that are forgiven, and one more every ten seconds: each costs the message that was wrong.
     Those before the hello are not forgiven."""

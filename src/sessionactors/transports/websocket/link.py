@@ -45,6 +45,8 @@ OnDown: TypeAlias = Callable[[CloseCode | None, str], None]
 
 FORGIVEN_EVERY = 10.0
 """Seconds after which one more fault is forgiven."""
+BURST = 5
+"""Texts and keys at once, as a multiple of those a second."""
 LATE = 0.05
 """Seconds by which a timer may be late before that counts as this loop's own stall."""
 
@@ -86,7 +88,8 @@ class Link:
         self._queue = SendQueue(limits.max_audio_age)
         self._wake = asyncio.Event()
         self._any = Allowance(limits.messages_per_second, 2 * limits.messages_per_second, now)
-        self._texts = Allowance(limits.texts_per_second, 4 * limits.texts_per_second, now)
+        self._texts = Allowance(limits.texts_per_second, BURST * limits.texts_per_second, now)
+        self._keys = Allowance(limits.keys_per_second, BURST * limits.keys_per_second, now)
         self._audio = Allowance(1.25, limits.audio_burst, now)
         self._forgiven = Allowance(1 / FORGIVEN_EVERY, limits.faults, now)
         self._faults: Counter[CloseCode] = Counter()
@@ -258,8 +261,10 @@ class Link:
             raise WireError(CloseCode.RATE_LIMITED, f"more than {self._limits.messages_per_second:g} messages a second")
         understood: list[Heard] = []
         for heard in self._wire.read(data):
-            if isinstance(heard, Typed | Pressed | Muted) and not self._texts.take(1, now):
+            if isinstance(heard, Typed) and not self._texts.take(1, now):
                 raise WireError(CloseCode.RATE_LIMITED, f"more than {self._limits.texts_per_second:g} texts a second")
+            if isinstance(heard, Pressed | Muted) and not self._keys.take(1, now):
+                raise WireError(CloseCode.RATE_LIMITED, f"more than {self._limits.keys_per_second:g} keys a second")
             if isinstance(heard, Spoken) and not self._audio.take(heard.frame.duration, now):
                 self._flood += heard.frame.duration
             elif not isinstance(heard, Alive):
@@ -321,7 +326,9 @@ class Link:
             self._watch.cancel()
         try:
             async with asyncio.timeout(self._limits.close_within):
-                if code not in (CloseCode.TOO_SLOW, CloseCode.SILENT):
+                if code in (CloseCode.TOO_SLOW, CloseCode.SILENT):
+                    self._queue.give_up()
+                else:
                     await self._send_rest(code, reason)
                 await self._socket.close(code, f"{code.label}: {reason}" if code >= 4000 else reason)
         except (TimeoutError, ConnectionError):

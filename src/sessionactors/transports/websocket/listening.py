@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import ssl as tls
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
@@ -14,6 +15,9 @@ from websockets.typing import Origin
 from .limits import WebSocketLimits
 from .sockets import Socket, WebsocketsSocket
 
+SEND_BUFFER: Final = 32768
+"""Bytes that the kernel keeps for a client that does not read (it takes them twice). By itself it keeps megabytes: a
+minute of audio, before anybody could notice that nobody reads."""
 ProcessRequest: TypeAlias = Callable[[ServerConnection, Request], Response | None]
 """Answers a plain HTTP request, such as that for a page; None: it is for a WebSocket."""
 
@@ -45,6 +49,9 @@ async def listening(
     """
 
     async def accepted(connection: ServerConnection) -> None:
+        sock = connection.transport.get_extra_info("socket")
+        if sock is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         await served(WebsocketsSocket(connection))
 
     async with serve(
@@ -55,6 +62,7 @@ async def listening(
         process_request=process_request,
         ssl=ssl,
         compression=None,  # audio does not get smaller
+        write_limit=SEND_BUFFER // 2,
         max_size=limits.max_message_bytes,
         ping_interval=None,  # who is silent is found by what they say, whatever the server's library
         close_timeout=limits.close_within,

@@ -18,7 +18,7 @@ class SendQueue:
         self._max_audio_age = max_audio_age
         self._waiting: deque[tuple[float, Told]] = deque()
         self.dropped_bytes = 0
-        """Bytes of PCM that were too old."""
+        """Bytes of PCM that were too old, or that nobody came to read."""
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -36,6 +36,11 @@ class SendQueue:
                 continue
             return told
         return None
+
+    def give_up(self) -> None:
+        """Nobody reads: the audio that waits is missed."""
+        self.dropped_bytes += sum(len(told.pcm) for _, told in self._waiting if isinstance(told, Sound))
+        self._waiting.clear()
 
     def drop_audio(self) -> None:
         """Drop the audio that waits: nobody is to hear it."""

@@ -1,4 +1,4 @@
-"""What the client says, as frames of 20 ms. Fed on the connection's loop, started and stopped on the actor loop."""
+"""What the client says, in frames of one length. Fed on the connection's loop, started and stopped on the actor's."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from sessionactors.model.errors import SessionStateError
 
 
 class WebSocketSource(AudioSource):
-    """The client's microphone. Clients send pieces of any length; the session gets frames of 20 ms."""
+    """The client's microphone. Clients send pieces of any length; the session gets frames of ``frame_ms``."""
 
     label = "websocket-source"
 
     def __init__(self) -> None:
+        self.frame_ms = 50
+        """10 to 100, as the session wants it; set before it is started. Each frame is a message to several actors."""
         self._on_frame: FrameCallback | None = None
         self._on_end: Callable[[], None] | None = None
         self._stopped = False
@@ -42,7 +44,7 @@ class WebSocketSource(AudioSource):
         if self._format != (rate, channels):
             self._format, self._rest = (rate, channels), b""
         pcm = self._rest + frame.data
-        size = rate // 50 * channels * BYTES_PER_SAMPLE
+        size = rate * self.frame_ms // 1000 * channels * BYTES_PER_SAMPLE
         whole = len(pcm) // size * size
         self._rest = pcm[whole:]
         for at in range(0, whole, size):

@@ -7,6 +7,7 @@ from typing import ClassVar, Final, Protocol, assert_never
 
 from sessionactors.interfaces.audio_io import AudioSink
 from sessionactors.interfaces.home import Home
+from sessionactors.interfaces.room_wants import RoomWants
 from sessionactors.interfaces.transport import TranscriptSegment, Transport, TransportEvents
 from sessionactors.model.errors import APIConnectionError, SessionStateError
 from sessionactors.model.events import PublicEvent, UserState, UserStateChangedEvent
@@ -129,6 +130,11 @@ class WebSocketTransport(Transport):
         return self._ended
 
     # -- the port ----------------------------------------------------------------------------------------------------
+
+    def configure(self, wants: RoomWants) -> None:
+        super().configure(wants)
+        if wants.audio_input is not None:
+            self._source.frame_ms = max(10, min(100, wants.audio_input.frame_size_ms))
 
     async def connect(self, events: TransportEvents) -> None:
         """Wait for the hello, and let the client in.

@@ -1,0 +1,323 @@
+"""A hundred clients on real sockets, and others that misbehave: what the good ones notice, and what a room costs.
+
+    python benchmarks/websocket_rooms.py --clients 100 --seconds 30
+    python benchmarks/websocket_rooms.py --clients 100 --seconds 30 --bad 5 --telephone
+
+The server is one process (its actor loop in a thread), the clients another. Each client sends its microphone all the
+time; the agent tells a long story, and every few seconds the client interrupts it by a text and gets the next one.
+``--bad N`` adds N clients of each kind that breaks the rules, over and over: one that reads nothing, one that falls
+silent, floods of texts and of audio, garbage, messages that are too large, audio before the hello.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import random
+import resource
+import statistics
+import sys
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import structlog
+from websockets.exceptions import ConnectionClosed
+
+from sessionactors import (
+    Agent,
+    AudioFrame,
+    RoomSupervisor,
+    SessionSpec,
+    SipDTMFReceivedEvent,
+    TwilioMediaStream,
+    WebSocketLimits,
+    serve_rooms,
+)
+from sessionactors.providers import offline
+from sessionactors.testing.scripted_llm import ScriptedLLM, ScriptedReply
+from sessionactors.testing.scripted_tts import ScriptedTTS
+from sessionactors.testing.websocket_clients import NativeClient, TwilioCall
+from sessionactors.transports.websocket import NativeWire
+
+STORY = "Once upon a time there was a king who counted every word that he was told, and he was told a lot. " * 6
+INTERRUPT_EVERY = 5.0
+FRAME = AudioFrame(bytes(960), 24000)
+LIMITS = WebSocketLimits(silent_after=4.0, slow_after=2.0, hello_within=2.0, close_within=0.5)
+
+
+class Storyteller(Agent):
+    """Goes on with the story at each text, and at each key."""
+
+    def __init__(self) -> None:
+        super().__init__(instructions="Tell stories.")
+
+    async def on_enter(self) -> None:
+        """Telephones have no texts: a key asks for the story."""
+        self.session.on("sip_dtmf_received", self.on_key)
+
+    async def on_key(self, event: SipDTMFReceivedEvent) -> None:
+        """Begin anew."""
+        await self.session.interrupt()
+        await self.session.say(STORY).wait_for_playout()
+
+
+def session_for(room: str) -> SessionSpec:
+    """A room as calls have them, but for the models."""
+    return SessionSpec(
+        agent=Storyteller(),
+        vad=offline.EnergyVAD(),
+        llm=ScriptedLLM(otherwise=ScriptedReply(STORY, ttft=0.05, duration=0.2)),
+        tts=ScriptedTTS(ttfb=0.05),
+    )
+
+
+# -- the clients' process --------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Seen:
+    """What the good clients noticed."""
+
+    began: list[float] = field(default_factory=list)
+    """Seconds from a text to the first audio of the answer."""
+    cleared: list[float] = field(default_factory=list)
+    """Seconds from a text to the clear."""
+    gaps: list[float] = field(default_factory=list)
+    heard: float = 0.0
+    unheard: float = 0.0
+    lost: int = 0
+    ends: Counter[str] = field(default_factory=Counter)
+    """How the bad ones ended."""
+    late: list[float] = field(default_factory=list)
+    """Seconds by which this process itself was late: the share of the figures that is not the server's."""
+
+
+async def good(url: str, number: int, until: float, seen: Seen, *, telephone: bool) -> None:
+    """Listens, and cuts in."""
+    loop = asyncio.get_running_loop()
+    client: NativeClient | TwilioCall = TwilioCall(url) if telephone else NativeClient(url, identity=f"caller-{number}")
+    async with client:
+        clears = (lambda: client.clears) if isinstance(client, TwilioCall) else (lambda: len(client.of("clear")))
+        begins = lambda: len(client.player.heard)  # noqa: E731
+        talking = asyncio.create_task(microphone(client))
+        try:
+            await asyncio.sleep(random.uniform(0.5, INTERRUPT_EVERY))
+            while loop.time() < until:
+                asked, before, cut = loop.time(), begins(), clears()
+                was_speaking = client.player.played < client.player.seconds
+                await (client.press("1") if isinstance(client, TwilioCall) else client.send(type="text", text="Go on."))
+                if was_speaking:
+                    await client.until(lambda cut=cut: clears() > cut, within=10.0)
+                    seen.cleared.append(loop.time() - asked)
+                    before = begins()
+                await client.until(lambda before=before: begins() > before, within=10.0)
+                seen.began.append(loop.time() - asked)
+                await asyncio.sleep(INTERRUPT_EVERY)
+        except (ConnectionClosed, TimeoutError) as error:
+            seen.lost += 1
+            print(f"client {number} lost: {error!r} {client.close_code} {client.close_reason}", file=sys.stderr)
+        finally:
+            talking.cancel()
+        seen.gaps += client.player.gaps
+        seen.heard += client.player.played
+        seen.unheard += client.player.cleared
+
+
+async def microphone(client: NativeClient | TwilioCall) -> None:
+    """Silence, as it comes; a telephone has its own."""
+    loop = asyncio.get_running_loop()
+    begin, number = loop.time(), 0
+    while isinstance(client, NativeClient):
+        await client.speak(FRAME)
+        number += 1
+        await asyncio.sleep(max(0.0, begin + number * 0.02 - loop.time()))
+
+
+class Rude(NativeClient):
+    """Answers nothing, and says no hello."""
+
+    receive_buffer = 4096
+
+    async def _greet(self) -> None:
+        return
+
+    def _on_message(self, data: str | bytes) -> None:
+        return
+
+
+HELLO = json.dumps({"type": "hello", "version": 1, "positions": False})
+
+
+async def reads_nothing(client: Rude) -> None:
+    """Has the agent speak, and does not listen."""
+    await client.connection.send(HELLO)
+    await client.send(type="text", text="Go on.")
+    await asyncio.sleep(0.5)
+    client.stop_reading()
+    for _ in range(200):
+        await client.speak(FRAME)
+        await asyncio.sleep(0.1)
+
+
+async def falls_silent(client: Rude) -> None:
+    """Half open: it is there, and says nothing, not even pong."""
+    await client.connection.send(HELLO)
+
+
+async def floods_texts(client: Rude) -> None:
+    """Types like nobody."""
+    await client.connection.send(HELLO)
+    for number in range(500):
+        await client.send(type="text", text=f"text {number}")
+
+
+async def floods_audio(client: Rude) -> None:
+    """Speaks a hundred times as fast as anybody."""
+    await client.connection.send(HELLO)
+    for _ in range(5000):
+        await client.connection.send(bytes(9600))
+        await asyncio.sleep(0.002)
+
+
+async def garbage(client: Rude) -> None:
+    """Says what nobody understands."""
+    await client.connection.send(HELLO)
+    for _ in range(50):
+        await client.connection.send('{"type": "garbage"')
+        await client.connection.send(bytes(1))
+
+
+async def too_large(client: Rude) -> None:
+    """A message of a megabyte."""
+    await client.connection.send(HELLO)
+    await client.connection.send(bytes(1_000_000))
+
+
+async def no_hello(client: Rude) -> None:
+    """Audio at once."""
+    await client.connection.send(bytes(960))
+
+
+RUDE: tuple[Callable[[Rude], Awaitable[None]], ...] = (
+    *(reads_nothing, falls_silent, floods_texts, floods_audio, garbage, too_large, no_hello),
+)
+
+
+KINDS = [kind.__name__ for kind in RUDE]
+
+
+async def bad(url: str, kind: Callable[[Rude], Awaitable[None]], until: float, seen: Seen) -> None:
+    """One after the other."""
+    loop = asyncio.get_running_loop()
+    while loop.time() < until:
+        client = Rude(url)
+        try:
+            async with client:
+                with suppress(ConnectionClosed):
+                    await kind(client)
+                if kind is reads_nothing:
+                    client.connection.transport.resume_reading()
+                await client.closed(within=10.0)
+            seen.ends[f"{kind.__name__}: {client.close_code}"] += 1
+            await asyncio.sleep(0.2)
+        except (TimeoutError, OSError) as error:
+            seen.ends[f"{kind.__name__}: {error!r}"] += 1
+
+
+async def clients(options: argparse.Namespace) -> None:
+    """All of them, and what they saw, as JSON."""
+    seen, loop = Seen(), asyncio.get_running_loop()
+    until = loop.time() + options.seconds
+    tasks = [
+        asyncio.create_task(good(options.url, number, until, seen, telephone=options.telephone))
+        for number in range(options.clients)
+    ]
+    rude = [kind for kind in RUDE if options.only in ("", kind.__name__)]
+    tasks += [asyncio.create_task(bad(options.url, kind, until, seen)) for kind in rude for _ in range(options.bad)]
+    while loop.time() < until:
+        due = loop.time() + 0.05
+        await asyncio.sleep(0.05)
+        seen.late.append(loop.time() - due)
+    await asyncio.gather(*tasks)
+    print(json.dumps(vars(seen)))
+
+
+# -- the server's process --------------------------------------------------------------------------------------------
+
+
+def cpu() -> float:
+    """Seconds of this process."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def spread(seconds: list[float]) -> str:
+    """Median and p99 in milliseconds."""
+    if not seconds:
+        return "none"
+    ordered = sorted(seconds)
+    return (
+        f"p50 {statistics.median(ordered) * 1000:.0f} ms, p99 {ordered[int(len(ordered) * 0.99)] * 1000:.0f} ms, "
+        f"most {ordered[-1] * 1000:.0f} ms ({len(ordered)})"
+    )
+
+
+async def measure(options: argparse.Namespace) -> None:
+    """Serve the clients of another process, and print what both saw."""
+    rooms_at_once = options.clients + len(RUDE) * options.bad + 20
+    wire = TwilioMediaStream if options.telephone else NativeWire
+    async with (
+        RoomSupervisor(session_for, max_sessions=rooms_at_once, close_deadline=2.0) as rooms,
+        serve_rooms(rooms, token=None, port=0, wire=wire, limits=LIMITS, max_waiting=500) as server,
+    ):
+        flags = ["--telephone"] if options.telephone else []
+        began, used = time.perf_counter(), cpu()
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            __file__,
+            *("--url", server.url, "--clients", str(options.clients), "--seconds", str(options.seconds)),
+            *("--bad", str(options.bad), "--only", options.only, *flags),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        out, _ = await process.communicate()
+        took, used = time.perf_counter() - began, cpu() - used
+        peak, stats = rooms.stats.peak, server.stats
+    seen = json.loads(out)
+    kind = "telephone calls" if options.telephone else "clients"
+    print(f"{options.clients} {kind}, {options.seconds:.0f} s each, {peak} rooms at once")
+    print(f"server CPU: {used / took:.2f} cores, {used / took / options.clients * 1000:.1f} ms a second and client")
+    print(f"text or key to clear (barge-in): {spread(seen['cleared'])}")
+    print(f"text or key to first audio:      {spread(seen['began'])}")
+    print(f"gaps in what was heard:          {spread(seen['gaps'])}")
+    print(f"heard {seen['heard']:.0f} s, taken back unheard {seen['unheard']:.0f} s, good clients lost: {seen['lost']}")
+    print(f"the clients' own process was late: {spread(seen['late'])}")
+    if options.bad:
+        print("bad clients, and the code that each was closed with:")
+        for end, count in sorted(seen["ends"].items()):
+            print(f"  {end}  x{count}")
+    print(f"server: {stats}")
+    if seen["lost"]:
+        sys.exit("good clients were lost")
+
+
+def main() -> None:
+    """Measure, or be the clients."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clients", type=int, default=100)
+    parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--bad", type=int, default=0, metavar="N", help="N clients of each kind that misbehaves")
+    parser.add_argument("--telephone", action="store_true", help="good clients are calls in Twilio's format")
+    parser.add_argument("--only", default="", metavar="KIND", help="of those that misbehave: " + ", ".join(KINDS))
+    parser.add_argument("--url", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    asyncio.run(measure(options) if options.url is None else clients(options))
+
+
+if __name__ == "__main__":
+    main()
