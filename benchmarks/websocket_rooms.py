@@ -102,21 +102,11 @@ async def good(url: str, number: int, until: float, seen: Seen, *, telephone: bo
     loop = asyncio.get_running_loop()
     client: NativeClient | TwilioCall = TwilioCall(url) if telephone else NativeClient(url, identity=f"caller-{number}")
     async with client:
-        clears = (lambda: client.clears) if isinstance(client, TwilioCall) else (lambda: len(client.of("clear")))
-        begins = lambda: len(client.player.heard)  # noqa: E731
         talking = asyncio.create_task(microphone(client))
         try:
             await asyncio.sleep(random.uniform(0.5, INTERRUPT_EVERY))
             while loop.time() < until:
-                asked, before, cut = loop.time(), begins(), clears()
-                was_speaking = client.player.played < client.player.seconds
-                await (client.press("1") if isinstance(client, TwilioCall) else client.send(type="text", text="Go on."))
-                if was_speaking:
-                    await client.until(lambda cut=cut: clears() > cut, within=10.0)
-                    seen.cleared.append(loop.time() - asked)
-                    before = begins()
-                await client.until(lambda before=before: begins() > before, within=10.0)
-                seen.began.append(loop.time() - asked)
+                await cut_in(client, seen)
                 await asyncio.sleep(INTERRUPT_EVERY)
         except (ConnectionClosed, TimeoutError) as error:
             seen.lost += 1
@@ -126,6 +116,24 @@ async def good(url: str, number: int, until: float, seen: Seen, *, telephone: bo
         seen.gaps += client.player.gaps
         seen.heard += client.player.played
         seen.unheard += client.player.cleared
+
+
+async def cut_in(client: NativeClient | TwilioCall, seen: Seen) -> None:
+    """Ask for the next story, and take the times."""
+    loop = asyncio.get_running_loop()
+
+    def clears() -> int:
+        return client.clears if isinstance(client, TwilioCall) else len(client.of("clear"))
+
+    asked, cleared, pieces = loop.time(), clears(), len(client.player.heard)
+    is_spoken_to = client.player.played < client.player.seconds
+    await (client.press("1") if isinstance(client, TwilioCall) else client.send(type="text", text="Go on."))
+    if is_spoken_to:
+        await client.until(lambda: clears() > cleared, within=10.0)
+        seen.cleared.append(loop.time() - asked)
+        pieces = len(client.player.heard)
+    await client.until(lambda: len(client.player.heard) > pieces, within=10.0)
+    seen.began.append(loop.time() - asked)
 
 
 async def microphone(client: NativeClient | TwilioCall) -> None:

@@ -111,6 +111,8 @@ def test_a_hello_says_who_calls_and_how_audio_goes() -> None:
         ('{"type": "text", "text": 7}', CloseCode.MALFORMED),
         ("\ud800", CloseCode.MALFORMED),
         (b"\0", CloseCode.MALFORMED),
+        (json.dumps({**HELLO, "room": "a/agent"}), CloseCode.MALFORMED),
+        (json.dumps({**HELLO, "identity": "a\nb"}), CloseCode.MALFORMED),
         (json.dumps(HELLO), CloseCode.OUT_OF_ORDER),
     ],
 )
@@ -279,7 +281,14 @@ def test_what_a_telephone_may_not_say(data: str | bytes, code: CloseCode, fatal:
 def test_a_call_begins_with_its_start_in_a_format_that_is_spoken_here() -> None:
     with pytest.raises(WireError, match="media came before start"):
         TwilioMediaStream().read('{"event": "media", "media": {"payload": ""}}')
-    other = {"streamSid": "MZ1", "mediaFormat": {"encoding": "audio/l16", "sampleRate": 16000, "channels": 1}}
+    odd = {"streamSid": "MZ1", "callSid": "CA1", "customParameters": {"room": "a/agent"}}
+    with pytest.raises(WireError, match="not the name of a room"):
+        TwilioMediaStream().read(json.dumps({"event": "start", "start": odd}))
+    other = {
+        "streamSid": "MZ1",
+        "callSid": "CA1",
+        "mediaFormat": {"encoding": "audio/l16", "sampleRate": 16000, "channels": 1},
+    }
     with pytest.raises(WireError, match="audio/l16 at 16000 Hz") as caught:
         TwilioMediaStream().read(json.dumps({"event": "start", "start": other}))
     assert caught.value.code is CloseCode.UNSUPPORTED

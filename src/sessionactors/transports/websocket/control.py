@@ -6,6 +6,8 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from .wire import NAME
+
 VERSION: Final = 1
 
 
@@ -35,8 +37,8 @@ class HelloMessage(Message):
 
     type: Literal["hello"]
     version: int
-    identity: str = Field(default="caller", min_length=1, max_length=128)
-    room: str | None = Field(default=None, min_length=1, max_length=128)
+    identity: str = Field(default="caller", pattern=NAME)
+    room: str | None = Field(default=None, pattern=NAME)
     token: str | None = Field(default=None, max_length=4096)
     input: AudioFormat = AudioFormat()
     output: OutputFormat = OutputFormat()

@@ -14,6 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+import structlog
+
 from sessionactors.model.audio import BYTES_PER_SAMPLE
 from sessionactors.model.errors import SessionStateError
 
@@ -39,6 +41,8 @@ from .wire import (
     Typed,
     Wire,
 )
+
+log = structlog.get_logger("sessionactors.transports")
 
 OnHeard: TypeAlias = Callable[[Heard], None]
 OnDown: TypeAlias = Callable[[CloseCode | None, str], None]
@@ -253,6 +257,9 @@ class Link:
                     return self._down(error.code, error.message)
             except ConnectionError:
                 return self._down(None, "connection_lost")
+            except Exception as error:
+                log.exception("connection_failed", room="", actor="", message_id=0, error=repr(error))
+                return self._down(CloseCode.FAILED, "internal error")
 
     def _understood(self, data: Data) -> list[Heard]:
         self._check_size(data)

@@ -20,7 +20,7 @@ from sessionactors.model.audio import AudioFrame
 
 from . import mulaw
 from .close_code import CloseCode, WireError
-from .wire import Clear, Data, Heard, Hello, Left, Mark, Played, Pressed, Sound, Spoken, Told, Wire
+from .wire import NAME, Clear, Data, Heard, Hello, Left, Mark, Played, Pressed, Sound, Spoken, Told, Wire
 
 RATE: Final = 8000
 """Hertz of a telephone line."""
@@ -104,8 +104,8 @@ class _Format(_Part):
 
 
 class _Start(_Part):
-    streamSid: str = Field(min_length=1, max_length=128)  # noqa: N815
-    callSid: str = Field(default="", max_length=128)  # noqa: N815
+    streamSid: str = Field(pattern=NAME)  # noqa: N815
+    callSid: str = Field(pattern=NAME)  # noqa: N815
     accountSid: str = Field(default="", max_length=128)  # noqa: N815
     mediaFormat: _Format = _Format()  # noqa: N815
     customParameters: dict[str, str] = {}  # noqa: N815
@@ -197,12 +197,15 @@ class TwilioMediaStream(MediaStream):
             raise WireError(
                 CloseCode.UNSUPPORTED, f"{given.encoding} at {given.sampleRate} Hz is not spoken here", fatal=True
             )
+        room = start.customParameters.get("room")
+        if room is not None and not re.fullmatch(NAME, room):
+            raise WireError(CloseCode.MALFORMED, "room: not the name of a room", fatal=True)
         self._stream = start.streamSid
         sids = {"twilio.callSid": start.callSid, "twilio.streamSid": start.streamSid}
         own = {name: value for name, value in start.customParameters.items() if name not in ("token", "room")}
         return Hello(
-            identity=start.callSid or start.streamSid,
-            room=start.customParameters.get("room"),
+            identity=start.callSid,
+            room=room,
             token=start.customParameters.get("token"),
             kind="sip",
             attributes={**own, **sids},

@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, Final, TypeAlias
 
 from sessionactors.interfaces.transport import ParticipantKind, TranscriptSegment
 from sessionactors.model.audio import AudioFrame
@@ -19,6 +19,9 @@ from .close_code import CloseCode
 
 Data: TypeAlias = str | bytes
 """A message as a WebSocket carries it."""
+
+NAME: Final = r"^[^/\x00-\x1f\x7f]{1,128}$"
+"""What a client may call itself and its room: the names stand in the paths of actors, and in logs."""
 
 # -- what clients say ------------------------------------------------------------------------------------------------
 
