@@ -73,6 +73,10 @@ class Listener(TransportEvents):
 
     def key_pressed(self, identity: str, digit: str) -> None: ...
 
+    def participant_changed(
+        self, identity: str, *, attributes: Mapping[str, str] = NO_ATTRIBUTES, metadata: str | None = None
+    ) -> None: ...
+
     def closed(self, reason: str) -> None:
         print(f"room closed: {reason}", file=sys.stderr)
 

@@ -100,7 +100,11 @@ if TYPE_CHECKING:
     from .model.expressive import ExpressiveOptions, NonverbalOptions, SpeechSteeringOptions
     from .model.instructions import Instructions
     from .model.interruption_events import AgentFalseInterruptionEvent, OverlappingSpeechEvent
-    from .model.link_notes import SipDTMFReceivedEvent
+    from .model.link_notes import (
+        ParticipantAttributesChangedEvent,
+        ParticipantMetadataChangedEvent,
+        SipDTMFReceivedEvent,
+    )
     from .model.metrics import (
         AgentMetrics,
         EOTInferenceMetrics,
@@ -389,7 +393,9 @@ __all__ = [
     "Overlap",
     "OverlapVerdict",
     "OverlappingSpeechEvent",
+    "ParticipantAttributesChangedEvent",
     "ParticipantKind",
+    "ParticipantMetadataChangedEvent",
     "PlayHandle",
     "PlaybackFinished",
     "PlaybackFinishedEvent",
@@ -676,7 +682,11 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "AgentFalseInterruptionEvent",
         "OverlappingSpeechEvent",
     ),
-    "model.link_notes": ("SipDTMFReceivedEvent",),
+    "model.link_notes": (
+        "ParticipantAttributesChangedEvent",
+        "ParticipantMetadataChangedEvent",
+        "SipDTMFReceivedEvent",
+    ),
     "model.metrics": (
         "AgentMetrics",
         "EOTInferenceMetrics",

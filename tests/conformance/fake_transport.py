@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from sessionactors.interfaces.audio_io import (
@@ -14,7 +14,7 @@ from sessionactors.interfaces.audio_io import (
     SinkCallback,
     SinkEvent,
 )
-from sessionactors.interfaces.transport import TranscriptSegment, Transport, TransportEvents
+from sessionactors.interfaces.transport import NO_ATTRIBUTES, TranscriptSegment, Transport, TransportEvents
 from sessionactors.interfaces.video_io import VideoSource
 from sessionactors.model.audio import AudioFrame
 from sessionactors.model.errors import APIConnectionError
@@ -127,6 +127,11 @@ class Told:
 
     def key_pressed(self, identity: str, digit: str) -> None:
         self._events.key_pressed(identity, digit)
+
+    def participant_changed(
+        self, identity: str, *, attributes: Mapping[str, str] = NO_ATTRIBUTES, metadata: str | None = None
+    ) -> None:
+        self._events.participant_changed(identity, attributes=attributes, metadata=metadata)
 
     def closed(self, reason: str) -> None:
         self._events.closed(reason)

@@ -68,6 +68,11 @@ class RoomLog:
     def key_pressed(self, identity: str, digit: str) -> None:
         self.told.append(("key", identity, digit))
 
+    def participant_changed(
+        self, identity: str, *, attributes: Mapping[str, str] = NO_ATTRIBUTES, metadata: str | None = None
+    ) -> None:
+        self.told.append(("changed", identity, str(dict(attributes)), str(metadata)))
+
     def closed(self, reason: str) -> None:
         self.told.append(("closed", reason))
 

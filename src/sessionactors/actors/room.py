@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TypeAlias, assert_never
 
 from sessionactors.interfaces.audio_io import AudioSource
@@ -20,6 +21,7 @@ from sessionactors.messages.room import (
     LeaveRoom,
     LinkAgain,
     LinkParticipant,
+    ParticipantChanged,
     ParticipantJoined,
     ParticipantLeft,
     ParticipantVideo,
@@ -36,7 +38,12 @@ from sessionactors.messages.room import (
 from sessionactors.messages.session import Publish
 from sessionactors.messages.turn import UserTurnEnded, UserUnderstood
 from sessionactors.model.errors import APIConnectionError
-from sessionactors.model.link_notes import SipDTMFReceivedEvent, TextInputNote
+from sessionactors.model.link_notes import (
+    ParticipantAttributesChangedEvent,
+    ParticipantMetadataChangedEvent,
+    SipDTMFReceivedEvent,
+    TextInputNote,
+)
 from sessionactors.runtime import Actor, EffectPort, Outbox, Ref
 from sessionactors.runtime.frozen import replace
 
@@ -54,6 +61,7 @@ RoomMessage: TypeAlias = (
     | LinkParticipant
     | TextReceived
     | KeyPressed
+    | ParticipantChanged
     | PublishTranscript
     | UserTranscribed
     | ShowAgentState
@@ -167,6 +175,10 @@ class Room(Actor[RoomState, RoomMessage]):
                 if state.only in (None, identity) and identity not in state.others:
                     self._on_key(identity, digit, out)
                 return state
+            case ParticipantChanged(identity):
+                if identity not in state.others:
+                    self._on_changed(message, out)
+                return state
             case PublishTranscript(segment):
                 out.port(self._transport.publish_transcript, segment)
                 return replace(state, transcripts=state.transcripts + 1)
@@ -208,6 +220,13 @@ class Room(Actor[RoomState, RoomMessage]):
         out.tell(self._wiring.supervisor, Publish(SipDTMFReceivedEvent(code, digit, identity, out.wall())))
         # Who presses keys is not away, whatever the ears know of a voice.
         out.tell(self._wiring.supervisor, UserUnderstood(identity, out.now, voice_known=False))
+
+    def _on_changed(self, change: ParticipantChanged, out: Outbox[RoomMessage]) -> None:
+        who, at = change.identity, out.wall()
+        if change.attributes:
+            out.tell(self._wiring.supervisor, Publish(ParticipantAttributesChangedEvent(who, change.attributes, at)))
+        if change.metadata is not None:
+            out.tell(self._wiring.supervisor, Publish(ParticipantMetadataChangedEvent(who, change.metadata, at)))
 
     def _on_leave(self, state: RoomState, out: Outbox[RoomMessage]) -> RoomState:
         if state.leaving:
@@ -272,6 +291,12 @@ class _Events(TransportEvents):
     def key_pressed(self, identity: str, digit: str) -> None:
         """Somebody pressed a key."""
         self._tell(KeyPressed(identity, digit))
+
+    def participant_changed(
+        self, identity: str, *, attributes: Mapping[str, str] = NO_ATTRIBUTES, metadata: str | None = None
+    ) -> None:
+        """Somebody lets know something else."""
+        self._tell(ParticipantChanged(identity, MappingProxyType(dict(attributes)), metadata))
 
     def closed(self, reason: str) -> None:
         """The link is gone."""

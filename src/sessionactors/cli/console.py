@@ -205,6 +205,12 @@ class _HeldEvents(TransportEvents):
         """A key of a telephone was pressed."""
         self._events.key_pressed(identity, digit)
 
+    def participant_changed(
+        self, identity: str, *, attributes: Mapping[str, str] = NO_ATTRIBUTES, metadata: str | None = None
+    ) -> None:
+        """Nobody at a terminal has attributes."""
+        self._events.participant_changed(identity, attributes=attributes, metadata=metadata)
+
     def closed(self, reason: str) -> None:
         """The terminal is gone."""
         self._events.closed(reason)

@@ -85,6 +85,17 @@ class TransportEvents(Protocol):
             digit: one of :data:`DTMF_CODES`; anything else is not passed on, and logged.
         """
 
+    def participant_changed(
+        self, identity: str, *, attributes: Mapping[str, str] = NO_ATTRIBUTES, metadata: str | None = None
+    ) -> None:
+        """What a participant lets the others know has changed.
+
+        Args:
+            identity: who.
+            attributes: those that changed; empty values are gone.
+            metadata: all of it; None: it has not changed.
+        """
+
     def closed(self, reason: str) -> None:
         """The link to the room is gone for good."""
 

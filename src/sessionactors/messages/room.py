@@ -87,6 +87,15 @@ class KeyPressed:
     digit: str
 
 
+@message()
+class ParticipantChanged:
+    """What a participant lets the others know has changed."""
+
+    identity: str
+    attributes: Mapping[str, str]
+    metadata: str | None
+
+
 @message(overflow=Overflow.DROP_OLDEST, limit=256)
 class PublishTranscript:
     """Show a transcript in the room."""

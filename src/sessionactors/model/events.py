@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 from .answers import ClosingNote, IdleNote, UserTurnCommittedNote
 from .chat import AgentHandoff, ChatItem, ChatMessage, FunctionCall, FunctionCallOutput
 from .interruption_events import AgentFalseInterruptionEvent, OverlappingSpeechEvent
-from .link_notes import LinkNote, SipDTMFReceivedEvent, TextInputNote
+from .link_notes import LinkNote, ParticipantEvent, TextInputNote
 from .metrics import SessionMetrics
 from .realtime_events import RealtimeSessionReconnectedEvent
 from .speech import InputModality
@@ -359,7 +359,7 @@ PublicEvent: TypeAlias = (
     | AgentFalseInterruptionEvent
     | OverlappingSpeechEvent
     | RealtimeSessionReconnectedEvent
-    | SipDTMFReceivedEvent
+    | ParticipantEvent
     | MetricsCollectedEvent
     | SessionUsageUpdatedEvent
     | ErrorEvent

@@ -5,6 +5,7 @@ Part of :mod:`.events`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -21,6 +22,32 @@ class SipDTMFReceivedEvent:
     """Who: a participant's identity."""
     created_at: float
     type: Literal["sip_dtmf_received"] = "sip_dtmf_received"
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantAttributesChangedEvent:
+    """Attributes of a participant have changed, such as what their app says of them."""
+
+    participant: str
+    """Whose: an identity."""
+    changed: Mapping[str, str]
+    """Those that changed; an empty value: it is not there any more."""
+    created_at: float
+    type: Literal["participant_attributes_changed"] = "participant_attributes_changed"
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantMetadataChangedEvent:
+    """The metadata of a participant are others."""
+
+    participant: str
+    """Whose: an identity."""
+    metadata: str
+    created_at: float
+    type: Literal["participant_metadata_changed"] = "participant_metadata_changed"
+
+
+ParticipantEvent: TypeAlias = SipDTMFReceivedEvent | ParticipantAttributesChangedEvent | ParticipantMetadataChangedEvent
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,8 @@ EventTypes: TypeAlias = Literal[
     "overlapping_speech",
     "session_reconnected",
     "sip_dtmf_received",
+    "participant_attributes_changed",
+    "participant_metadata_changed",
     "metrics_collected",
     "session_usage_updated",
     "error",

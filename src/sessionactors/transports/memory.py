@@ -335,6 +335,23 @@ class MemoryTransport(Transport):
             raise SessionStateError(f"participant {identity!r} is not in the room")
         self._connected().key_pressed(identity, digit)
 
+    def change(
+        self, identity: str = _CALLER, *, attributes: Mapping[str, str] = NO_ATTRIBUTES, metadata: str | None = None
+    ) -> None:
+        """Let a participant change what the others know of them.
+
+        Args:
+            identity: who.
+            attributes: those that change; an empty value takes one away.
+            metadata: all of it; None: it stays.
+
+        Raises:
+            SessionStateError: nobody of that name is there, or the transport is not connected.
+        """
+        if identity not in self._participants:
+            raise SessionStateError(f"participant {identity!r} is not in the room")
+        self._connected().participant_changed(identity, attributes=attributes, metadata=metadata)
+
     def offer(self, method: str, handler: RpcHandler, identity: str = _CALLER) -> None:
         """Let the agent call a method of a participant."""
         self._rpc.register(identity, method, handler)

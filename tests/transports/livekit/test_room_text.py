@@ -353,6 +353,18 @@ async def test_keys_of_callers_are_told(house: Loopback) -> None:
 
 
 @in_virtual_time
+async def test_changes_of_participants_are_told_and_those_of_the_agent_are_not(house: Loopback) -> None:
+    ann = house.come("ann")
+    transport, log = await linked()
+    agent = object.__new__(rtc.LocalParticipant)
+    for who in (ann, agent):
+        house.room.emit("participant_attributes_changed", {"hand": "up"}, who)
+        house.room.emit("participant_metadata_changed", who, "", "calm")
+    assert log.told[1:] == [("changed", "ann", "{'hand': 'up'}", "None"), ("changed", "ann", "{}", "calm")]
+    await transport.aclose()
+
+
+@in_virtual_time
 async def test_methods_are_there_in_each_room_that_is_made(house: Loopback) -> None:
     transport = LiveKitTransport(url="ws://server", token="t")
     calls: list[RpcInvocation] = []

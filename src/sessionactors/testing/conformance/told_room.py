@@ -18,6 +18,7 @@ class Room:
     pictures: dict[str, VideoSource | None] = field(default_factory=dict)
     texts: list[str] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
+    changes: list[tuple[str, dict[str, str], str | None]] = field(default_factory=list)
     ends: list[str] = field(default_factory=list)
 
     def participant_joined(
@@ -46,6 +47,12 @@ class Room:
     def key_pressed(self, identity: str, digit: str) -> None:
         """Note it."""
         self.keys.append(digit)
+
+    def participant_changed(
+        self, identity: str, *, attributes: Mapping[str, str] = NO_ATTRIBUTES, metadata: str | None = None
+    ) -> None:
+        """Note it."""
+        self.changes.append((identity, dict(attributes), metadata))
 
     def closed(self, reason: str) -> None:
         """Note it."""

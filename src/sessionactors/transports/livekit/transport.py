@@ -25,6 +25,7 @@ from .calls import Calls
 from .link import Link, Token
 from .noise import check_noise_cancellation
 from .part import RoomPart
+from .participant_facts import ParticipantFacts
 from .participants import Participants
 from .pre_connect import PreConnectAudio
 from .telephone_keys import TelephoneKeys
@@ -159,7 +160,7 @@ class LiveKitTransport(Transport):
             parts.append(self._transcripts)
         if wants.text_input:
             parts.append(TypedText(events))
-        parts += (TelephoneKeys(events), self._attributes, self._calls)
+        parts += (TelephoneKeys(events), ParticipantFacts(events), self._attributes, self._calls)
         return tuple(parts)
 
     @property
