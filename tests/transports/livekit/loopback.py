@@ -168,6 +168,7 @@ class LoopbackRoom(rtc.Room):
             unpublish_track=self._unpublish,
             publish_dtmf=self._press,
             track_publications={mic.sid: mic for mic in self.mics},
+            permissions=self.house.permissions,
             **self.words.participant(),
         )
 
@@ -223,6 +224,8 @@ class Loopback:
         self.joined_with: list[tuple[str, str]] = []
         self.refusals: list[Exception] = []
         self.publish_fails: Exception | None = None
+        self.permissions: Any = None
+        """What the server lets the agent do; None: the SDK does not say."""
         self.listens = True
         """Whether somebody subscribes to the agent's track as soon as it is published."""
 

@@ -281,6 +281,17 @@ async def test_the_newest_attribute_is_there_in_the_end_whatever_fails(house: Lo
     assert words.attributes[1:] == [{"lk.agent.state": "listening"}], "also at the end"
 
 
+@in_virtual_time
+@pytest.mark.parametrize("allowed", [True, False])
+async def test_a_token_that_forbids_attributes_is_named(house: Loopback, allowed: bool) -> None:
+    house.permissions = SimpleNamespace(can_update_metadata=allowed)
+    with capture_logs() as lines:
+        transport, _ = await linked()
+    missing = [line["missing_grant"] for line in lines if line["event"] == "livekit_attributes_not_allowed"]
+    assert missing == ([] if allowed else ["can_update_own_metadata"])
+    await transport.aclose()
+
+
 def type_into(room: Any, reader: Typed, identity: str = "ann") -> None:
     room._text_stream_handlers["lk.chat"](reader, identity)
 

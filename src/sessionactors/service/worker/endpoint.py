@@ -75,6 +75,6 @@ class Endpoint:
         """A token that lets an agent into a room."""
         from livekit import api
 
-        grants = api.VideoGrants(room_join=True, room=room, agent=True)
+        grants = api.VideoGrants(room_join=True, room=room, agent=True, can_update_own_metadata=True)
         token = api.AccessToken(self.api_key, self.api_secret).with_identity(identity).with_kind("agent")
         return token.with_grants(grants).to_jwt()

@@ -6,10 +6,13 @@ import asyncio
 from collections.abc import Mapping
 from typing import Final
 
+import structlog
 from livekit import rtc
 
 from .part import RoomPart
 from .room_tasks import InOrder
+
+log = structlog.get_logger("sessionactors.livekit")
 
 PUBLISH_WITHIN: Final = 5.0
 """Seconds for the server to take them."""
@@ -40,6 +43,10 @@ class AgentAttributes(RoomPart):
     async def joined(self, room: rtc.Room) -> None:
         self._room = room
         self._published = {}
+        allowed = getattr(room.local_participant, "permissions", None)  # the server says nothing when it ignores them
+        if allowed is not None and not allowed.can_update_metadata:
+            grant = "can_update_own_metadata"
+            log.warning("livekit_attributes_not_allowed", room=room.name, actor="", message_id=0, missing_grant=grant)
         self._work.open()
 
     def detach(self, room: rtc.Room) -> None:
