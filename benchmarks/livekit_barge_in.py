@@ -106,7 +106,7 @@ class Cuts:
             emptied(queue)
             self.at.setdefault(id(queue), []).append(time.monotonic())
 
-        native_queue.LiveKitQueue._clear_native = noted  # type: ignore[method-assign]
+        native_queue.LiveKitQueue._clear_native = noted  # type: ignore[assignment, method-assign]
 
 
 def chain(deliveries: list[Delivery], last: Delivery) -> list[Delivery]:

@@ -1,18 +1,22 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 from livekit.rtc._proto.track_pb2 import AudioTrackFeature
 
 from sessionactors.interfaces.room_wants import AudioInWants, RoomWants
 from sessionactors.model.audio import AudioFrame
-from sessionactors.transports.livekit import LiveKitTransport
+from sessionactors.model.errors import AudioFormatError
+from sessionactors.transports.livekit import LiveKitTransport, pre_connect
 from sessionactors.transports.livekit.pre_connect import TOPIC
+from sessionactors.transports.livekit.recordings import decoded
 
 from .loopback import Loopback, Mic, house
 from tests.transports.fakes import RoomLog
@@ -143,6 +147,38 @@ async def test_a_recording_at_another_rate_is_resampled(house: Loopback) -> None
     await asyncio.sleep(0.1)
     assert {(frame.sample_rate, frame.num_channels) for frame in heard} == {(24000, 1)}
     assert sum(frame.duration for frame in heard) == pytest.approx(1.0, abs=0.001)
+    await transport.aclose()
+
+
+def in_webm(pcm: bytes) -> bytes:
+    file = io.BytesIO()
+    with av.open(file, "w", format="webm") as container:
+        stream = container.add_stream("libopus", rate=48000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.frombuffer(pcm, "<i2").reshape(1, -1), "s16", "mono")
+        frame.sample_rate = 48000
+        for packet in (*stream.encode(frame), *stream.encode(None)):
+            container.mux(packet)
+    return file.getvalue()
+
+
+def test_what_a_browser_recorded_is_decoded() -> None:
+    tone = (np.sin(np.arange(48000) / 20) * 5000).astype("<i2").tobytes()
+    pcm = decoded(in_webm(tone), 24000)
+    assert len(pcm) / 2 / 24000 == pytest.approx(1.0, abs=0.03)
+    assert 4000 < np.abs(np.frombuffer(pcm, "<i2")).max() < 6500
+    for broken in (b"", b"\x1a\x45\xdf\xa3 no more", in_webm(tone)[:60]):
+        with pytest.raises(AudioFormatError, match="cannot be read"):
+            decoded(broken, 24000)
+
+
+@pytest.mark.may_block("a thread decodes", in_functions=("to_thread",))
+@in_virtual_time
+async def test_a_recording_in_webm_is_heard(house: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pre_connect, "decoded", lambda data, rate: SPOKEN.data)
+    transport, _, heard = await call(house)
+    house.room.readers[TOPIC](Sent(b"webm", mime="audio/webm;codecs=opus", sampleRate="48000"), "ann")
+    await asyncio.sleep(0.5)
+    assert pcm(heard) == SPOKEN.data
     await transport.aclose()
 
 

@@ -129,6 +129,7 @@ async def test_a_track_that_cannot_be_published_is_named_and_nothing_is_left_beh
     with pytest.raises(APIConnectionError, match=r"'roomio_audio' could not be published .* no permission"):
         await joined_here().connect(RoomLog())
     assert not house.room.linked
+    assert house.queue.closed
 
 
 @in_virtual_time

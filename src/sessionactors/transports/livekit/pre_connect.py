@@ -6,7 +6,6 @@ A client announces such a recording on its track, and sends it as a byte stream.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +16,7 @@ from sessionactors.model.audio import BYTES_PER_SAMPLE, AudioFrame
 from sessionactors.model.resampling import MonoResampler
 
 from .part import RoomPart
+from .recordings import decoded
 
 log = structlog.get_logger("sessionactors.livekit")
 
@@ -42,15 +42,11 @@ class PreConnectAudio(RoomPart):
     Args:
         sample_rate: Hertz of the mono frames that are wanted.
         timeout: seconds to wait for a recording that was announced, and for one that began to come in.
-        decode: turns an Opus recording into PCM (rate, channels, bytes); None: Opus is not understood.
     """
 
-    def __init__(
-        self, sample_rate: int, timeout: float, decode: Callable[[bytes, int, int], bytes] | None = None
-    ) -> None:
+    def __init__(self, sample_rate: int, timeout: float) -> None:
         self._sample_rate = sample_rate
         self._timeout = timeout
-        self._decode = decode
         self._recordings: dict[str, asyncio.Future[_Recording]] = {}
         self._reading: set[asyncio.Task[None]] = set()
         self._registered = False
@@ -120,9 +116,7 @@ class PreConnectAudio(RoomPart):
         pcm = bytes(data)
         mime = reader.info.mime_type or ""
         if mime == "audio/opus" or "codecs=opus" in mime:
-            if self._decode is None:
-                raise ValueError(f"{mime} cannot be decoded here: pip install av")
-            pcm = await asyncio.to_thread(self._decode, pcm, rate, channels)
+            pcm, rate, channels = await asyncio.to_thread(decoded, pcm, self._sample_rate), self._sample_rate, 1
         kept = self._recordings.get(sid)
         if kept is None or kept.done():
             kept = self._recordings[sid] = asyncio.get_running_loop().create_future()

@@ -137,7 +137,12 @@ class LiveKitTransport(Transport):
             token=self._token,
             options=self._connect_options,
         )
-        await self._link.open()
+        try:
+            await self._link.open()
+        except BaseException:
+            if self._voice is not None:
+                self._voice.sink.close()  # a source of the native library
+            raise
 
     def _make_parts(self, events: TransportEvents) -> tuple[RoomPart, ...]:
         """In this order they are attached and told that the room is joined; in the other order they leave."""
