@@ -11,7 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from sessionactors import Agent, AgentSession, AgentTask, FunctionTool, JobContext, OptionError, ToolFlag, function_tool
+from sessionactors import (
+    Agent,
+    AgentSession,
+    AgentTask,
+    FunctionTool,
+    JobContext,
+    JobProcess,
+    OptionError,
+    ToolFlag,
+    function_tool,
+    get_job_context,
+)
 from sessionactors.cli import end_of_input
 from sessionactors.cli.console import NoSession, talk
 from sessionactors.cli.entry_points import find_entry_point
@@ -140,6 +151,25 @@ async def test_session_that_ends_by_itself_ends_the_command() -> None:
 
     with held_open() as (stdin, _):
         await talk(brief, stdin=stdin, stdout=Printed())
+
+
+async def test_a_program_of_a_worker_runs_in_the_terminal_with_what_it_knows_of_jobs() -> None:
+    heard: list[object] = []
+
+    async def serve(ctx: JobContext) -> None:
+        await ctx.connect()
+        ctx.add_shutdown_callback(heard.append)
+        heard.extend([get_job_context() is ctx, ctx.is_fake_job(), ctx.proc.userdata["loaded"], ctx.job.room.name])
+        session: AgentSession[None] = AgentSession()
+        await session.start(Agent(instructions=""), room=ctx.room)
+        ctx.shutdown()
+
+    def load(proc: JobProcess) -> None:
+        proc.userdata["loaded"] = True
+
+    with held_open() as (stdin, _):
+        await talk(serve, stdin=stdin, stdout=Printed(), setup=load)
+    assert heard == [True, True, True, "console", "console closed"]
 
 
 async def test_drop_ins_of_the_command_join_the_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,15 +14,24 @@ from sessionactors import (
     AutoSubscribe,
     JobContext,
     OptionError,
+    RoomInputOptions,
+    RoomOutputOptions,
     SessionStateError,
     get_job_context,
 )
+from sessionactors.runtime import InternalError
+from sessionactors.runtime.messages import Kill
 from sessionactors.service.worker.job_life import JobBounds
+from sessionactors.service.worker.world import World
 from sessionactors.transports.memory import MemoryTransport
 
 from tests.service.worker.serving import Person, quiet, serving
 from tests.service.worker.virtual import virtual
+from tests.transports.livekit.loopback import Loopback, LoopbackRoom, house
 from tests.wire.livekit_worker import job
+
+_ = house  # a fixture
+ROOM = rtc.Room
 
 
 def now() -> float:
@@ -305,7 +314,6 @@ async def test_a_setup_fnc_that_hangs_is_an_error_of_run() -> None:
         await asyncio.Event().wait()
 
     from sessionactors import AgentServer
-    from sessionactors.service.worker.world import World
 
     worker = AgentServer(setup_fnc=setup, initialize_process_timeout=2.0)
     worker._world = World(cast("Any", None), cast("Any", None))
@@ -333,3 +341,61 @@ async def test_a_program_that_ignores_its_cancellation_does_not_hold_up_the_end(
         await served.worker.aclose()
         assert now() - began < 5.0
         assert served.server.jobs == {"J1": "success"}
+
+
+@virtual
+async def test_a_worker_that_has_no_time_cancels_its_jobs_and_leaves_their_rooms() -> None:
+    async def program(ctx: JobContext) -> None:
+        await ctx.connect()
+        await asyncio.Event().wait()
+
+    async with serving(program) as served:
+        served.server.worker.offer(job("J1"))
+        await asyncio.sleep(1.0)
+        began = now()
+        await served.worker.aclose(deadline=0.5)
+        assert now() - began < 3.0
+        assert not served.rooms["J1"].linked
+
+
+@virtual
+async def test_a_worker_whose_actor_fails_says_so_and_leaves_the_rooms() -> None:
+    async with serving() as served:
+        served.server.worker.offer(job("J1"))
+        await asyncio.sleep(1.0)
+        running, served.running = served.running, asyncio.create_task(quiet())
+        assert served.worker._ref is not None
+        served.worker._ref.cell.deliver_system(Kill(RuntimeError("a bug")))
+        assert running is not None
+        with pytest.raises(InternalError, match=r"the actor livekit-worker\S* failed: please report it"):
+            await running
+    assert not served.rooms["J1"].linked
+
+
+async def test_a_session_that_starts_in_the_room_of_its_job_joins_it(
+    house: Loopback,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("livekit.rtc.Room", ROOM)  # the fixture gives another one: here the worker makes the rooms
+    order: list[str] = []
+
+    async def program(ctx: JobContext) -> None:
+        session: AgentSession[None] = AgentSession()
+        await session.start(
+            Agent(instructions=""),
+            room=ctx.room,
+            room_input_options=RoomInputOptions(audio_enabled=False),
+            room_output_options=RoomOutputOptions(audio_enabled=False),
+        )
+        order.append(f"{ctx.primary_session is session} {ctx.room.isconnected()}")
+        ctx.shutdown("enough")
+
+    async with serving(program) as served:
+        served.worker._world = World(served.server.dial, lambda _: cast("rtc.Room", LoopbackRoom(house)))
+        served.server.worker.offer(job("J1"))
+        async with asyncio.timeout(5):
+            while served.server.jobs.get("J1") != "success":  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+    assert order == ["True True"]
+    assert house.joined_with[0][0] == "ws://livekit.test"
+    assert not house.room.linked

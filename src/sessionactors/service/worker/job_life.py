@@ -99,6 +99,12 @@ async def live(
         reason = await ctx.wait_for_shutdown()
         await ending(reason)
         error = await _end(ctx, serving, reason, bounds, on_session_end)
+    except asyncio.CancelledError:  # there is no time for the steps: nobody shall stay in the room, though
+        for session in filter(_is_open, ctx.sessions):
+            session.shutdown(drain=False, reason=CloseReason.JOB_SHUTDOWN, deadline=bounds.cancelled)
+        if not ctx.is_fake_job():
+            await _bounded(ctx, "room.disconnect", ctx.room.disconnect, bounds.cancelled)
+        raise
     finally:
         for task in (serving, listening, watching):  # all over, unless the job itself was cancelled
             task.cancel()
