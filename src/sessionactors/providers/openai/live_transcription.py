@@ -16,6 +16,7 @@ from sessionactors.interfaces.recognition_context import RecognitionContext
 from sessionactors.interfaces.stt import RecognitionUsage, SpeechEvent, SpeechEventType
 from sessionactors.model.errors import APIConnectionError, APIError
 from sessionactors.providers.recognition_socket import Dialect, Frame
+from sessionactors.providers.wire_message import understood
 
 from .sdk_errors import reported
 from .transcription_options import TranscriptionOptions
@@ -147,11 +148,7 @@ class LiveTranscription(Dialect):
         return self._fenced and not self._speaking and not self._items and not self._commits
 
     def heard(self, message: Frame) -> Iterable[SpeechEvent]:
-        try:
-            fields = json.loads(message)
-            return list(self._events(fields))
-        except (AttributeError, TypeError, ValueError, LookupError):
-            raise APIError(f"{self.label}: a message that cannot be read: {message[:200]!r}", body=message) from None
+        return understood(message, self.label, self._events)
 
     def _events(self, fields: Mapping[str, object]) -> Iterator[SpeechEvent]:
         match fields["type"]:
