@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from .interfaces.tts import TTS, SynthesizedAudio, WordTiming
     from .interfaces.turn_detector import StreamingTurnDetector, TurnDetector, TurnDetectorStream
     from .interfaces.vad import VAD, VADCapabilities, VADEvent, VADEventType
-    from .interfaces.video_io import VideoSource
+    from .interfaces.video_io import VideoSink, VideoSource
     from .model.audio import AudioFrame
     from .model.chat import ChatContext
     from .model.chat_items import (
@@ -221,6 +221,7 @@ if TYPE_CHECKING:
         VideoInputOptions,
     )
     from .session.room_options_legacy import RoomInputOptions, RoomOutputOptions
+    from .session.room_video import RoomVideoOutput
     from .session.run_context import RunContext
     from .session.run_events import AgentHandoffEvent, ChatMessageEvent, FunctionCallEvent, FunctionCallOutputEvent
     from .session.run_result import RunResult, UnexpectedModelBehavior
@@ -432,6 +433,7 @@ __all__ = [
     "RoomOutputOptions",
     "RoomServer",
     "RoomSupervisor",
+    "RoomVideoOutput",
     "RoomWants",
     "RpcError",
     "RpcErrorCode",
@@ -528,6 +530,7 @@ __all__ = [
     "VideoInput",
     "VideoInputOptions",
     "VideoOutput",
+    "VideoSink",
     "VideoSource",
     "VoiceActivityVideoSampler",
     "WebSocketLimits",
@@ -625,7 +628,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "VADEvent",
         "VADEventType",
     ),
-    "interfaces.video_io": ("VideoSource",),
+    "interfaces.video_io": ("VideoSink", "VideoSource"),
     "model.audio": ("AudioFrame",),
     "model.chat": ("ChatContext",),
     "model.chat_items": (
@@ -778,6 +781,8 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "service.room_handle": ("RoomHandle",),
     "service.room_supervisor": ("RoomSupervisor",),
     "service.session_spec": ("SessionSpec",),
+    "service.websocket_rooms": ("WebSocketRooms", "WebSocketRoomsStats"),
+    "service.websocket_server": ("RoomServer", "serve_rooms"),
     "service.worker.agent_server": ("AgentServer", "WorkerInfo"),
     "service.worker.errors": ("AssignmentTimeoutError",),
     "service.worker.job_context": ("AutoSubscribe", "JobContext", "get_job_context"),
@@ -796,8 +801,6 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "service.worker.server_program": ("WorkerInfo",),
     "service.worker.worker_state": ("WorkerStats",),
-    "service.websocket_rooms": ("WebSocketRooms", "WebSocketRoomsStats"),
-    "service.websocket_server": ("RoomServer", "serve_rooms"),
     "session.agent": ("Agent",),
     "session.agent_session": ("AgentSession",),
     "session.agent_task": ("AgentTask",),
@@ -838,6 +841,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "VideoInputOptions",
     ),
     "session.room_options_legacy": ("RoomInputOptions", "RoomOutputOptions"),
+    "session.room_video": ("RoomVideoOutput",),
     "session.run_context": ("RunContext",),
     "session.run_events": (
         "AgentHandoffEvent",

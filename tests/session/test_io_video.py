@@ -13,14 +13,17 @@ from sessionactors import (
     OptionError,
     RoomInputOptions,
     RoomOptions,
+    RoomVideoOutput,
+    SessionStateError,
     VideoFormatError,
     VideoFrame,
     VideoInput,
     VideoInputOptions,
+    VideoOutput,
     VideoSource,
     VoiceActivityVideoSampler,
 )
-from sessionactors.testing import SPEAKING, Run, Scenario
+from sessionactors.testing import SPEAKING, Run, Scenario, virtual_loop
 from sessionactors.transports.memory import MemoryTransport
 
 from tests.session.realtime_talks import one_turn
@@ -288,3 +291,65 @@ def test_an_input_of_the_sessions_own_takes_the_place_of_what_is_shown_in_the_ro
     widths(scenario, 2.0)
     assert 10 < own.taken < 14
     assert camera.starts == 2
+
+
+# -- what the agent shows ----------------------------------------------------------------------------------------------
+
+
+class Mirror(VideoOutput):
+    """Keeps what is shown."""
+
+    def __init__(self) -> None:
+        super().__init__(label="mirror")
+        self.log: list[object] = []
+
+    async def capture_frame(self, frame: VideoFrame) -> None:
+        self.log.append(frame)
+
+    def flush(self) -> None:
+        self.log.append("flush")
+
+
+def test_what_is_drawn_for_the_agent_is_shown_in_its_room_and_passed_on() -> None:
+    async def main() -> None:
+        room, mirror = MemoryTransport(), Mirror()
+        session: AgentSession[None] = AgentSession()
+        with pytest.raises(SessionStateError, match="start it before its video"):
+            await RoomVideoOutput.open(session, width=1, height=1)
+        with pytest.raises(OptionError, match="must be > 0, got 0 x 1"):
+            await RoomVideoOutput.open(session, width=0, height=1)
+        await session.start(keeper(), room=room)
+        output = await RoomVideoOutput.open(session, width=1, height=1, next_in_chain=mirror)
+        session.output.video = output
+        await session.output.video.capture_frame(DOT)
+        output.flush()
+        await output.aclose()
+        await output.capture_frame(DOT)
+        assert room.agent_video == [DOT]
+        assert mirror.log == [DOT, "flush", DOT]
+        await session.aclose()
+
+    virtual_loop.run(main)
+
+
+def test_a_room_that_shows_no_video_says_so() -> None:
+    async def main() -> None:
+        session: AgentSession[None] = AgentSession()
+        await session.start(keeper())
+        with pytest.raises(OptionError, match="no room to show video in"):
+            await RoomVideoOutput.open(session, width=1, height=1)
+        await session.aclose()
+        silent: AgentSession[None] = AgentSession()
+        await silent.start(keeper(), room=Blind())
+        with pytest.raises(OptionError, match="shows no video"):
+            await RoomVideoOutput.open(silent, width=1, height=1)
+        await silent.aclose()
+
+    virtual_loop.run(main)
+
+
+class Blind(MemoryTransport):
+    """A room in which nobody can look."""
+
+    async def open_video(self, width: int, height: int, options: object | None = None) -> None:
+        return None

@@ -129,6 +129,19 @@ def test_positions_are_the_samples_that_the_device_took() -> None:
     ]
 
 
+async def test_what_is_heard_beside_the_agent_is_added_to_its_voice_and_cut_off_where_it_is_too_loud() -> None:
+    sink, stream, _ = speakers()
+    sink.background.play(AudioFrame(b"\xff\x7f" * 480 + b"\x02\x00" * 100, RATE))
+    sink.begin("a")
+    sink.write("a", AudioFrame(b"\x01\x00" * 960, RATE))
+    assert stream.play() == b"\xff\x7f" * 480
+    assert stream.play() == b"\x03\x00" * 100 + b"\x01\x00" * 380
+    sink.background.play(AudioFrame(b"\x05\x00" * 480, RATE))
+    await sink.background.aclose()
+    sink.background.play(AudioFrame(b"\x05\x00" * 480, RATE))
+    assert stream.play() == bytes(960)
+
+
 def test_clear_is_silent_from_the_next_block_on() -> None:
     sink, stream, log = speakers()
     sink.begin("a")

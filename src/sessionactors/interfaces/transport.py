@@ -15,7 +15,7 @@ from .background_audio import BackgroundSink
 from .home import Home
 from .room_wants import RoomWants, refuse
 from .rpc import RpcHandler
-from .video_io import VideoSource
+from .video_io import VideoSink, VideoSource
 
 ParticipantKind: TypeAlias = Literal["standard", "sip", "connector", "ingress", "egress", "agent", "bridge"]
 """What a participant is: somebody with an app (``"standard"``), a telephone call (``"sip"``), or another service."""
@@ -135,6 +135,20 @@ class Transport(ABC):
         """A place in the room for sound beside the agent's voice; None: there is none. After :meth:`connect`, once.
 
         Args:
+            options: how it is published, as the transport's own SDK has it; others take no notice.
+
+        Raises:
+            APIConnectionError: it could not be published.
+            SessionStateError: the transport is not connected.
+        """
+        return None
+
+    async def open_video(self, width: int, height: int, options: object | None = None) -> VideoSink | None:
+        """A place in the room where the agent is seen; None: there is none. After :meth:`connect`, once.
+
+        Args:
+            width: pixels of the frames to come, > 0.
+            height: pixels, > 0.
             options: how it is published, as the transport's own SDK has it; others take no notice.
 
         Raises:

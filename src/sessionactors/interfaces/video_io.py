@@ -1,4 +1,4 @@
-"""Where a session's video comes from: the port that transports and inputs implement."""
+"""Where a session's video comes from and goes to: the ports that transports and inputs implement."""
 
 from __future__ import annotations
 
@@ -26,3 +26,21 @@ class VideoSource(ABC):
     @abstractmethod
     def stop(self) -> None:
         """Deliver nothing more. Safe to call twice."""
+
+
+class VideoSink(ABC):
+    """A place where the agent is seen. :meth:`show` may be called from any thread."""
+
+    label: str = "video-sink"
+
+    @abstractmethod
+    def show(self, frame: VideoFrame) -> None:
+        """Show a frame, in place of the one before. Returns at once; nothing is shown after :meth:`aclose`.
+
+        Raises:
+            VideoFormatError: it cannot show pictures of that layout.
+        """
+
+    @abstractmethod
+    async def aclose(self) -> None:
+        """Show nothing more. On the transport's home. Safe to call twice."""

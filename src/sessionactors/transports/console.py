@@ -13,6 +13,7 @@ from typing import TextIO
 from rich.console import Console
 
 from sessionactors.interfaces.audio_io import AudioSink
+from sessionactors.interfaces.background_audio import BackgroundSink
 from sessionactors.interfaces.transport import TranscriptSegment, Transport, TransportEvents
 from sessionactors.model.errors import OptionError, SessionStateError
 
@@ -103,6 +104,9 @@ class ConsoleTransport(Transport):
     @property
     def audio_sink(self) -> AudioSink | None:
         return self._sink
+
+    async def open_background(self, options: object | None = None) -> BackgroundSink | None:
+        return None if self._sink is None else self._sink.background
 
     def publish_transcript(self, segment: TranscriptSegment) -> None:
         if self._printer is not None:

@@ -16,6 +16,7 @@ from sessionactors.interfaces.audio_io import AudioSink, AudioSource, FrameCallb
 from sessionactors.model.audio import BYTES_PER_SAMPLE, AudioFrame
 from sessionactors.model.errors import APIConnectionError, OptionError, SessionStateError
 
+from .device_background import DeviceBackground
 from .segments import PlayoutStatistics, SegmentQueue
 
 Device: TypeAlias = int | str | None
@@ -139,6 +140,7 @@ class DeviceSink(AudioSink):
     ) -> None:
         self._sound, self._device = sound, device
         self.sample_rate = _rate(sound, device, "output") if sample_rate is None else sample_rate
+        self.background = DeviceBackground(self.sample_rate)
         self._queue = SegmentQueue(self.sample_rate, _PROGRESS_INTERVAL)
         # Events are reported under the lock, so that they come in order from whichever thread. Reentrant, because a
         # listener may answer an event by the next call.
@@ -246,9 +248,7 @@ class DeviceSink(AudioSink):
             self._finish_all()
             return
         with self._lock:
-            if (
-                self._is_silent()
-            ):  # while we waited for the lock; later than here the block counts as played, and is heard
+            if self._is_silent():  # while we waited for the lock; later than here it counts as played, and is heard
                 outdata[:] = bytes(size)
                 self._queue.clear_all()
                 self._report()
@@ -258,7 +258,7 @@ class DeviceSink(AudioSink):
             heard = b"".join(part.data for part in parts)
             if starved or self._queue.starving:
                 self._queue.stall((frames - len(heard) // BYTES_PER_SAMPLE) / self.sample_rate)
-            outdata[:] = heard.ljust(size, b"\0")
+            outdata[:] = self.background.added(heard.ljust(size, b"\0"))
             self._report()
 
     def _is_silent(self) -> bool:

@@ -20,15 +20,17 @@ from sessionactors.interfaces.transport import (
     Transport,
     TransportEvents,
 )
-from sessionactors.interfaces.video_io import VideoSource
+from sessionactors.interfaces.video_io import VideoSink, VideoSource
 from sessionactors.model.audio import BYTES_PER_SAMPLE, AudioFrame
 from sessionactors.model.errors import SessionStateError
+from sessionactors.model.video import VideoFrame
 
 from .background import TimedBackground
 from .memory_rpc import MemoryRpc
 from .memory_source import MemorySource
 from .pacing import check_frame_ms
 from .playout import PacedPlayout
+from .shown_frames import ShownFrames
 
 _CALLER, _AGENT = "caller", "agent"
 
@@ -142,6 +144,8 @@ class MemoryTransport(Transport):
         self._silence_rate = silence_rate
         self._sink = MemorySink(sample_rate=sample_rate) if audio else None
         self._background = PlayedRuns(BACKGROUND_RATE)
+        self.agent_video: list[VideoFrame] = []
+        """What the agent showed, in order."""
         self._events: TransportEvents | None = None
         self._closed = False
         self._participants: dict[str, MemorySource | None] = {}
@@ -172,6 +176,9 @@ class MemoryTransport(Transport):
 
     async def open_background(self, options: object | None = None) -> BackgroundSink | None:
         return TimedBackground(BACKGROUND_RATE, self._background.add) if self._audio else None
+
+    async def open_video(self, width: int, height: int, options: object | None = None) -> VideoSink | None:
+        return ShownFrames(self.agent_video)
 
     def publish_transcript(self, segment: TranscriptSegment) -> None:
         self._transcripts.append(segment)

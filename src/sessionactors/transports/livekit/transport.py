@@ -16,6 +16,7 @@ from sessionactors.interfaces.home import Home
 from sessionactors.interfaces.room_wants import WANTS, RoomWants
 from sessionactors.interfaces.rpc import RpcHandler
 from sessionactors.interfaces.transport import TranscriptSegment, Transport, TransportEvents
+from sessionactors.interfaces.video_io import VideoSink
 from sessionactors.model.errors import APIConnectionError, OptionError, SessionStateError
 
 from .access import Access
@@ -32,6 +33,7 @@ from .telephone_keys import TelephoneKeys
 from .transcripts import Transcripts
 from .typed_text import TypedText
 from .video_in import VideoTracks
+from .video_out import VideoTrack
 from .voice_track import VoiceTrack
 
 T = TypeVar("T")
@@ -182,6 +184,17 @@ class LiveKitTransport(Transport):
             await part.sink.aclose()
             raise
         return part.sink
+
+    async def open_video(self, width: int, height: int, options: object | None = None) -> VideoSink | None:
+        if self._link is None:
+            raise SessionStateError("the LiveKitTransport is not connected: start the session before its video")
+        track = VideoTrack(width, height, options)
+        try:
+            await self._link.add(track)
+        except BaseException:
+            await track.aclose()
+            raise
+        return track
 
     def publish_transcript(self, segment: TranscriptSegment) -> None:
         if self._transcripts is not None:
