@@ -133,7 +133,7 @@ class ColourNamer(LLM):
 def colour_of(picture: ImageContent) -> str:
     """The colour that the picture (a JPEG in a ``data:`` URL) is nearest to as a whole."""
     with Image.open(BytesIO(base64.b64decode(picture.image.partition(",")[2]))) as image:
-        mean = image.convert("RGB").resize((1, 1)).getpixel((0, 0))
+        mean = image.convert("RGB").resize((1, 1)).tobytes()
 
     def distance(name: str) -> int:
         return sum((one - other) ** 2 for one, other in zip(mean, COLOURS[name], strict=True))
