@@ -77,9 +77,9 @@ WORKED = --numprocesses=$(WORKERS) --dist=worksteal
 test: $(DEV) ## the suite; ARGS="-k name -x" narrows it
 	$(BIN)/pytest $(WORKED) $(ARGS)
 
-# Tracing makes a test three times as slow, so what is only a repetition (other seeds, other loops) is left out.
+# Tracing makes a test three times as slow, so what is only a repetition (other seeds, faults and loops) is left out.
 TRACED ?= tests/actors tests/drop_ins tests/runtime tests/session
-REPEATED ?= any_order or always or whenever or seed or uvloop
+REPEATED ?= any_order or always or whenever or seed or uvloop or random_faults or killed_actor or private_fields or waits_already
 
 .PHONY: coverage
 coverage: $(DEV) ## branch coverage of kernel, actors and drop-ins, with its gate
