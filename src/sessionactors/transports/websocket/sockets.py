@@ -59,7 +59,10 @@ class WebsocketsSocket:
     """
 
     def __init__(self, connection: Any) -> None:
+        from websockets.exceptions import ConnectionClosed
+
         self._connection = connection
+        self._closed: type[ConnectionClosed] = ConnectionClosed
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -67,19 +70,15 @@ class WebsocketsSocket:
         return {} if request is None else {name.lower(): value for name, value in request.headers.raw_items()}
 
     async def send(self, data: Data) -> None:
-        from websockets.exceptions import ConnectionClosed
-
         try:
             await self._connection.send(data)
-        except ConnectionClosed as closed:
+        except self._closed as closed:
             raise ConnectionError(str(closed)) from closed
 
     async def receive(self) -> Data | None:
-        from websockets.exceptions import ConnectionClosed
-
         try:
             return cast("Data", await self._connection.recv())
-        except ConnectionClosed as closed:
+        except self._closed as closed:
             if closed.sent is not None and closed.sent.code == CloseCode.TOO_BIG and not closed.rcvd_then_sent:
                 raise _too_big(closed.sent.reason) from closed
             return None
