@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from typing import Any, cast
 
 import pytest
@@ -370,6 +372,28 @@ async def test_a_worker_whose_actor_fails_says_so_and_leaves_the_rooms() -> None
         with pytest.raises(InternalError, match=r"the actor livekit-worker\S* failed: please report it"):
             await running
     assert not served.rooms["J1"].linked
+
+
+@virtual
+async def test_p17_a_job_that_is_over_is_forgotten() -> None:
+    jobs: list[weakref.ref[JobContext]] = []
+
+    async def program(ctx: JobContext) -> None:
+        jobs.append(weakref.ref(ctx))
+        await ctx.connect()
+        await AgentSession[None]().start(Agent(instructions=""), room=MemoryTransport())
+
+    async with serving(program) as served:
+        served.server.worker.offer(*(job(f"J{number}") for number in range(3)))
+        await asyncio.sleep(1.0)
+        for room in served.rooms.values():
+            room.lose()
+        await asyncio.sleep(400.0)  # asyncio keeps cancelled timers, with their context variables, until they are due
+        served.rooms.clear()
+        del room
+        gc.collect()
+        assert served.worker.stats.succeeded == 3
+        assert [made() for made in jobs] == [None, None, None]
 
 
 async def test_a_session_that_starts_in_the_room_of_its_job_joins_it(
