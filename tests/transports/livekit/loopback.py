@@ -301,5 +301,10 @@ def house(monkeypatch: pytest.MonkeyPatch) -> Loopback:
 
     monkeypatch.setattr(voice_track, "open_queue", open_queue)
     monkeypatch.setattr(audio_in, "open_track", open_track)
-    monkeypatch.setattr("livekit.rtc.Room", lambda: LoopbackRoom(house))
+
+    class Room(LoopbackRoom):
+        def __init__(self) -> None:
+            super().__init__(house)
+
+    monkeypatch.setattr("livekit.rtc.Room", Room)
     return house
