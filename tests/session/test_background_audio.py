@@ -17,6 +17,7 @@ from sessionactors import (
     AudioConfig,
     AudioFrame,
     BackgroundAudioPlayer,
+    BackgroundSink,
     BuiltinAudioClip,
     OptionError,
     SessionStateError,
@@ -284,6 +285,34 @@ def test_mistakes_are_told_with_what_to_do() -> None:
             await player.start(room=MemoryTransport())
         with pytest.raises(OptionError, match="frames come once"):
             player.play(frames(1), loop=True)
+        await player.aclose()
+
+    run(main)
+
+
+class Broken(BackgroundSink):
+    """A sink that cannot."""
+
+    def play(self, frame: AudioFrame) -> None:
+        raise OSError("no such device")
+
+    async def aclose(self) -> None:
+        pass
+
+
+class BrokenRoom(MemoryTransport):
+    async def open_background(self, options: object | None = None) -> BackgroundSink:
+        return Broken()
+
+
+def test_a_sink_that_fails_ends_what_plays_and_nobody_waits_for_ever() -> None:
+    async def main() -> None:
+        player = BackgroundAudioPlayer()
+        await player.start(room=BrokenRoom())
+        handle = player.play(frames(1))
+        await asyncio.wait_for(handle.wait_for_playout(), 60)
+        with pytest.raises(SessionStateError, match="does not play"):
+            player.play(frames(1))
         await player.aclose()
 
     run(main)

@@ -182,8 +182,8 @@ class BackgroundAudioPlayer:
             except BaseException:
                 await self._let_go()
                 raise
-            over = self._tree_over = asyncio.Event()
-            system.when_tree_ended(self._ref.path, lambda: _soon(loop, over.set))
+            self._tree_over = asyncio.Event()
+            system.when_tree_ended(self._ref.path, lambda: _soon(loop, self._fell_silent))
             if session is not None:
                 self._session = session
                 session.on("agent_state_changed", self._on_state)
@@ -237,8 +237,7 @@ class BackgroundAudioPlayer:
                 _ = self._system.stop_tree(ref.path, CLOSE_WITHIN)
                 await self._tree_over.wait()
             await self._let_go()
-            for name in list(self._handles):  # nothing more is heard of what played
-                self._over(name, None)
+            self._fell_silent()
 
     async def _let_go(self) -> None:
         sink, self._sink = self._sink, None
@@ -259,6 +258,12 @@ class BackgroundAudioPlayer:
         handle = self._handles.pop(name, None)
         if handle is not None:
             handle._end(error)
+
+    def _fell_silent(self) -> None:
+        """The actor has ended, also by a fault of the sink: nothing more is heard of what played."""
+        self._tree_over.set()
+        for name in list(self._handles):
+            self._over(name, None)
 
     def _on_state(self, event: AgentStateChangedEvent) -> None:
         if self._ref is not None and self._ref.is_alive():
