@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -10,11 +11,13 @@ from sessionactors.runtime import (
     ActorSystem,
     ChildSpec,
     Lane,
+    Ref,
 )
 from sessionactors.runtime.clock import Clock
 from sessionactors.runtime.ticker import COMPACT_AT, TICK_NS, Ticker
 
 from tests.runtime.scripted import (
+    Act,
     Do,
     Level,
     Note,
@@ -38,6 +41,22 @@ SOON = 0.005
 
 def armed(out: Out) -> None:
     out.timer("t", SOON, Note("due"))
+
+
+async def hold_after(ref: Ref[Any], act: Act) -> None:
+    """Run an act and let nothing come after it: a timer that is due soon may be due at once on a busy machine."""
+    await ref.suspend()
+    ref.tell(Do(act))
+    assert await ref.step()
+
+
+async def in_a_row(ref: Ref[Any], *acts: Act) -> None:
+    """Run acts with nothing between them."""
+    await ref.suspend()
+    answers = [ref.ask(Do(act), block=False) for act in acts]
+    await ref.resume()
+    for answer in answers:
+        await answer
 
 
 async def test_a_timer_tells_its_actor(system: ActorSystem) -> None:
@@ -74,8 +93,7 @@ async def test_timers_come_in_the_order_of_their_time(system: ActorSystem) -> No
 
 async def test_a_cancelled_timer_is_never_handled(system: ActorSystem) -> None:
     ref = await spawn(system, "room", Scripted)
-    await ask(ref, armed)
-    await ask(ref, lambda out: out.cancel_timer("t"))
+    await in_a_row(ref, armed, lambda out: out.cancel_timer("t"))
     await asyncio.sleep(2 * SOON)
     assert await state_of(ref) == ()
 
@@ -88,8 +106,7 @@ async def test_cancelling_a_timer_that_is_not_there_does_nothing(system: ActorSy
 
 async def test_an_armed_timer_is_replaced_by_one_of_its_key(system: ActorSystem) -> None:
     ref = await spawn(system, "room", Scripted)
-    await ask(ref, armed)
-    await ask(ref, lambda out: out.timer("t", 2 * SOON, Note("second")))
+    await in_a_row(ref, armed, lambda out: out.timer("t", 2 * SOON, Note("second")))
     await eventually(lambda: not ref.cell.timers)
     assert await state_of(ref) == ("second",)
 
@@ -97,8 +114,7 @@ async def test_an_armed_timer_is_replaced_by_one_of_its_key(system: ActorSystem)
 @pytest.mark.parametrize("renewed", [True, False], ids=["re-armed", "cancelled"])
 async def test_a_timer_message_that_waits_already_is_void(system: ActorSystem, renewed: bool) -> None:
     ref = await spawn(system, "room", Scripted)
-    await ask(ref, armed)
-    await ref.suspend()
+    await hold_after(ref, armed)
     await eventually(lambda: ref.cell.mailbox.waiting(Lane.DATA) == 1)  # due, and waiting
 
     def void(out: Out) -> None:
@@ -121,8 +137,7 @@ async def test_a_timer_message_that_waits_already_is_void(system: ActorSystem, r
 async def test_a_restart_voids_timers_also_those_that_wait(system: ActorSystem) -> None:
     room = await spawn(system, "room", Scripted)
     ref = await child(room, "child")
-    await ask(ref, armed)
-    await ref.suspend()
+    await hold_after(ref, armed)
     await eventually(lambda: ref.cell.mailbox.waiting(Lane.DATA) == 1)
     ref.tell(Note("behind"))
     from sessionactors.runtime.messages import Kill
@@ -135,8 +150,7 @@ async def test_a_restart_voids_timers_also_those_that_wait(system: ActorSystem) 
 
 async def test_a_timer_in_a_full_lane_has_its_place(system: ActorSystem) -> None:
     ref = await spawn(system, "room", with_bounds(data=2))
-    await ask(ref, armed)
-    await ref.suspend()
+    await hold_after(ref, armed)
     ref.tell(Note(1))
     ref.tell(Note(2))
     await eventually(lambda: ref.cell.mailbox.waiting(Lane.DATA) == 3)
@@ -154,8 +168,7 @@ async def test_a_timer_that_may_be_dropped_gives_way_in_a_full_lane(system: Acto
 
 async def test_a_conflated_timer_is_over(system: ActorSystem) -> None:
     ref = await spawn(system, "room", Scripted)
-    await ask(ref, lambda out: out.timer("t", SOON, Level("due")))
-    await ref.suspend()
+    await hold_after(ref, lambda out: out.timer("t", SOON, Level("due")))
     await eventually(lambda: ref.cell.mailbox.waiting(Lane.DATA) == 1)
     ref.tell(Level("newer"))
     await eventually(lambda: ref.cell.mailbox.accounts.conflated == 1)
