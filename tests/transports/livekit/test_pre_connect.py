@@ -9,6 +9,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+import structlog
 from livekit.rtc._proto.track_pb2 import AudioTrackFeature
 
 from sessionactors.interfaces.room_wants import AudioInWants, RoomWants
@@ -137,6 +138,41 @@ async def test_a_strange_recording_costs_nothing_but_itself(house: Loopback, sen
     await asyncio.sleep(1.5)
     assert heard == [LIVE]
     await transport.aclose()
+
+
+@in_virtual_time
+async def test_a_flood_of_recordings_is_refused_and_forgotten(house: Loopback) -> None:
+    transport, log = LiveKitTransport(url="ws://server", token="t"), RoomLog()
+    await transport.connect(log)
+    for number in range(pre_connect.MAX_AT_ONCE + 1):
+        house.room.readers[TOPIC](Sent(SPOKEN.data, after=0.1, trackId=f"TR_late_{number}"), "ann")
+    with structlog.testing.capture_logs() as lines:
+        house.room.readers[TOPIC](Sent(SPOKEN.data, trackId="TR_1"), "ann")
+    assert [line["event"] for line in lines] == ["livekit_pre_connect_audio_refused"]
+    await asyncio.sleep(0.2)
+    for number in range(pre_connect.MAX_KEPT):
+        house.room.readers[TOPIC](Sent(SPOKEN.data, trackId=f"TR_{number}"), "ann")
+        await asyncio.sleep(0.01)
+    kept = {
+        mic: await heard_at_once(house, log, mic) for mic in ("TR_late_0", "TR_0", f"TR_{pre_connect.MAX_KEPT - 1}")
+    }
+    assert {mic: bool(frames) for mic, frames in kept.items()} == {
+        "TR_late_0": False,
+        "TR_0": True,
+        f"TR_{pre_connect.MAX_KEPT - 1}": True,
+    }
+    await transport.aclose()
+
+
+async def heard_at_once(house: Loopback, log: RoomLog, track: str) -> list[AudioFrame]:
+    """What of a recording is heard when its track appears."""
+    house.come(track, Mic(track, features=(AudioTrackFeature.TF_PRECONNECT_BUFFER,)))
+    heard: list[AudioFrame] = []
+    voice = log.sources[track]
+    assert voice is not None
+    voice.start(heard.append, lambda: None)
+    await asyncio.sleep(0.05)
+    return heard
 
 
 @in_virtual_time

@@ -106,8 +106,11 @@ class Participants(RoomPart):
         for expected in self._absent.values():
             if expected is not None:
                 expected.cancel()
-        for awaited in self._awaited.values():
+        waiting = list(self._awaited.values())
+        for awaited in waiting:
             awaited.cancel()
+        if waiting:
+            await asyncio.wait(waiting)
         for voice in self._voices.values():
             if voice is not None:
                 voice.leave()

@@ -25,6 +25,10 @@ MAX_AGE: Final = 1.0
 """Seconds: a recording that has waited longer for its track belongs to the past."""
 MAX_BYTES: Final = 8 * 1024 * 1024
 """What one participant may send: 87 s at 48 kHz. A client records some seconds."""
+MAX_AT_ONCE: Final = 8
+"""Recordings that are received at once; a client sends one for its microphone."""
+MAX_KEPT: Final = 16
+"""Recordings that wait for a track at once."""
 PIECE: Final = 0.1
 """Seconds of a frame."""
 
@@ -87,6 +91,9 @@ class PreConnectAudio(RoomPart):
     # -- what is received --------------------------------------------------------------------------------------------
 
     def _opened(self, reader: rtc.ByteStreamReader, identity: str) -> None:
+        if len(self._reading) >= MAX_AT_ONCE:
+            _warn("livekit_pre_connect_audio_refused", participant=identity, error=f"{MAX_AT_ONCE} others come in now")
+            return
         reading = asyncio.get_running_loop().create_task(self._read(reader, identity), name="livekit-pre-connect")
         self._reading.add(reading)
         reading.add_done_callback(self._reading.discard)
@@ -119,8 +126,16 @@ class PreConnectAudio(RoomPart):
             pcm, rate, channels = await asyncio.to_thread(decoded, pcm, self._sample_rate), self._sample_rate, 1
         kept = self._recordings.get(sid)
         if kept is None or kept.done():
+            self._recordings.pop(sid, None)  # the newest stands last
             kept = self._recordings[sid] = asyncio.get_running_loop().create_future()
         kept.set_result(_Recording(self._frames(pcm, rate, channels), asyncio.get_running_loop().time()))
+        self._forget_unclaimed()
+
+    def _forget_unclaimed(self) -> None:
+        """A client may name any track: what nobody asked for must not pile up."""
+        unclaimed = [sid for sid, recording in self._recordings.items() if recording.done()]
+        for sid in unclaimed[:-MAX_KEPT]:
+            del self._recordings[sid]
 
     def _frames(self, pcm: bytes, rate: int, channels: int) -> tuple[AudioFrame, ...]:
         resampler = MonoResampler(self._sample_rate)
