@@ -139,7 +139,14 @@ async def scripted_call(show: Callable[[str], None] = print) -> Outcome:
     Args:
         show: is given each line of what happens.
     """
-    from tests.wire.openai_realtime import OpenAIRealtimeServer, Reply, Said  # noqa: PLC0415 - only in the repository
+    try:
+        from tests.wire.openai_realtime import OpenAIRealtimeServer, Reply, Said  # noqa: PLC0415 - only in the repository
+    except ModuleNotFoundError as missing:
+        raise SystemExit(
+            "The scripted call needs the server of this repository's tests: in its root, after `make setup`, run\n"
+            "    python -m examples.realtime_agent\n"
+            "With OPENAI_API_KEY, talk to the model itself: python examples/realtime_agent.py console --audio"
+        ) from missing
 
     said = [Said("Tell me a story.", 0.1, 0.3), Said("Stop! How is the weather in Oslo?", 1.6, 1.8)]
     replies = [

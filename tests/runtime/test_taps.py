@@ -181,6 +181,19 @@ async def test_what_waits_when_an_actor_ends_is_a_dead_letter(system: ActorSyste
     ]
 
 
+async def test_what_crosses_with_an_end_is_no_warning_and_what_is_left_is(
+    system: ActorSystem, caplog: pytest.LogCaptureFixture
+) -> None:
+    room = await spawn(system, "room", Scripted)
+    ref = await child(room, "child")
+    await ref.suspend()
+    ref.tell(Note(1))
+    await ref.stop(block=False)
+    await ask(room, lambda out: out.tell(ref, Note("late")))
+    levels = [record.levelname for record in caplog.records if "dead_letter'" in record.getMessage()]
+    assert levels == ["WARNING", "INFO"]
+
+
 async def test_only_the_last_dead_letters_are_kept_and_the_first_logged(
     system: ActorSystem, caplog: pytest.LogCaptureFixture
 ) -> None:

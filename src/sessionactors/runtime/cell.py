@@ -18,6 +18,7 @@ import pykka
 
 from .actor import Actor
 from .clock import NS
+from .dead_letters import ENDED
 from .effect import Effect
 from .envelope import EDGE, NO_CAUSE, Envelope
 from .errors import HandlerError, MailboxFull, NameTaken
@@ -216,7 +217,7 @@ class Cell(PykkaCell):
         ``commit.carry_out`` does in place what this does for a plain message that there is room for.
         """
         if self.held & STOPPING:
-            self.dead_letter(envelope, "the actor has ended")
+            self.dead_letter(envelope, ENDED)
             return True  # the sender did nothing wrong
         displaced = self.mailbox.put(envelope)
         if displaced is not None:

@@ -15,6 +15,9 @@ KEPT = 256
 LOGGED_PER_TREE = 10
 """After so many lines a tree's dead letters are only counted."""
 
+ENDED = "the actor has ended"
+"""The reason of what crosses with an actor's end, as the answer to one that was cut off: it is to be expected."""
+
 log = structlog.get_logger("sessionactors.runtime")
 
 
@@ -45,7 +48,8 @@ class DeadLetters:
         if not counted:
             tree.undeliverable += 1
         if tree.dead_letters <= LOGGED_PER_TREE and not tree.closing:
-            log.warning(
+            write = log.info if reason == ENDED else log.warning
+            write(
                 "dead_letter",
                 room=tree.name,
                 actor=target,

@@ -9,6 +9,7 @@ import pykka
 
 from . import outside
 from .clock import NS
+from .dead_letters import ENDED
 from .envelope import EDGE, NO_CAUSE, Envelope
 from .errors import AskCycle, AskTimeout, BlockingAskOnLoop, MailboxFull, OutsideHandler
 from .future import KernelFuture
@@ -86,7 +87,7 @@ class Ref(pykka.ActorRef["Cell"], Generic[M_contra]):
         cell = self.cell
         system = cell.system
         if cell.stopping:
-            system.dead_letters.add(cell.tree, EDGE, self.path, message, "the actor has ended")
+            system.dead_letters.add(cell.tree, EDGE, self.path, message, ENDED)
             raise pykka.ActorDeadError(f"{self.path} has ended: {cell.end_reason or 'stopped'}")
         self._must_be_outside("tell", "out.tell()")
         if threading.get_ident() == system.loop_thread:
