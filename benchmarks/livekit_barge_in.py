@@ -1,6 +1,6 @@
 """From a caller's first loud sample to the last sample of the agent: measured in real rooms, hop by hop.
 
-    python benchmarks/livekit_barge_in.py --rooms 2 --times 15
+    python -m benchmarks.livekit_barge_in --rooms 2 --times 15
 
 The agent tells a story with an offline voice; the caller says "stop" with another. No recogniser: the voice alone cuts.
 The hops inside the session are read from its messages, each with its cause. Needs ``livekit-server`` in PATH (or

@@ -1,6 +1,6 @@
 """Callers in LiveKit rooms, made with the rtc SDK, in a process of their own: each says a recording over and over.
 
-    python benchmarks/livekit_callers.py URL KEY SECRET ROOMS WAV PAUSE
+    python -m benchmarks.livekit_callers URL KEY SECRET ROOMS WAV PAUSE
 
 Prints ``ready`` when all are there; ends with its input.
 """

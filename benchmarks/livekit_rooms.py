@@ -1,9 +1,9 @@
 """What LiveKit rooms cost in one process: CPU for each room and each thread, with 10, 25 and 50 rooms.
 
-    python benchmarks/livekit_rooms.py                    transport only, our subscriber
-    python benchmarks/livekit_rooms.py --sdk              the same with the SDK's own streams and sources
-    python benchmarks/livekit_rooms.py --talking          all agents speak all the time
-    python benchmarks/livekit_rooms.py --rooms 10 50 --seconds 20
+    python -m benchmarks.livekit_rooms                    transport only, our subscriber
+    python -m benchmarks.livekit_rooms --sdk              the same with the SDK's own streams and sources
+    python -m benchmarks.livekit_rooms --talking          all agents speak all the time
+    python -m benchmarks.livekit_rooms --rooms 10 50 --seconds 20
 
 Server and callers run in processes of their own. Needs ``livekit-server`` in PATH, or ``LIVEKIT_URL``.
 """
