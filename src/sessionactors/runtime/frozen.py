@@ -48,10 +48,9 @@ def _init_of(cls: type) -> Callable[..., None] | None:
     given: dict[str, object] = {"_FACTORY": _FACTORY}
     positional, named, body = ["self"], ["*"], []
     for field in fields(cls):
-        slot = getattr(cls, field.name)
-        if not isinstance(slot, MemberDescriptorType) or not field.init:
+        if not _is_slot(cls, field):
             return None
-        given[f"_set_{field.name}"] = slot.__set__
+        given[f"_set_{field.name}"] = getattr(cls, field.name).__set__
         (named if field.kw_only else positional).append(_parameter(field, given))
         value = field.name
         if field.default_factory is not MISSING:
@@ -118,9 +117,7 @@ def _copy_of(cls: type) -> Callable[[Any], Any] | None:
         dataclasses.is_dataclass(cls)
         and not hasattr(cls, "__post_init__")
         and getattr(getattr(init, "__code__", None), "co_filename", "") == GENERATED
-        and all(
-            field.init and isinstance(getattr(cls, field.name, None), MemberDescriptorType) for field in fields(cls)
-        )
+        and all(_is_slot(cls, field) for field in fields(cls))
     )
     if not plain:
         return None

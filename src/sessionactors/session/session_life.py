@@ -66,9 +66,9 @@ if TYPE_CHECKING:
     from .speech_handle import SpeechHandle
 
 DEFAULT_CLOSE_DEADLINE = 5.0
+"""Seconds in which ``aclose()`` is over, whatever hangs."""
 DRAIN_DEADLINE = 60.0
 """Seconds for what is still to be said before a shutdown: a long farewell, but no tool that hangs."""
-"""Seconds in which ``aclose()`` is over, whatever hangs."""
 
 log = structlog.get_logger("sessionactors.session")
 

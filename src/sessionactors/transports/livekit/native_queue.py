@@ -32,19 +32,30 @@ LANDS_WITHIN: Final = 0.05
 
 
 class NativeQueue(ABC):
-    """Where audio goes that will be played by the library's own clock. One capture at a time."""
+    """Where audio goes that will be played by the library's own clock. One capture at a time.
 
-    sample_rate: int
-    num_channels: int
+    Args:
+        source: whose queue; it is closed with this.
+    """
 
-    @abstractmethod
+    def __init__(self, source: rtc.AudioSource) -> None:
+        self._source = source
+        self.sample_rate = source.sample_rate
+        self.num_channels = source.num_channels
+        self._idle = threading.Event()
+        self._idle.set()
+        self._take_back = False
+        """What is on its way is not wanted any more."""
+        self._closed = False
+
     def track(self, name: str) -> rtc.LocalAudioTrack:
         """A track, to be published, that plays what is queued."""
+        return rtc.LocalAudioTrack.create_audio_track(name, self._source)
 
     @property
-    @abstractmethod
     def busy(self) -> bool:
         """Whether a capture is on its way."""
+        return not self._idle.is_set()
 
     @abstractmethod
     def capture(self, pcm: bytes, landed: Landed) -> None:
@@ -58,9 +69,17 @@ class NativeQueue(ABC):
     def silence(self) -> None:
         """The same, and return when it is so: for a thread that stands in for a loop that hangs."""
 
-    @abstractmethod
     def close(self) -> None:
         """Give the queue back. Safe to call twice."""
+        if self._closed:
+            return
+        self.clear()
+        self._closed = True
+        self._source._ffi_handle.dispose()  # noqa: SLF001  # what aclose() does, without being a coroutine
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Called once, behind the end of the source."""
 
 
 class LiveKitQueue(NativeQueue):
@@ -72,24 +91,10 @@ class LiveKitQueue(NativeQueue):
     """
 
     def __init__(self, source: rtc.AudioSource, events: FfiEvents) -> None:
-        self._source = source
+        super().__init__(source)
         self._events = events
-        self.sample_rate = source.sample_rate
-        self.num_channels = source.num_channels
         self._handle = source._ffi_handle.handle  # noqa: SLF001  # the SDK has no other way to name it
-        self._idle = threading.Event()
-        self._idle.set()
-        self._take_back = False
-        """What is on its way is not wanted any more."""
-        self._closed = False
         events.acquire()
-
-    def track(self, name: str) -> rtc.LocalAudioTrack:
-        return rtc.LocalAudioTrack.create_audio_track(name, self._source)
-
-    @property
-    def busy(self) -> bool:
-        return not self._idle.is_set()
 
     def capture(self, pcm: bytes, landed: Landed) -> None:
         if self._closed:
@@ -132,12 +137,7 @@ class LiveKitQueue(NativeQueue):
         if not self._closed:
             self._clear_native()
 
-    def close(self) -> None:
-        if self._closed:
-            return
-        self.clear()
-        self._closed = True
-        self._source._ffi_handle.dispose()  # noqa: SLF001  # what aclose() does, without being a coroutine
+    def _let_go(self) -> None:
         self._events.let_go()
 
     def _clear_native(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 
 import structlog
 from livekit import rtc
@@ -23,21 +22,8 @@ class SdkQueue(NativeQueue):
     """
 
     def __init__(self, source: rtc.AudioSource) -> None:
-        self._source = source
-        self.sample_rate = source.sample_rate
-        self.num_channels = source.num_channels
-        self._idle = threading.Event()
-        self._idle.set()
-        self._take_back = False
-        self._closed = False
+        super().__init__(source)
         self._capturing: asyncio.Task[None] | None = None
-
-    def track(self, name: str) -> rtc.LocalAudioTrack:
-        return rtc.LocalAudioTrack.create_audio_track(name, self._source)
-
-    @property
-    def busy(self) -> bool:
-        return not self._idle.is_set()
 
     def capture(self, pcm: bytes, landed: Landed) -> None:
         if self._closed:
@@ -67,10 +53,3 @@ class SdkQueue(NativeQueue):
         self.clear()
         if self._idle.wait(LANDS_WITHIN):
             self.clear()
-
-    def close(self) -> None:
-        if self._closed:
-            return
-        self.clear()
-        self._closed = True
-        self._source._ffi_handle.dispose()  # noqa: SLF001  # what aclose() does, without being a coroutine
