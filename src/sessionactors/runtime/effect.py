@@ -194,6 +194,10 @@ class Effect:
                 self.alarm.cancel()
             self._on_home(self._cancel_task)
 
+    def lose(self) -> None:
+        """As if an SDK or the user's code had cancelled the coroutine: its owner hears of a failure. For tests."""
+        self._on_home(self._cancel_task)
+
     def feed(self, item: object) -> None:
         """Hand an item to the coroutine."""
         if self.owner.system.on_loop(self.home):

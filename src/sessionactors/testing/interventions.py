@@ -15,10 +15,18 @@ class Moment:
     """Right behind the n-th message of some kind that some actor has handled."""
 
     actor: str
-    """End of its path."""
+    """End of its path; ``supervisor``: the root of the session; ``*``: any actor."""
     kind: type
     number: int
     """From 1."""
+
+    def concerns(self, delivery: Delivery) -> bool:
+        """Whether a delivery is to that actor."""
+        if self.actor == "*":
+            return True
+        if self.actor == "supervisor":
+            return delivery.target == delivery.room
+        return delivery.target.endswith(f"/{self.actor}")
 
 
 class Intervention(Tap):
@@ -40,7 +48,7 @@ class Intervention(Tap):
         """On the actor loop, right behind a message."""
         if self.done or delivery.outcome != "handled" or not isinstance(delivery.message, self.moment.kind):
             return
-        if delivery.target.endswith(f"/{self.moment.actor}"):
+        if self.moment.concerns(delivery):
             self._seen += 1
             if self._seen == self.moment.number:
                 self.act(delivery)

@@ -9,6 +9,7 @@ from functools import partial
 from operator import itemgetter
 from typing import TypeAlias
 
+from sessionactors.interfaces.transport import Transport
 from sessionactors.messages.tts import SegmentAudio
 from sessionactors.model.events import CloseEvent, PublicEvent
 from sessionactors.runtime import ActorSystem, Delivery, TreeSnapshot
@@ -18,6 +19,7 @@ from sessionactors.session.room_options import RoomOptions
 from sessionactors.session.room_options_legacy import RoomInputOptions, RoomOutputOptions
 from sessionactors.transports.memory import MemoryTransport
 
+from .faults.injection import Injection
 from .interventions import Call, Execution, Moment
 from .marked_voice import MarkedVoice, stretches, synthesis_of
 from .scenario_run import HeardAudio, Run, TimedEvent
@@ -53,6 +55,7 @@ class Performance:
         *,
         seed: int | None,
         mode: str,
+        injection: Injection | None = None,
     ) -> None:
         self._session = session
         self._system = system
@@ -60,6 +63,7 @@ class Performance:
         self._agent = agent
         self._seed = seed
         self._mode = mode
+        self._injection = injection
         self._loop = asyncio.get_running_loop()
         self._events: list[TimedEvent] = []
         self._calls: list[asyncio.Future[object]] = []
@@ -98,9 +102,13 @@ class Performance:
         self._executions = [Execution(system, ROOM, moment, error) for moment, error in kills]
         for moment, function in calls:
             Call(system, ROOM, moment, partial(self._begin_call, function, f"call behind {moment}"))
+        link: Transport = self._room
+        if self._injection is not None:
+            self._injection.begin(system, ROOM)
+            link = self._injection.of_room(link)
         await self._session.start(
             self._agent,
-            room=self._room,
+            room=link,
             room_name=ROOM,
             room_input_options=room_input,
             room_output_options=room_output,
@@ -202,6 +210,11 @@ class Performance:
         if errors:
             raise errors[0]
 
+    def end_injection(self) -> None:
+        """Faults strike no more."""
+        if self._injection is not None:
+            self._injection.end()
+
     # -- what came of it ---------------------------------------------------------------------------------------------
 
     def run(self, voice: MarkedVoice, llm: ScriptedLLM, realtime: ScriptedRealtime | None = None) -> Run:
@@ -211,6 +224,8 @@ class Performance:
         if self._tree is None:
             raise AssertionError("the session had ended before it began")
         has_audio = self._room.audio_sink is not None
+        injection = self._injection
+        killed = [execution.moment.actor for execution in self._executions if execution.done]
         return Run(
             seed=self._seed,
             room=ROOM,
@@ -235,7 +250,9 @@ class Performance:
             close_deadline=self._deadline,
             closed_by_script=self._by_script,
             leaks=tuple(self._system.leaks(ROOM)),
-            killed=tuple(execution.moment.actor for execution in self._executions if execution.done),
+            killed=(*killed, *(injection.killed if injection is not None else ())),
+            struck=injection.struck if injection is not None else (),
+            signals=None if injection is None else injection.signals,
             began=self._began,
             ended_at=self._now,
         )

@@ -23,14 +23,16 @@ from sessionactors.session.agent import Agent
 from sessionactors.session.agent_session import AgentSession
 from sessionactors.session.room_options import RoomOptions
 from sessionactors.session.room_options_legacy import RoomInputOptions, RoomOutputOptions
-from sessionactors.session.turn_handling import PLACES, grouped
 from sessionactors.transports.memory import MemoryTransport
 
+from .faults.fault import Fault, parse
+from .faults.injection import Injection
 from .interventions import Moment
 from .lines import STTByLine, VADByLine
 from .marked_voice import MarkedVoice, VoiceFault
 from .performance import Act, Performance
 from .realtime_script import HeardSaying, ScriptedResponse
+from .scenario_options import as_given
 from .scenario_run import Run
 from .scripted_ear import Faults, ScriptedSTT, ScriptedVAD
 from .scripted_llm import ScriptedLLM, ScriptedReply, scripted_calls, scripted_reply
@@ -134,6 +136,7 @@ class Scenario:
         self._durations: dict[str, float] = {}
         self._voice_faults: dict[int, VoiceFault] = {}
         self._ear_faults: dict[str, Faults] = {}
+        self._injected: list[Fault] | None = None
         self._close_at: float | None = None
         self._deadline = 5.0
         self._last = 0.0
@@ -285,6 +288,15 @@ class Scenario:
         moment = Moment(actor, object, message)
         self._kills.append((moment, error or RuntimeError(f"the script kills {actor}")))
 
+    def inject(self, *faults: Fault | str) -> None:
+        """Let faults strike: see :mod:`.faults`. Without any, signals are counted, so that it is known which can.
+
+        Args:
+            faults: values, or their texts such as ``"drop playout.finished#1"`` and ``"kill tts@5"``.
+        """
+        given = (parse(fault) if isinstance(fault, str) else fault for fault in faults)
+        self._injected = [*(self._injected or ()), *given]
+
     def close(self, at: float, *, deadline: float = 5.0) -> None:
         """Close the session at that time; without, when all is quiet."""
         self._close_at, self._deadline = at, deadline
@@ -326,19 +338,23 @@ class Scenario:
             "tts": voice,
             **({} if realtime is None else {"llm": realtime}),
             **dict.fromkeys(self._without),
-            **_as_given(self._session_options),
+            **as_given(self._session_options),
         }
+        injection = None if self._injected is None else Injection(self._injected)
+        if injection is not None:
+            options = injection.of_components(options)
         session = cast("AgentSession[object]", AgentSession(system=system, **options))  # type: ignore[arg-type]
         room = self._make_room()
         for guest in self._guests:
             room.join(guest, silence_level=self._lines.index(guest))
-        performance = Performance(session, system, room, self.agent, seed=seed, mode=mode)
+        performance = Performance(session, system, room, self.agent, seed=seed, mode=mode, injection=injection)
         try:
             await performance.begin(*self._room_options, self._kills, self._calls)
             performance.schedule(self._commands, self._acts)
             await performance.until_over(self._close_at, self._last, PATIENCE, self._deadline)
         finally:
             await system.aclose()
+            performance.end_injection()
         return performance.run(voice, llm, realtime)
 
     def _heard(self) -> list[HeardSaying]:
@@ -379,19 +395,3 @@ class Scenario:
         """Fresh ones for each run: a fault is used up."""
         scripted = self._ear_faults.get(part)
         return None if scripted is None else copy.deepcopy(scripted)
-
-
-def _as_given(options: dict[str, object]) -> dict[str, object]:
-    """Options by the names of their fields, as a session takes them. Replies are prepared if a script says so."""
-    quiet = {"enabled": False}
-    if isinstance(turns := options.get("turn_handling"), dict):
-        options = {**options, "turn_handling": {"preemptive_generation": quiet, **turns}}
-    else:
-        options = {"preemptive_generation": False, **options}
-    about_turns = {name: value for name, value in options.items() if name in PLACES}
-    others: dict[str, object] = {name: value for name, value in options.items() if name not in PLACES}
-    if about_turns:
-        if "turn_handling" in others:
-            raise OptionError(f"{', '.join(about_turns)}: give the options about turns by name or as turn_handling")
-        others["turn_handling"] = grouped(about_turns)
-    return {"aec_warmup_duration": None, **others}

@@ -20,6 +20,7 @@ from sessionactors.model.events import (
 from sessionactors.runtime import Accounts, CloseReport, Delivery, TreeSnapshot
 from sessionactors.transports.segments import PlayoutStatistics
 
+from .faults.fault import Fault
 from .scripted_llm import ScriptedRequest
 from .scripted_realtime import ScriptedRealtime
 
@@ -101,6 +102,10 @@ class Run:
     leaks: tuple[str, ...]
     killed: tuple[str, ...]
     """Actors that the script killed, as often as it did."""
+    struck: tuple[Fault, ...] = ()
+    """Injected faults that came to their point."""
+    signals: Mapping[str, int] | None = None
+    """How many signals of each kind providers and transport gave; None: :meth:`.Scenario.inject` was not called."""
     began: int
     """Kernel clock at the beginning, ns."""
     ended_at: float
