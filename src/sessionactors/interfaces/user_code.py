@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sessionactors.model.chat import ChatContext, ChatItem, ChatMessage, FunctionCall
@@ -87,9 +87,14 @@ class UserAgent(ABC):
     def tools(self) -> tuple[ToolDefinition, ...]:
         """The tools its model may call."""
 
+    @property
+    def rules(self) -> Mapping[str, ToolRules]:
+        """How calls are treated, by the names of the tools."""
+        return {tool.name: tool.rules for tool in self.tools}
+
     def rules_of(self, call: FunctionCall) -> ToolRules:
         """How a call is treated: as the tool of its name says, and as any if there is none."""
-        return next((tool.rules for tool in self.tools if tool.name == call.name), ANY_TOOL)
+        return self.rules.get(call.name, ANY_TOOL)
 
     @property
     @abstractmethod
@@ -101,9 +106,14 @@ class UserAgent(ABC):
         """The providers it works with, resolved against the session's."""
         return AgentComponents()
 
+    @property
+    def overrides(self) -> Mapping[str, object]:
+        """Its own options, by name: they take precedence over the session's."""
+        return {}
+
     def options(self, session: SessionOptions) -> SessionOptions:
-        """The session's options as they are for this agent: its own take precedence."""
-        return session
+        """The session's options as they are for this agent."""
+        return session.overridden(self.overrides) if self.overrides else session
 
     @abstractmethod
     async def run_tool(self, call: FunctionCall, link: ToolLink) -> ToolResult:

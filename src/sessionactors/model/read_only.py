@@ -22,6 +22,11 @@ class ReadOnlyList(list[T]):
         super().__init__(items)
         self._advice = advice
 
+    @property
+    def advice(self) -> str:
+        """What to do instead of changing it."""
+        return self._advice
+
     def _refuse(self, *_: object, **__: object) -> NoReturn:
         raise TypeError(f"this list is read-only: {self._advice}")
 

@@ -121,6 +121,12 @@ class ToolTable:
             found = self._found(call)
             return ANY_TOOL if found is None else found.rules
 
+    @property
+    def rules(self) -> Mapping[str, ToolRules]:
+        """How calls are treated, by the names of the tools."""
+        offered = {**self._aside, **self._tools}
+        return {name: each.rules for name, each in offered.items() if isinstance(each.tool, CallableTool)}
+
     def over(self, call_id: str) -> None:
         """A call is over: what was lent for it is not needed any more."""
         self._lent.pop(call_id, None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,6 @@ from sessionactors.interfaces.user_code import AgentComponents, ToolResult, Turn
 from sessionactors.model.chat import ChatContext, ChatItem, ChatMessage, FunctionCall
 from sessionactors.model.events import UserTurnExceededEvent
 from sessionactors.model.instructions import Instructions
-from sessionactors.model.options import SessionOptions
 from sessionactors.model.tools import ToolDefinition, ToolRules
 
 from .caller import ON_EXIT, calling
@@ -83,6 +82,11 @@ class SessionUserAgent(UserAgent):
         """Definitions of the session's tools and the agent's."""
         return self._table.definitions
 
+    @property
+    def rules(self) -> Mapping[str, ToolRules]:
+        """Also of tools that the model is not told of, and can call by another."""
+        return self._table.rules
+
     def rules_of(self, call: FunctionCall) -> ToolRules:
         """Of the tool that the call means, though another may carry it out, or the agent's node may have lent it."""
         return self._table.rules_of(call)
@@ -122,9 +126,10 @@ class SessionUserAgent(UserAgent):
     def _tools_unusable(self, error: Exception) -> None:
         log.error("tools_unchanged", agent=self.id, error=repr(error))
 
-    def options(self, session: SessionOptions) -> SessionOptions:
-        """The session's options, with the agent's own in their place."""
-        return session.overridden(self._overrides) if self._overrides else session
+    @property
+    def overrides(self) -> Mapping[str, object]:
+        """The agent's own options."""
+        return self._overrides
 
     async def on_enter(self) -> None:
         """The agent's hook."""
