@@ -34,6 +34,7 @@ from .ref import Ref
 from .reply import ReplyTo
 from .supervision import DEFAULT_CHILD, ChildSpec, RestartWindow
 from .ticker import Alarm
+from .witness import Fate
 
 if TYPE_CHECKING:
     from .outside import Timer
@@ -109,7 +110,7 @@ class Cell(PykkaCell):
         self.spec = spec
         self.actor: Actor[object, object]
         self.receive: Callable[[object, object, Outbox[object]], object] | None
-        """The actor's handler, for ``handling.serve``; None: it runs on a thread of its own."""
+        """The actor's handler, for ``handling.serve``; None: it runs on a thread of its own, or is observed."""
         self.make_actor()
         if inspect.iscoroutinefunction(self.actor.receive):
             raise HandlerError(f"{self.path}: receive() must not be async; start an effect for work that waits")
@@ -200,7 +201,7 @@ class Cell(PykkaCell):
     def make_actor(self) -> None:
         """A new actor object: the first, or that of a new incarnation."""
         self.actor = self.factory()
-        self.receive = None if self.actor.own_thread else self.actor.receive
+        self.receive = None if self.actor.own_thread or self.tree.witness is not None else self.actor.receive
 
     def prepare_child(self, name: str, factory: Callable[[], Actor[S, M]], spec: ChildSpec) -> Cell:
         """A child that can be told things but does not run before it is started."""
@@ -210,6 +211,12 @@ class Cell(PykkaCell):
         return Cell(self.system, self.tree, self, name, factory, spec)
 
     # -- delivery ----------------------------------------------------------------------------------------------------
+
+    def enter(self, envelope: Envelope) -> bool:
+        """Deliver what comes from outside of the tree's handlers."""
+        if self.tree.witness is not None:
+            self.tree.witness.entered(self, envelope)
+        return self.deliver(envelope)
 
     def deliver(self, envelope: Envelope) -> bool:
         """Put a message into the mailbox; False if it was refused (it is a dead letter then).
@@ -237,6 +244,8 @@ class Cell(PykkaCell):
     def _displaced(self, displaced: Envelope, newcomer: Envelope) -> bool:
         """A message lost its place: account for its effect or asker. False if it was refused rather than dropped."""
         self.release_origin(displaced)
+        if self.tree.witness is not None:
+            self.tree.witness.discarded(self, displaced, _fate(displaced, newcomer), self.system.clock.now())
         refused = displaced is newcomer and displaced.policy.overflow in (Overflow.REFUSE, Overflow.CONFLATE)
         if refused:
             self.system.dead_letters.add(
@@ -249,6 +258,8 @@ class Cell(PykkaCell):
 
     def dead_letter(self, envelope: Envelope, reason: str, *, counted: bool = False) -> None:
         """Nobody will handle a message. ``counted``: the mailbox has accounted for it already."""
+        if self.tree.witness is not None:
+            self.tree.witness.discarded(self, envelope, Fate.DEAD, self.system.clock.now())
         self.release_origin(envelope)
         if envelope.reply_to is not None:
             envelope.reply_to.fail(pykka.ActorDeadError(f"{self.path} has ended: {self.end_reason or 'stopped'}"))
@@ -288,7 +299,7 @@ class Cell(PykkaCell):
             policy_of(type(message)),
             None,
         )
-        self.system.call(lambda: self.deliver(made))
+        self.system.call(lambda: self.enter(made))
 
     def wake(self) -> None:
         """Tell the dispatcher about everything that waits."""
@@ -301,6 +312,12 @@ class Cell(PykkaCell):
             self.system.dispatcher.ready_data(self)
 
     # -- control -----------------------------------------------------------------------------------------------------
+
+    def order(self, message: SystemMessage) -> None:
+        """Deliver a system message that comes from outside of the tree's handlers."""
+        if self.tree.witness is not None:
+            self.tree.witness.ordered(self, message)
+        self.deliver_system(message)
 
     def deliver_system(self, message: SystemMessage) -> None:
         """A message for the cell itself; served before control, also while messages are held."""
@@ -320,6 +337,12 @@ class Cell(PykkaCell):
         if self.current is None:
             return 0.0
         return max(0.0, (self.system.clock.now() - self.current_since) / NS)
+
+
+def _fate(displaced: Envelope, newcomer: Envelope) -> Fate:
+    if displaced is not newcomer:
+        return Fate.CONFLATED if newcomer.policy.overflow is Overflow.CONFLATE else Fate.DROPPED
+    return Fate.REFUSED if displaced.policy.overflow in (Overflow.REFUSE, Overflow.CONFLATE) else Fate.DROPPED
 
 
 def _answering(foreign: object) -> KernelFuture | None:

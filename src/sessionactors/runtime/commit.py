@@ -103,7 +103,7 @@ def carry_out(cell: Cell, ops: list[Operation], now: int, cause: int) -> BaseExc
         except BaseException as error:
             kind = None
             first = first or error
-            _not_carried_out(cell, error)
+            _not_carried_out(cell, (target, message), error)  # type: ignore[arg-type]
     if run is not None:
         told.mailbox.put_run(run)
     return first
@@ -125,8 +125,10 @@ def _apart(cell: Cell, target: Cell | None, what: Any) -> None:
         outbox.ops = ops
 
 
-def _not_carried_out(cell: Cell, error: BaseException) -> None:
+def _not_carried_out(cell: Cell, operation: Operation, error: BaseException) -> None:
     system = cell.system
+    if cell.tree.witness is not None:
+        cell.tree.witness.not_carried_out(cell, operation, error)
     running, system.handling = system.handling, None
     handling.note_failure(cell, error, "commit")
     system.handling = running
@@ -135,7 +137,9 @@ def _not_carried_out(cell: Cell, error: BaseException) -> None:
 
 
 def _deliver(cell: Cell, target: Cell, envelope: Envelope) -> None:
-    if not target.deliver(envelope) and target.tree is cell.tree:
+    if target.tree is not cell.tree:
+        target.enter(envelope)
+    elif not target.deliver(envelope):
         cell.sender_overran(target, envelope)
 
 
@@ -153,7 +157,7 @@ def tell_elsewhere(cell: Cell, target: Cell, message: object) -> None:
 
     def deliver() -> None:
         now = target.system.clock.now()
-        target.deliver(Envelope.of(message, None, sender, target.tree.next_message_id(), 0, turn, now, policy, None))
+        target.enter(Envelope.of(message, None, sender, target.tree.next_message_id(), 0, turn, now, policy, None))
 
     try:
         target.system.call(deliver)
@@ -273,7 +277,8 @@ def spawn(cell: Cell, child: Cell) -> None:
 def stop(cell: Cell, ref: Ref[object], reason: str) -> None:
     """End an actor."""
     with suppress(SystemClosed):  # of another system: its actors have ended
-        ref.cell.system.call(lambda: ref.cell.deliver_system(Stop(reason)))
+        obey = ref.cell.deliver_system if ref.cell.tree is cell.tree else ref.cell.order
+        ref.cell.system.call(lambda: obey(Stop(reason)))
 
 
 def watch(cell: Cell, ref: Ref[object], tell_me: Callable[[Terminated], object]) -> None:
@@ -282,13 +287,16 @@ def watch(cell: Cell, ref: Ref[object], tell_me: Callable[[Terminated], object])
     ref.cell.system.call(lambda: lifecycle.add_watcher(ref.cell, cell, incarnation, tell_me))
 
 
-def told_of_end(watcher: Cell, message: object, sender: str, now: int) -> None:
-    """Deliver the news of an actor's end to one watcher."""
+def told_of_end(watcher: Cell, message: object, sender: str, now: int, *, from_outside: bool) -> None:
+    """Deliver the news of an end to one actor; ``from_outside``: not of an actor of its own tree."""
     origin = Origin(reserved=True)
     envelope = Envelope.of(
         message, None, sender, watcher.tree.next_message_id(), 0, "", now, policy_of(type(message)), origin
     )
-    watcher.deliver(envelope)
+    if from_outside:
+        watcher.enter(envelope)
+    else:
+        watcher.deliver(envelope)
 
 
 def subscribe(cell: Cell, types: Collection[type]) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from . import commit, failure, lifecycle, outside
+from . import commit, failure, lifecycle, observed, outside
 from .clock import NS
 from .containment import escapes
 from .envelope import Envelope
@@ -22,6 +22,7 @@ from .held import BUSY
 from .operation import CLOSED, Operation
 from .outbox import Outbox
 from .policy import DATA, Lane
+from .witness import Fate, Hook
 
 if TYPE_CHECKING:
     from .cell import Cell
@@ -65,14 +66,21 @@ def serve(  # noqa: C901, PLR0912, PLR0915 - see below
             waiting = mailbox.data if data else mailbox.control
             receive = cell.receive
             if receive is None or not waiting or cell.held:
-                left -= 1
-                if waiting and not cell.held:
-                    _serve_on_thread(cell, lane)
-                if again is not None:
-                    if waiting and not cell.held:
-                        again(cell)
+                try:
+                    if not waiting or cell.held:
+                        left -= 1
+                    elif cell.actor.own_thread:
+                        left -= 1
+                        _serve_on_thread(cell, lane)
                     else:
-                        cell.ready_data = False
+                        left = observed.serve(cell, waiting, left, began + patience, control, posted)
+                finally:
+                    if again is not None:
+                        if mailbox.data and not cell.held:
+                            again(cell)
+                        else:
+                            cell.ready_data = False
+                began = now()
                 continue
             out = cell.outbox
             accounts = mailbox.accounts
@@ -98,7 +106,7 @@ def serve(  # noqa: C901, PLR0912, PLR0915 - see below
                     try:
                         state = receive(cell.state, envelope.message, out)
                         if state is None and cell.state is not None:
-                            raise _no_state(cell, envelope.message)
+                            raise no_state(cell, envelope.message)
                     except BaseException as error:
                         handler_failed(cell, envelope, error, began)
                         return left
@@ -147,6 +155,17 @@ def serve(  # noqa: C901, PLR0912, PLR0915 - see below
     return left
 
 
+def note_handled(cell: Cell, envelope: Envelope, began: int) -> None:
+    """What insight keeps of a handled message."""
+    ended = cell.system.clock.now()
+    cell.handler_ns += ended - began
+    cell.waited_ns += began - envelope.at
+    cell.recorder.record(envelope, began, ended)
+    if cell.system.taps.active:
+        cell.system.taps.publish(cell, envelope, began, ended, "handled")
+    cell.current = None
+
+
 def complete(cell: Cell, envelope: Envelope, ops: list[Operation], now: int) -> BaseException | None:
     """After a handler has returned: account, commit, answer. What :func:`serve` does in place for a plain message."""
     out, system = cell.outbox, cell.system
@@ -181,6 +200,8 @@ def _serve_on_thread(cell: Cell, lane: Lane) -> None:
     cell.current = envelope
     out.turn = envelope.turn
     cell.held |= BUSY
+    if cell.tree.witness is not None:
+        cell.tree.witness.taken(cell, envelope, began)
     cell.system.threads.submit_handler(cell, envelope)
 
 
@@ -190,7 +211,7 @@ def handled_on_thread(cell: Cell, envelope: Envelope, state: object, error: Base
         return
     cell.held &= ~BUSY
     if error is None and state is None and cell.state is not None:
-        error = _no_state(cell, envelope.message)
+        error = no_state(cell, envelope.message)
     if error is not None:
         handler_failed(cell, envelope, error, cell.current_since)
     else:
@@ -204,26 +225,26 @@ def handled_on_thread(cell: Cell, envelope: Envelope, state: object, error: Base
 
 def handled(cell: Cell, envelope: Envelope, state: object, began: int) -> None:
     """Commit a handler that ran on its own thread."""
-    system = cell.system
+    ops, ended, witness = cell.outbox.ops, cell.system.clock.now(), cell.tree.witness
+    if witness is not None:
+        witness.handled(cell, envelope, began, ended, state, ops)
     cell.state = state
-    error = complete(cell, envelope, cell.outbox.ops, system.clock.now())
-    ended = system.clock.now()
-    cell.handler_ns += ended - began
-    cell.waited_ns += began - envelope.at
-    cell.recorder.record(envelope, began, ended)
-    if system.taps.active:
-        system.taps.publish(cell, envelope, began, ended, "handled")
-    cell.current = None
+    error = complete(cell, envelope, ops, ended)
+    if witness is not None:
+        witness.committed(cell, envelope, error)
+    note_handled(cell, envelope, began)
     if error is not None:
         failure.on_failure(cell, error)
 
 
-def _no_state(cell: Cell, message: object) -> HandlerError:
+def no_state(cell: Cell, message: object) -> HandlerError:
+    """What is wrong with a handler that forgot to return."""
     return HandlerError(f"{cell.path}: receive() returned None for {message!r}; return the state")
 
 
-def transact(cell: Cell, hook: Callable[[], object]) -> BaseException | None:
+def transact(cell: Cell, kind: Hook, hook: Callable[[], object]) -> BaseException | None:
     """Run a lifecycle hook like a handler: all or nothing."""
+    witness = cell.tree.witness
     out, system = cell.outbox, cell.system
     ops: list[Operation] = []
     out.ops = ops
@@ -236,12 +257,16 @@ def transact(cell: Cell, hook: Callable[[], object]) -> BaseException | None:
             raise HandlerError(f"{cell.path}: {state.__qualname__}() must not be async")
     except BaseException as error:
         note_failure(cell, error, "lifecycle")
+        if witness is not None:
+            witness.hook_failed(cell, kind, out.now, error)
         if escapes(error):
             raise
         return error
     finally:
         out.ops = CLOSED
         system.handling = handling
+    if witness is not None:
+        witness.hooked(cell, kind, out.now, state, ops)
     cell.state = state
     return commit.carry_out(cell, ops, out.now, cell.cause_id)
 
@@ -270,6 +295,8 @@ def fail_current(cell: Cell, envelope: Envelope, error: BaseException, began: in
     cell.recorder.record(envelope, began, RAISED)
     if cell.system.taps.active:
         cell.system.taps.publish(cell, envelope, began, cell.system.clock.now(), "failed")
+    if cell.tree.witness is not None:
+        cell.tree.witness.failed(cell, envelope, error, began)
     note_failure(cell, error, type(envelope.message).__name__)
     cell.current = None
 
@@ -306,6 +333,8 @@ def wanted(cell: Cell, envelope: Envelope, now: int) -> bool:
         return False
     if reply_to is not None and reply_to.deadline is not None and reply_to.deadline <= now:
         mailbox.accounts.expired += 1
+        if cell.tree.witness is not None:
+            cell.tree.witness.discarded(cell, envelope, Fate.EXPIRED, now)
         late = (now - envelope.at) / NS
         reply_to.fail(AskTimeout(f"{cell.path} came to the ask after {late:.2f} s, too late to handle it"))
         return False
@@ -326,6 +355,8 @@ def wanted(cell: Cell, envelope: Envelope, now: int) -> bool:
 def discard(cell: Cell, envelope: Envelope, now: int) -> None:
     """Do not handle a message that its scope, timer or effect has fenced."""
     cell.mailbox.accounts.fenced += 1
+    if cell.tree.witness is not None:
+        cell.tree.witness.discarded(cell, envelope, Fate.FENCED, now)
     cell.release_origin(envelope)
     if envelope.reply_to is not None:
         envelope.reply_to.fail(MailboxFull(f"{cell.path} did not take the ask: its scope is closed"))

@@ -20,6 +20,7 @@ from .errors import HandlerError, SystemClosed
 from .held import BUSY, LEAVING, RESTARTING, STARTING, STOPPING, SUSPENDED
 from .messages import Kill, Resume, Step, Stop, Suspend, Terminated
 from .policy import CONTROL, DATA
+from .witness import Happening, Hook
 
 if TYPE_CHECKING:
     from .cell import Cell
@@ -41,7 +42,7 @@ def start(cell: Cell) -> None:
         initial = cell.actor.initial()
         return _returned(cell, "started", initial, cell.actor.started(initial, cell.outbox))
 
-    error = handling.transact(cell, begin)
+    error = handling.transact(cell, Hook.STARTED, begin)
     cell.held &= ~STARTING
     if error is not None:
         failure.on_failure(cell, error)
@@ -69,6 +70,8 @@ def serve_system(cell: Cell) -> bool:
     if not waiting:
         return False
     message = waiting.popleft()
+    if cell.tree.witness is not None:
+        cell.tree.witness.obeyed(cell, message)
     match message:
         case Stop():
             if message.reply_to is not None:
@@ -127,7 +130,13 @@ def restart(cell: Cell, error: BaseException, delay: int) -> None:
         delay=delay / NS,
         error=repr(error),
     )
-    cell.restart_alarm = cell.system.ticker.at(cell.system.clock.now() + delay, lambda: reincarnate(cell))
+    cell.restart_alarm = cell.system.ticker.at(cell.system.clock.now() + delay, lambda: _restart_due(cell))
+
+
+def _restart_due(cell: Cell) -> None:
+    if cell.tree.witness is not None:
+        cell.tree.witness.happened(cell, Happening.RESTART_DUE, None, cell.system.clock.now())
+    reincarnate(cell)
 
 
 def reincarnate(cell: Cell) -> None:
@@ -162,7 +171,7 @@ def reincarnate(cell: Cell) -> None:
         _fail_kept_replies(cell, f"{cell.path} was restarted before it replied: {error!r}")
     cell.mailbox.unstash()
     cell.held &= ~RESTARTING  # before the hook: what it asks for belongs to the new incarnation
-    failed = handling.transact(cell, begin)
+    failed = handling.transact(cell, Hook.RESTARTED, begin)
     if failed is not None:
         failure.on_failure(cell, failed)
     else:
@@ -170,6 +179,13 @@ def reincarnate(cell: Cell) -> None:
 
 
 def _abandon_children(cell: Cell) -> None:
+    if cell.tree.witness is not None:
+        cell.tree.witness.happened(cell, Happening.CHILDREN_ABANDONED, None, cell.system.clock.now())
+    abandon_children(cell)
+
+
+def abandon_children(cell: Cell) -> None:
+    """Stop waiting for the children."""
     for child in list(cell.children.values()):
         abandon(child)
 
@@ -208,7 +224,7 @@ def begin_stop(cell: Cell, reason: str, error: BaseException | None) -> None:
     cell.held &= ~LEAVING
     maybe_finish(cell)
     if not cell.stopped and not cell.tree.closing:  # a closing tree has a deadline for all together
-        alarm = cell.system.ticker.at(cell.system.clock.now() + END_PATIENCE, lambda: abandon(cell))
+        alarm = cell.system.ticker.at(cell.system.clock.now() + END_PATIENCE, lambda: patience_over(cell))
         when_stopped(cell, alarm.cancel)
 
 
@@ -220,7 +236,7 @@ def last_words(cell: Cell) -> None:
         return cell.state
 
     if cell.end_error is None:
-        handling.transact(cell, farewell)
+        handling.transact(cell, Hook.STOPPED, farewell)
 
 
 def maybe_finish(cell: Cell) -> None:
@@ -229,6 +245,13 @@ def maybe_finish(cell: Cell) -> None:
         return
     if not cell.children and not cell.effects and not cell.ending_effects:
         finish(cell)
+
+
+def patience_over(cell: Cell) -> None:
+    """It had time enough to end."""
+    if cell.tree.witness is not None:
+        cell.tree.witness.happened(cell, Happening.ABANDONED, None, cell.system.clock.now())
+    abandon(cell)
 
 
 def abandon(cell: Cell) -> None:
@@ -252,8 +275,7 @@ def abandon(cell: Cell) -> None:
     for effect in stuck:
         effect.abandoned = True
         cell.system.abandoned_effects.append(effect.name)
-    for child in list(cell.children.values()):
-        abandon(child)
+    abandon_children(cell)
     begin_stop(cell, "abandoned", None)
     finish(cell)
 
@@ -266,9 +288,10 @@ def finish(cell: Cell) -> None:
     cell.actor_stopped.set()
     cell.system.taps.unsubscribe(cell)
     cell.tree.cell_ended(cell)
-    terminated = Terminated(cell.path, cell.end_reason or "stopped", cell.end_error)
+    if cell.tree.witness is not None:
+        cell.tree.witness.finished(cell)
     for watcher, incarnation, tell_me in cell.watchers:
-        _tell_watcher(watcher, incarnation, tell_me, terminated)
+        _tell_watcher(cell, watcher, incarnation, tell_me)
     cell.watchers.clear()
     _answer_requests(cell)
     cell.current = None
@@ -300,18 +323,15 @@ def _answer_requests(cell: Cell) -> None:
 def add_watcher(cell: Cell, watcher: Cell, incarnation: int, tell_me: Callable[[Terminated], object]) -> None:
     """Tell ``watcher`` when this actor has ended, at once if it has; a newer watch by the same replaces this."""
     if cell.stopped:
-        _tell_watcher(
-            watcher, incarnation, tell_me, Terminated(cell.path, cell.end_reason or "stopped", cell.end_error)
-        )
+        _tell_watcher(cell, watcher, incarnation, tell_me)
         return
     cell.watchers = [watch for watch in cell.watchers if watch[0] is not watcher and not watch[0].stopped]
     cell.watchers.append((watcher, incarnation, tell_me))
 
 
-def _tell_watcher(
-    watcher: Cell, incarnation: int, tell_me: Callable[[Terminated], object], terminated: Terminated
-) -> None:
+def _tell_watcher(ended: Cell, watcher: Cell, incarnation: int, tell_me: Callable[[Terminated], object]) -> None:
     """What makes the message is the watcher's code, and so is its failure."""
+    terminated = Terminated(ended.path, ended.end_reason or "stopped", ended.end_error)
 
     def tell() -> None:
         if watcher.stopping or watcher.restarts != incarnation:  # the incarnation that wanted to know is gone
@@ -324,7 +344,8 @@ def _tell_watcher(
             if escapes(error):
                 raise
             return
-        commit.told_of_end(watcher, message, terminated.path, watcher.system.clock.now())
+        foreign = ended.tree is not watcher.tree
+        commit.told_of_end(watcher, message, terminated.path, watcher.system.clock.now(), from_outside=foreign)
 
     with suppress(SystemClosed):  # a watcher of another system that has closed
         watcher.system.call(tell)

@@ -106,7 +106,7 @@ class Outbox(Generic[M]):
 
     def new_id(self, kind: str) -> str:
         """A fresh name such as ``speech-7``: counted for each kind in each room, so runs of one seed agree."""
-        return self._cell.tree.new_id(kind)
+        return self._cell.tree.next_id(kind)
 
     # -- messages ----------------------------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from .errors import EffectDeadlineExceeded, HandlerError
 from .held import Status
 from .policy import policy_of
 from .reply import ReplyTo
+from .witness import Happening
 
 if TYPE_CHECKING:
     from .cell import Cell
@@ -44,7 +45,7 @@ def arm_timer(cell: Cell, key: str, due: int, message: object) -> None:
     cause, turn = cell.cause_id, cell.outbox.turn
 
     def fire() -> None:
-        cell.deliver(
+        cell.enter(
             Envelope.of(
                 message,
                 None,
@@ -87,6 +88,8 @@ def effect_ended(cell: Cell, effect: Effect, value: object, error: BaseException
     if effect.over:
         return
     effect.over = True
+    if cell.tree.witness is not None:
+        cell.tree.witness.happened(cell, Happening.EFFECT_ENDED, effect, cell.system.clock.now())
     if effect.alarm is not None:
         effect.alarm.cancel()
     if effect.abandoned:
@@ -105,6 +108,8 @@ def effect_expired(cell: Cell, effect: Effect) -> None:
     """An effect's deadline has passed: its owner hears of it now, however long the coroutine takes to end."""
     if cell.effects.get(effect.key) is not effect:
         return
+    if cell.tree.witness is not None:
+        cell.tree.witness.happened(cell, Happening.EFFECT_EXPIRED, effect, cell.system.clock.now())
     cancel_effect(cell, effect.key, report=False)
     seconds = ((effect.deadline or 0) - effect.started_at) / NS
     report_effect(cell, effect, None, EffectDeadlineExceeded(f"{effect.name} did not end within {seconds:.3f} s"))
@@ -120,6 +125,8 @@ def report_effect(cell: Cell, effect: Effect, value: object, error: BaseExceptio
             message = effect.done(value)
     except BaseException as raised:
         handling.note_failure(cell, raised, f"report of effect {effect.key}")
+        if cell.tree.witness is not None:
+            cell.tree.witness.happened(cell, Happening.REPORT_FAILED, effect, cell.system.clock.now())
         failure.on_failure(cell, raised)
         if escapes(raised):
             raise
@@ -129,7 +136,7 @@ def report_effect(cell: Cell, effect: Effect, value: object, error: BaseExceptio
 
 def from_effect(cell: Cell, effect: Effect, message: object, *, windowed: bool) -> None:
     """Deliver a message of an effect to its owner; ``windowed``: it takes a place in the effect's window."""
-    cell.deliver(
+    cell.enter(
         Envelope.of(
             message,
             None,

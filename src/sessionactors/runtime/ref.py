@@ -91,7 +91,7 @@ class Ref(pykka.ActorRef["Cell"], Generic[M_contra]):
             raise pykka.ActorDeadError(f"{self.path} has ended: {cell.end_reason or 'stopped'}")
         self._must_be_outside("tell", "out.tell()")
         if threading.get_ident() == system.loop_thread:
-            if not cell.deliver(self._envelope(message, None)) and not cell.stopping:
+            if not cell.enter(self._envelope(message, None)) and not cell.stopping:
                 raise self._full()
             return
         policy = policy_of(type(message))
@@ -147,7 +147,7 @@ class Ref(pykka.ActorRef["Cell"], Generic[M_contra]):
                 future.timeout = timeout
                 future.deadline = envelope.at + round(timeout * NS)
             if on_loop:
-                cell.deliver(envelope)
+                cell.enter(envelope)
             elif self._set_out(envelope.policy):
                 system.call(lambda: self._arrive(envelope.policy.lane, envelope))
             else:
@@ -178,7 +178,7 @@ class Ref(pykka.ActorRef["Cell"], Generic[M_contra]):
         """On the loop: what was on its way is there."""
         with self.cell.system.edge_lock:
             self.cell.on_the_way[lane] -= 1
-        self.cell.deliver(envelope)
+        self.cell.enter(envelope)
 
     def _must_be_outside(self, did: str, instead: str) -> None:
         """What a handler does by a ref would happen also if the handler fails."""
@@ -247,7 +247,7 @@ class Ref(pykka.ActorRef["Cell"], Generic[M_contra]):
         future = KernelFuture()
         future.answering_thread = system.answering_thread
         message: SystemMessage = kind(reply_to=future)
-        system.call(lambda: self.cell.deliver_system(message))
+        system.call(lambda: self.cell.order(message))
         return future
 
     def proxy(self) -> NoReturn:

@@ -30,6 +30,7 @@ from .threads import Threads
 from .ticker import Ticker
 from .tree import Tree
 from .watchdog import Watchdog
+from .witness import Happening, Witness
 
 M = TypeVar("M")
 R = TypeVar("R")
@@ -87,6 +88,8 @@ class ActorSystem:
         self._running = False
         self.closing = False
         """No tree may start any more."""
+        self.observers: list[Callable[[str], Witness | None]] = []
+        """Asked, with its name, for a witness of each tree that starts."""
         self._ending: dict[str, list[Callable[[], None]]] = {}
 
     # -- life --------------------------------------------------------------------------------------------------------
@@ -214,6 +217,7 @@ class ActorSystem:
         *,
         user_loop: asyncio.AbstractEventLoop | None = None,
         user_context: contextvars.Context | None = None,
+        witness: Witness | None = None,
     ) -> Ref[M]:
         """Start a tree: a root actor of this name, with its own ids, scopes, obligations and sums. From any thread.
 
@@ -222,6 +226,7 @@ class ActorSystem:
             factory: makes the root actor (again after a failure of its start).
             user_loop: the loop on which effects with ``user_loop=True`` run.
             user_context: their context variables.
+            witness: is told everything that happens in this tree, from its start.
 
         Raises:
             NameTaken: a tree of that name lives.
@@ -238,6 +243,9 @@ class ActorSystem:
             if user_loop is not None and self.watchdog is not None and user_loop is not self.loop:
                 self.watchdog.watch("user", user_loop)
             tree = Tree(self, name, seed=self.seed, user_loop=user_loop, user_context=user_context)
+            for each in (witness, *(make(name) for make in self.observers)):
+                if each is not None:
+                    tree.observe(each)
             root = Cell(self, tree, None, name, factory, ChildSpec(Restart.TEMPORARY))
             tree.root = root
             self.trees[name] = tree
@@ -296,6 +304,8 @@ class ActorSystem:
                 future.succeed(CloseReport(name, (), {}, 0.0))
                 return
             began = self.clock.now()
+            if tree.witness is not None:
+                tree.witness.happened(root, Happening.CLOSING, None, began)
             tree.closing = True
 
             def ended() -> None:
@@ -303,7 +313,7 @@ class ActorSystem:
                 abandoned = {path: why for path, why in tree.ended if why is not None}
                 future.succeed(CloseReport(name, clean, abandoned, (self.clock.now() - began) / 1e9))
 
-            alarm = self.ticker.at(began + nanoseconds(deadline), lambda: lifecycle.abandon(root))
+            alarm = self.ticker.at(began + nanoseconds(deadline), lambda: lifecycle.patience_over(root))
             lifecycle.when_stopped(root, alarm.cancel)
             lifecycle.when_stopped(root, ended)
             lifecycle.begin_stop(root, "closed", None)

@@ -129,7 +129,7 @@ class Subscription(Tap):
         """On the actor loop: put it into the mailbox, where the oldest gives way when the actor is too slow."""
         if delivery.outcome != "handled" or delivery.target == self.cell.path:
             return
-        self.cell.deliver(
+        self.cell.enter(
             Envelope.of(
                 delivery,
                 None,

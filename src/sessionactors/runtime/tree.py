@@ -12,6 +12,7 @@ from .accounts import Accounts
 from .clock import NS
 from .obligation import Obligation, ObligationExpired
 from .scope import Scope
+from .witness import Witness, Witnesses
 
 if TYPE_CHECKING:
     from .cell import Cell
@@ -53,9 +54,24 @@ class Tree:
         self.undeliverable = 0
         """Messages to actors that had ended: received by no mailbox."""
         self.closing = False
+        self.witness: Witnesses | None = None
+        """Who is told everything; None, as a rule: nobody."""
+
+    def observe(self, witness: Witness) -> None:
+        """On the actor loop: tell ``witness`` everything from now on."""
+        self.witness = Witnesses(*(self.witness.each if self.witness is not None else ()), witness)
+        for cell in self.cells.values():
+            cell.receive = None
 
     def new_id(self, kind: str) -> str:
-        """``kind-1``, ``kind-2``, ..."""
+        """``kind-1``, ``kind-2``, ...: for those outside of the handlers, from any thread."""
+        name = self.next_id(kind)
+        if self.witness is not None:
+            self.witness.named(self, name)
+        return name
+
+    def next_id(self, kind: str) -> str:
+        """For handlers: as :meth:`new_id`."""
         counter = self._counters.setdefault(kind, count(1))  # atomic: users' threads name speeches too
         return f"{kind}-{next(counter)}"
 
@@ -92,6 +108,7 @@ class Tree:
             ObligationExpired(obligation.key, obligation.owner, obligation.waits_for, (now - obligation.since) / NS),
             obligation.owner,
             now,
+            from_outside=True,
         )
 
     def cell_ended(self, cell: Cell) -> None:
