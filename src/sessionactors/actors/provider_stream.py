@@ -22,15 +22,17 @@ INLET = 1024
 """Items that a slow provider may be behind: about 20 s of frames."""
 
 
-async def relay(events: AsyncIterator[E], into: Callable[[E], M], port: EffectPort[M]) -> None:
-    """Send ``into(event)`` for each event, until the stream ends.
+async def relay(events: AsyncIterator[E], into: Callable[[E], M | None], port: EffectPort[M]) -> None:
+    """Send ``into(event)`` for each event, unless that is None, until the stream ends.
 
     The stream is closed here and not left to the garbage collector: a cancelled effect may be waiting in ``port.send``,
     outside of the provider's generator, which would then keep its connection.
     """
     try:
         async for event in events:
-            await port.send(into(event))
+            message = into(event)
+            if message is not None:
+                await port.send(message)
     finally:
         aclose = getattr(events, "aclose", None)
         if aclose is not None:

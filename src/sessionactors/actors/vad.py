@@ -37,6 +37,7 @@ from sessionactors.runtime.frozen import replace
 from .component_metadata import metadata_of
 from .ear_refs import EarRefs
 from .provider_stream import STREAM, close_stream, is_end_of, open_stream, relay
+from .quiet_windows import QuietWindows
 from .retry_policy import reportable
 
 VADMessage: TypeAlias = (
@@ -116,8 +117,8 @@ class VADActor(Actor[VADState, VADMessage]):
         match message:
             case AudioHeard(frame):
                 return self._on_audio(state, frame, out)
-            case DetectorSaid(event):
-                return self._on_event(state, event, out)
+            case DetectorSaid():
+                return self._on_event(state, message, out)
             case StreamEnded():
                 return self._on_stream_ended(state, message, out)
             case StreamRetry():
@@ -162,7 +163,8 @@ class VADActor(Actor[VADState, VADMessage]):
 
         async def detect(port: EffectPort[VADMessage], scope: Scope) -> None:
             frames = cast("AsyncIterator[AudioFrame]", port.inlet)
-            await relay(vad.detect(frames), lambda event: DetectorSaid(event, scope), port)
+            quiet = QuietWindows(vad.capabilities.update_interval)
+            await relay(vad.detect(frames), lambda event: quiet.told(event, scope), port)
 
         scope = open_stream(out, "detection", detect, lambda ended: ended, vad.home)
         return replace(state, stream=scope, reports=False, unanswered=0.0)
@@ -191,11 +193,12 @@ class VADActor(Actor[VADState, VADMessage]):
 
     # -- speech ------------------------------------------------------------------------------------------------------
 
-    def _on_event(self, state: VADState, event: VADEvent, out: Outbox[VADMessage]) -> VADState:
+    def _on_event(self, state: VADState, said: DetectorSaid, out: Outbox[VADMessage]) -> VADState:
+        event = said.event
         if state.failures:
             out.tell(self._refs.wiring.supervisor, Recovered("vad"))
             state = replace(state, failures=0)
-        state = self._count(state, event, out)
+        state = self._count(state, said, out)
         match event.type:
             case VADEventType.START_OF_SPEECH:
                 return state if state.speaking else self._speech_started(state, event, out)
@@ -207,12 +210,13 @@ class VADActor(Actor[VADState, VADMessage]):
             case _:
                 assert_never(event.type)
 
-    def _count(self, state: VADState, event: VADEvent, out: Outbox[VADMessage]) -> VADState:
+    def _count(self, state: VADState, said: DetectorSaid, out: Outbox[VADMessage]) -> VADState:
         """Figures of about each second of audio."""
-        if event.type is not VADEventType.INFERENCE_DONE:
-            return replace(state, active_at=out.now)
+        windows, inference = state.windows + said.quiet, state.inference + said.inference
+        if said.event.type is not VADEventType.INFERENCE_DONE:
+            return replace(state, windows=windows, inference=inference, active_at=out.now)
         since = out.now if state.active_at is None else state.active_at
-        windows, inference = state.windows + 1, state.inference + event.inference_duration
+        windows, inference = windows + 1, inference + said.event.inference_duration
         if windows * self._vad.capabilities.update_interval < FIGURES_EVERY:
             return replace(state, windows=windows, inference=inference, active_at=since)
         metrics = VADMetrics(

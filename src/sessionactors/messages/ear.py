@@ -223,6 +223,10 @@ class DetectorSaid:
 
     event: VADEvent
     scope: Scope
+    quiet: int = 0
+    """Windows of silence before it that were not told one by one."""
+    inference: float = 0.0
+    """Seconds that the detector took for those."""
 
 
 @message(fenced=True)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import inspect
 import uuid
@@ -15,13 +16,14 @@ from typing import Final, TypeAlias
 
 import structlog
 
-from sessionactors.model.errors import OptionError
+from sessionactors.model.errors import OptionError, SessionStateError
+from sessionactors.session.across_loops import called
 from sessionactors.session.room_options_legacy import RoomInputOptions, RoomOutputOptions
 from sessionactors.transports.websocket.close_code import CloseCode, WireError
 from sessionactors.transports.websocket.limits import WebSocketLimits
 from sessionactors.transports.websocket.native_wire import NativeWire
 from sessionactors.transports.websocket.sockets import Socket
-from sessionactors.transports.websocket.transport import WebSocketTransport
+from sessionactors.transports.websocket.transport import ServedTransport, WebSocketTransport
 from sessionactors.transports.websocket.wire import Hello, Wire
 
 from .errors import AdmissionRefused, RefusalReason, RoomExists
@@ -66,7 +68,8 @@ class WebSocketRoomsStats:
 class WebSocketRooms:
     """Opens a room of ``rooms`` for each connection that it is given.
 
-    For the loop on which ``rooms`` was started: connections are accepted there.
+    Connections are accepted on the loop on which ``rooms`` was started, or on its actor loop, as ``serve_rooms`` does:
+    then no audio waits for what your code does meanwhile. ``room_for`` and ``allow`` are called on the former.
 
     Args:
         rooms: opens the rooms; started by you, and yours to close.
@@ -133,12 +136,25 @@ class WebSocketRooms:
 
         Args:
             socket: see :class:`.WebsocketsSocket`, :class:`.StarletteSocket`, :class:`.AiohttpSocket`.
+
+        Raises:
+            SessionStateError: the rooms were started on another loop, or not at all.
         """
+        here, users = asyncio.get_running_loop(), self._rooms.loop
+        if here is not users and here is not self._rooms.system.loop:
+            raise SessionStateError(
+                "serve(): the connection was accepted on another loop than that on which its RoomSupervisor was started"
+            )
+        kind = WebSocketTransport if here is users else ServedTransport
+        transport = kind(socket, wire=self._wire(), limits=self.limits)
+        await called(users, lambda: self._stay(transport, here))
+
+    async def _stay(self, transport: WebSocketTransport, there: asyncio.AbstractEventLoop) -> None:
+        """On the users' loop: the account of one connection, which lives ``there``."""
         self._connections += 1
-        transport = WebSocketTransport(socket, wire=self._wire(), limits=self.limits)
         end: CloseCode | None = CloseCode.GOING_AWAY
         try:
-            handle = await self._enter(transport)
+            handle = await self._enter(transport, there)
             if isinstance(handle, CloseCode):
                 end = handle
                 return
@@ -150,31 +166,40 @@ class WebSocketRooms:
                 self._open -= 1
             end = CloseCode.NORMAL if transport.ended is None else transport.ended[0]
         finally:
-            await transport.aclose()
+            if not there.is_closed():
+                await called(there, transport.aclose)
             self._ended[end] += 1
             statistics = transport.statistics
             self._faults.update(statistics.faults)
             self._audio_dropped += statistics.audio_dropped
             self._flood_dropped += statistics.flood_dropped
 
-    async def _enter(self, transport: WebSocketTransport) -> RoomHandle | CloseCode:
+    async def _enter(self, transport: WebSocketTransport, there: asyncio.AbstractEventLoop) -> RoomHandle | CloseCode:
         """The room of a caller, or with which code they were sent away."""
+        refusal: tuple[CloseCode, str]
         if self._waiting >= self._max_waiting:
-            return await _send_away(transport, CloseCode.FULL, f"{self._waiting} callers wait for a room already")
-        self._waiting += 1
-        try:
-            hello = await transport.hello()
-            if not await self._may_enter(hello, transport.headers):
-                return await _send_away(transport, CloseCode.UNAUTHORIZED, "the token is missing or wrong")
-            transport.room = room = self._room_for(hello)
-            return await self._spawn(room, transport)
-        except WireError as error:
-            return error.code
-        except Exception as error:
-            log.exception("call_failed", room=transport.room, actor="", message_id=0, error=repr(error))
-            return await _send_away(transport, CloseCode.FAILED, "the session could not be started")
-        finally:
-            self._waiting -= 1
+            refusal = CloseCode.FULL, f"{self._waiting} callers wait for a room already"
+        else:
+            self._waiting += 1
+            try:
+                hello = await called(there, transport.hello)
+                if await self._may_enter(hello, transport.headers):
+                    transport.room = room = self._room_for(hello)
+                    return await self._spawn(room, transport)
+                refusal = CloseCode.UNAUTHORIZED, "the token is missing or wrong"
+            except WireError as error:
+                return error.code
+            except AdmissionRefused as refused:
+                refusal = _REFUSED[refused.reason], f"no room now: {refused.reason}"
+            except RoomExists:
+                refusal = CloseCode.ROOM_EXISTS, f"room {transport.room!r} is open already"
+            except Exception as error:
+                log.exception("call_failed", room=transport.room, actor="", message_id=0, error=repr(error))
+                refusal = CloseCode.FAILED, "the session could not be started"
+            finally:
+                self._waiting -= 1
+        await called(there, lambda: transport.refuse(*refusal))
+        return refusal[0]
 
     async def _may_enter(self, hello: Hello, headers: Mapping[str, str]) -> bool:
         if self._token is not None and not hmac.compare_digest((hello.token or "").encode(), self._token.encode()):
@@ -184,21 +209,9 @@ class WebSocketRooms:
         allowed = self._allow(hello, headers)
         return bool(await allowed if inspect.isawaitable(allowed) else allowed)
 
-    async def _spawn(self, room: str, transport: WebSocketTransport) -> RoomHandle | CloseCode:
+    async def _spawn(self, room: str, transport: WebSocketTransport) -> RoomHandle:
         heard, shown = self._options
-        try:
-            return await self._rooms.spawn(
-                room, transport=transport, room_input_options=heard, room_output_options=shown
-            )
-        except AdmissionRefused as refused:
-            return await _send_away(transport, _REFUSED[refused.reason], f"no room now: {refused.reason}")
-        except RoomExists:
-            return await _send_away(transport, CloseCode.ROOM_EXISTS, f"room {room!r} is open already")
-
-
-async def _send_away(transport: WebSocketTransport, code: CloseCode, reason: str) -> CloseCode:
-    await transport.refuse(code, reason)
-    return code
+        return await self._rooms.spawn(room, transport=transport, room_input_options=heard, room_output_options=shown)
 
 
 def _as_asked(hello: Hello) -> str:

@@ -6,9 +6,10 @@ import ssl as tls
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
+from sessionactors.session.across_loops import called
 from sessionactors.session.room_options_legacy import RoomInputOptions, RoomOutputOptions
 from sessionactors.transports.websocket.limits import WebSocketLimits
-from sessionactors.transports.websocket.listening import ProcessRequest, listening
+from sessionactors.transports.websocket.listening import ProcessRequest, asked_on, listening
 from sessionactors.transports.websocket.native_wire import NativeWire
 from sessionactors.transports.websocket.wire import Hello, Wire
 
@@ -52,7 +53,8 @@ async def serve_rooms(
 ) -> AsyncIterator[RoomServer]:
     """Listen, and open a room for each WebSocket, as long as the ``async with`` lasts.
 
-    On leaving it stops listening and closes what is connected. Needs ``sessionactors[websocket]``.
+    On leaving it stops listening and closes what is connected. Sockets are read and written on the actor loop: what
+    your code does delays no audio. Needs ``sessionactors[websocket]``.
 
     Args:
         rooms: opens the rooms; started on this loop, and yours to close.
@@ -68,7 +70,7 @@ async def serve_rooms(
         room_output_options: for each room.
         origins: pages of browsers that may connect, None among them for clients that are none; all if not given.
         ssl: for ``wss``.
-        process_request: answers plain HTTP requests, such as that for a page; see ``websockets``.
+        process_request: answers plain HTTP requests, such as that for a page; see ``websockets``. Called on this loop.
 
     Raises:
         OSError: it cannot listen there.
@@ -85,7 +87,12 @@ async def serve_rooms(
         room_output_options=room_output_options,
     )
 
-    async with listening(
-        calls.serve, host, port, calls.limits, origins=origins, ssl=ssl, process_request=process_request
-    ) as bound:
+    users, actors = rooms.loop, rooms.system.loop
+    page = process_request if process_request is None or users is actors else asked_on(users, process_request)
+    accepting = listening(calls.serve, host, port, calls.limits, origins=origins, ssl=ssl, process_request=page)
+    bound = await called(actors, accepting.__aenter__)
+    try:
         yield RoomServer(calls, host, bound, secure=ssl is not None)
+    finally:
+        if not actors.is_closed():  # with the loop all its sockets are
+            await called(actors, lambda: accepting.__aexit__(None, None, None))

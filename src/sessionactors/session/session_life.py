@@ -47,6 +47,7 @@ from .given_components import default_vad, model_given, stt_given, tts_given, va
 from .job import as_of_job, session_starts
 from .lifecycle import SessionLifecycle
 from .mirror import Mirror
+from .post_box import PostBox
 from .prewarming import prewarm
 from .realtime_turns import RealtimeTurns, turns_beside
 from .room_options import RoomOptions, TextInputOptions, TextOutputOptions
@@ -171,6 +172,7 @@ class SessionLife(SessionLink[Userdata_T]):
         self._tools = telephone_tools(self._given_tools, transport, self._options)
         check_tools((*self._tools, *agent.tools), f"agent {agent.id!r}, with the tools of its session,")
         self._user_loop = loop = asyncio.get_running_loop()
+        self._news = PostBox(loop, self._deliver)
         if self._given_loop is not None and self._given_loop is not loop:
             raise SessionStateError(
                 "start() must be called on the loop that the session was given: AgentSession(loop=...) is another one"

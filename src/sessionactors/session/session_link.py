@@ -73,6 +73,7 @@ from .mcp_servers import with_servers
 from .mirror import Mirror
 from .mock_tools import Mock
 from .open_toolsets import OpenToolsets
+from .post_box import PostBox
 from .room_options import TextInputCallback
 from .roster import Roster
 from .session_ends import SessionEnds
@@ -204,6 +205,7 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
         self._ready: asyncio.Future[None] | None = None
         self._closed: asyncio.Future[CloseEvent] | None = None
         self._user_loop: asyncio.AbstractEventLoop
+        self._news: PostBox[SessionEvent]
         self._close_wanted: tuple[CloseReason, float] | None = None
         self._close_asked = False
         self._starting = asyncio.Lock()
@@ -279,7 +281,7 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
     def _post(self, event: SessionEvent) -> None:
         """On the actor loop: deliver on the user's loop, in order."""
         try:
-            self._user_loop.call_soon_threadsafe(self._deliver, event)
+            self._news.put(event)
         except RuntimeError:
             log.warning(
                 "user_loop_closed", room=self._room_name, actor=self._room_name, message_id=0, event_type=event.type

@@ -148,12 +148,7 @@ class ScriptedTTS(TTS):
 
 def pcm_of(text: str, samples_per_character: int) -> bytes:
     """Audio of a text: int16 little-endian, each sample the code of its character (at most 32767)."""
-    samples = array.array("h")
-    for character in text:
-        samples.extend([min(ord(character), 32767)] * samples_per_character)
-    if sys.byteorder == "big":
-        samples.byteswap()
-    return samples.tobytes()
+    return b"".join(min(ord(character), 32767).to_bytes(2, "little") * samples_per_character for character in text)
 
 
 def spoken_in(pcm: bytes, samples_per_character: int = round(SECONDS_PER_CHARACTER * SAMPLE_RATE)) -> str:

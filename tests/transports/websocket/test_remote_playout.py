@@ -138,6 +138,28 @@ async def test_a_segment_is_heard_whole_and_reported_when_it_was_played() -> Non
 
 
 @in_virtual_time
+@pytest.mark.parametrize("positions", [True, False])
+async def test_audio_goes_in_few_messages_but_for_the_first_of_a_stretch(positions: bool) -> None:
+    stage = Stage(native(positions=positions))
+    sent: list[int] = []
+    post = stage.line.post
+
+    def counted(*words: Told) -> None:
+        sent.extend(len(word.pcm) // 2 for word in words if isinstance(word, Sound))
+        post(*words)
+
+    stage.line.post = counted  # type: ignore[method-assign]
+    stage.sink.begin("one")
+    stage.sink.write("one", ramp(round(3.005 * RATE), rate=RATE, first=1))
+    stage.sink.end("one")
+    await stage.ended()
+    assert sent[0] == RATE // 50
+    assert len(sent) <= 34
+    assert max(sent) == RATE // 10
+    assert stage.end == PlaybackFinished("one", 3.005, interrupted=False)
+
+
+@in_virtual_time
 async def test_never_more_is_on_the_way_than_the_lead() -> None:
     stage = Stage(send_ahead=0.6)
     stage.sink.begin("one")

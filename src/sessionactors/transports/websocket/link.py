@@ -18,6 +18,7 @@ import structlog
 
 from sessionactors.model.audio import BYTES_PER_SAMPLE
 from sessionactors.model.errors import SessionStateError
+from sessionactors.runtime.containment import escapes
 
 from .close_code import CloseCode, WireError
 from .limits import Allowance, WebSocketLimits
@@ -257,7 +258,11 @@ class Link:
                     return self._down(error.code, error.message)
             except ConnectionError:
                 return self._down(None, "connection_lost")
-            except Exception as error:
+            except asyncio.CancelledError:
+                raise
+            except BaseException as error:  # a wire of somebody's own may raise SystemExit: it would end the loop
+                if escapes(error):
+                    raise
                 log.exception("connection_failed", room="", actor="", message_id=0, error=repr(error))
                 return self._down(CloseCode.FAILED, "internal error")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl as tls
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -18,7 +19,7 @@ from .sockets import Socket, WebsocketsSocket
 SEND_BUFFER: Final = 32768
 """Bytes that the kernel keeps for a client that does not read (it takes them twice). By itself it keeps megabytes: a
 minute of audio, before anybody could notice that nobody reads."""
-ProcessRequest: TypeAlias = Callable[[ServerConnection, Request], Response | None]
+ProcessRequest: TypeAlias = Callable[[ServerConnection, Request], "Response | Awaitable[Response | None] | None"]
 """Answers a plain HTTP request, such as that for a page; None: it is for a WebSocket."""
 
 
@@ -69,3 +70,16 @@ async def listening(
         open_timeout=limits.hello_within,
     ) as server:
         yield next(iter(server.sockets)).getsockname()[1]
+
+
+def asked_on(loop: asyncio.AbstractEventLoop, process_request: ProcessRequest) -> ProcessRequest:
+    """The same, called on another loop than that on which connections are accepted."""
+
+    async def ask(connection: ServerConnection, request: Request) -> Response | None:
+        answer = process_request(connection, request)
+        return await answer if isinstance(answer, Awaitable) else answer
+
+    async def asked(connection: ServerConnection, request: Request) -> Response | None:
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(ask(connection, request), loop))
+
+    return asked

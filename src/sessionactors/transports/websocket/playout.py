@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -29,6 +30,8 @@ from .wire import Begin, Clear, Cleared, End, Mark, Played, Sound, Told, Wire
 
 MARK_EVERY: Final = 0.1
 """Seconds of audio from one mark to the next, and from one reckoned report to the next."""
+PIECE: Final = 0.1
+"""Seconds of audio in a message at most; the first of a stretch has one frame, so that it is heard and marked early."""
 LATENCY: Final = 0.1
 """Seconds that audio is taken to need from here to the ear, where nobody says so."""
 RECKONED_ERROR: Final = 0.25
@@ -71,10 +74,13 @@ class RemotePlayout(AudioSink):
         self._answered = wire.answers_clear
         self._frame = self.sample_rate * wire.frame_ms // 1000
         self._ahead = round(limits.send_ahead * self.sample_rate)
+        whole = min(round(PIECE * self.sample_rate), self._ahead // 4) // self._frame
+        self._piece = max(1, whole) * self._frame
         self._every = round(MARK_EVERY * self.sample_rate)
         self._clear_within = limits.clear_within
         self._on_event: SinkCallback | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = 0
         self._segments: list[HeardSegment] = []
         self._open: HeardSegment | None = None
         self._clearing: dict[int, tuple[HeardSegment, asyncio.TimerHandle]] = {}
@@ -106,7 +112,7 @@ class RemotePlayout(AudioSink):
             )
         if any(other.name == segment for other in (*self._segments, *(cut for cut, _ in self._clearing.values()))):
             raise SessionStateError(f"segment {segment!r} was begun before and is still playing: names must be unique")
-        self._loop = asyncio.get_running_loop()
+        self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
         if self._muted_at is not None:
             self._be_muted()
             self._muted_at = None
@@ -195,6 +201,9 @@ class RemotePlayout(AudioSink):
         loop = self._loop
         if loop is None:  # nothing was begun: there is nothing to say
             return
+        if threading.get_ident() == self._thread:
+            call()
+            return
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens
             loop.call_soon_threadsafe(call)
 
@@ -241,16 +250,14 @@ class RemotePlayout(AudioSink):
         if segment.paused or self._is_clearing(segment):
             return
         words: list[Told] = []
-        while segment.sent < segment.written and segment.sent - segment.reckoned(now) < self._ahead:
-            if segment.written - segment.sent < self._frame and not segment.ended:
-                break  # a whole frame, unless it is the last
+        while size := self._next_piece(segment, now):
             if segment.stretch is None:
                 self._stretches += 1
                 segment.stretch, segment.offset = self._stretches, segment.sent
                 words.append(Begin(segment.stretch))
             if segment.reckoned(now) == segment.sent:  # nothing plays: the listener hears this next
                 segment.anchor, segment.anchored_at = segment.sent, now + LATENCY
-            words.append(Sound(segment.stretch, segment.take(self._frame)))
+            words.append(Sound(segment.stretch, segment.take(size)))
             if self._marks and self._is_mark_due(segment):
                 words.append(Mark(segment.stretch, segment.mark()))
         if segment.stretch is not None and segment.ended and segment.sent == segment.written and not segment.complete:
@@ -262,6 +269,19 @@ class RemotePlayout(AudioSink):
             self._line.post(*words)
         if not self._marks and segment.on_the_way:
             self._look_again(segment, now)
+
+    def _next_piece(self, segment: HeardSegment, now: float) -> int:
+        """Samples to send now: few messages of a tenth of a second rather than many, and nothing beyond the lead."""
+        there = segment.written - segment.sent
+        if there < self._frame and not segment.ended:
+            return 0  # a whole frame, unless it is the last
+        size = min(there, self._frame if segment.stretch is None else self._piece)
+        if self._marks and segment.stretch is not None:
+            size = min(size, max(self._frame, self._every - (segment.sent - segment.marked)))
+        if there >= self._frame and not (segment.ended and size == there):
+            size -= size % self._frame
+        ahead = segment.sent - segment.reckoned(now)
+        return size if not ahead or ahead + size <= self._ahead else 0
 
     def _is_mark_due(self, segment: HeardSegment) -> bool:
         """After the first frame, then now and then, and where the client will run dry."""

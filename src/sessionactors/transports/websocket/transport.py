@@ -208,3 +208,12 @@ class WebSocketTransport(Transport):
         if self._events is not None and self._hello is not None:
             self._events.participant_left(self._hello.identity, reason if code is None else code.label)
             self._events.closed(reason if code is None else f"{code.label}: {reason}")
+
+
+class ServedTransport(WebSocketTransport):
+    """One whose connection was accepted on the actor loop: between socket and actors nothing changes threads.
+
+    To be made there, too; what it is told by others than actors is carried there.
+    """
+
+    home: ClassVar[Home] = Home.ACTOR

@@ -198,7 +198,7 @@ class Wire(ABC):
     answers_ping: bool = False
     """Whether :class:`Ping` is answered."""
     frame_ms: int = 20
-    """Milliseconds of audio in a :class:`Sound`; the last of a segment may be shorter."""
+    """A :class:`Sound` has whole frames of so many milliseconds; the last of a segment may be shorter."""
 
     @property
     @abstractmethod
