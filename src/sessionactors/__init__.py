@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from .interfaces.turn_detector import StreamingTurnDetector, TurnDetector, TurnDetectorStream
     from .interfaces.vad import VAD, VADCapabilities, VADEvent, VADEventType
     from .interfaces.video_io import VideoSink, VideoSource
+    from .model.answering import AMDCategory, AMDPredictionEvent
     from .model.audio import AudioFrame
     from .model.chat import ChatContext
     from .model.chat_items import (
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
         ImageContent,
     )
     from .model.component_errors import ComponentError, LLMError, RealtimeModelError, STTError, TTSError, VADError
+    from .model.debug_events import DebugMessageEvent
     from .model.errors import (
         APIConnectionError,
         APIError,
@@ -187,6 +189,7 @@ if TYPE_CHECKING:
     from .session.agent import Agent
     from .session.agent_session import AgentSession
     from .session.agent_task import AgentTask
+    from .session.amd import AMD, DetectionOptions
     from .session.background_audio import AudioConfig, BackgroundAudioPlayer, PlayHandle
     from .session.builtin_clips import BuiltinAudioClip
     from .session.drop_in import AnyDropIn, DropIn
@@ -261,6 +264,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AMD",
     "FLUSH",
     "LLM",
     "NOT_GIVEN",
@@ -271,6 +275,8 @@ __all__ = [
     "STT",
     "TTS",
     "VAD",
+    "AMDCategory",
+    "AMDPredictionEvent",
     "APIConnectOptions",
     "APIConnectionError",
     "APIError",
@@ -324,7 +330,9 @@ __all__ = [
     "CompletionUsage",
     "ComponentError",
     "ConversationItemAddedEvent",
+    "DebugMessageEvent",
     "Delivery",
+    "DetectionOptions",
     "DropIn",
     "DuplicatePromptArgs",
     "DuplicateToolError",
@@ -629,6 +637,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "VADEventType",
     ),
     "interfaces.video_io": ("VideoSink", "VideoSource"),
+    "model.answering": ("AMDCategory", "AMDPredictionEvent"),
     "model.audio": ("AudioFrame",),
     "model.chat": ("ChatContext",),
     "model.chat_items": (
@@ -648,6 +657,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "TTSError",
         "VADError",
     ),
+    "model.debug_events": ("DebugMessageEvent",),
     "model.errors": (
         "APIConnectionError",
         "APIError",
@@ -804,6 +814,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "session.agent": ("Agent",),
     "session.agent_session": ("AgentSession",),
     "session.agent_task": ("AgentTask",),
+    "session.amd": ("AMD", "DetectionOptions"),
     "session.background_audio": ("AudioConfig", "BackgroundAudioPlayer", "PlayHandle"),
     "session.builtin_clips": ("BuiltinAudioClip",),
     "session.drop_in": (

@@ -11,9 +11,13 @@ import pytest
 from sessionactors import (
     Agent,
     AgentHandoff,
+    AgentStateChangedEvent,
     ChatMessage,
     CloseEvent,
+    CloseReason,
     ConversationItemAddedEvent,
+    DebugMessageEvent,
+    ErrorEvent,
     MetricsCollectedEvent,
     OptionError,
     UserInputTranscribedEvent,
@@ -188,6 +192,58 @@ def test_an_event_that_does_not_exist_is_an_error_that_lists_those_that_do() -> 
 
     scenario.call(0.1, watch)
     played(scenario)
+
+
+# -- events of one's own -----------------------------------------------------------------------------------------------
+
+
+def test_a_program_raises_events_of_its_own_and_who_listens_is_called_at_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    heard: list[object] = []
+    message = DebugMessageEvent({"step": "payment", "attempt": 2}, created_at=1.0)
+    failure = ErrorEvent(ValueError("no paper"), "printer", recoverable=True, created_at=2.0)
+
+    def broken(_: object) -> None:
+        raise ValueError("a listener's own")
+
+    def tell(session: Session) -> None:
+        session.on("debug_message", broken)
+        session.on("debug_message", heard.append)
+        session.once("error", heard.append)
+        session.emit("debug_message", message)
+        assert heard == [message]
+        session.emit("error", failure)
+        session.emit("error", failure)
+        assert heard == [message, failure]
+        for wrong in (failure, None, {"type": "debug_message"}):
+            with pytest.raises(OptionError, match=r"emit\('debug_message'\) was given .*: it takes the event of that"):
+                session.emit("debug_message", wrong)  # type: ignore[arg-type]
+        with pytest.raises(OptionError, match="no event named 'debug'; there are: agent_state_changed, "):
+            session.emit("debug", message)  # type: ignore[arg-type]
+
+    scenario = one_turn()
+    scenario.call(0.1, tell)
+    run = played(scenario)
+    assert run.of(DebugMessageEvent) == [message]  # who hears all, hears it too
+    assert run.agent_states == ["initializing", "listening", "thinking", "speaking", "listening"]
+    assert "a listener's own" in caplog.text
+
+
+def test_an_event_of_ones_own_changes_nothing_of_the_session() -> None:
+    seen: list[str] = []
+
+    def pretend(session: Session) -> None:
+        session.emit("agent_state_changed", AgentStateChangedEvent("listening", "speaking", created_at=1.0))
+        session.emit("close", CloseEvent(CloseReason.ERROR, 1.0))
+        seen.append(session.agent_state)
+
+    scenario = one_turn()
+    scenario.call(0.1, pretend)
+    run = scenario.play()
+    assert seen == ["listening"]
+    assert run.said() == ["I am fine, thank you."]
+    assert [event.reason for event in run.of(CloseEvent)] == [CloseReason.ERROR, CloseReason.USER_INITIATED]
 
 
 # -- history -----------------------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from sessionactors.messages.agent import (
     TaskAwaited,
     TaskEnded,
 )
+from sessionactors.messages.answering import WithholdReplies
 from sessionactors.messages.deferred import TurnSettled
 from sessionactors.messages.floor import FloorDrained, ScheduleSpeech, TurnClaim, TurnClaimed
 from sessionactors.messages.history import (
@@ -54,7 +55,7 @@ from sessionactors.runtime import Actor, Outbox
 from sessionactors.runtime.frozen import replace
 
 from .agent_and_model import begin_server_reply, context_for, store_message
-from .agent_hooks import ENTER_HOOK, EXIT_HOOK, run_hook
+from .agent_hooks import ENTER_HOOK, EXCEEDED_HOOK, EXIT_HOOK, HOOK_WITHIN, TURN_HOOK, run_hook
 from .agent_idle import pass_on_waiters
 from .agent_state import AgentActorState, Phase, Seat
 from .item_metrics import end_of_turn
@@ -89,16 +90,11 @@ AgentMessage: TypeAlias = (
     | AgentEnters
     | OptionsChanged
     | LeaveAgent
+    | WithholdReplies
     | SettleTurns
     | ServerBeganReply
     | ChangeMessage
 )
-
-HOOK_WITHIN = 10.0
-"""Seconds after which a hook that has not returned is named as overdue. It is not cancelled: it is the user's code."""
-
-TURN_HOOK = "on_user_turn_completed"
-EXCEEDED_HOOK = "on_user_turn_exceeded"
 
 SETTLED = "settled"
 """The request under which ``history`` tells ``supervisor`` that nothing more comes from here."""
@@ -146,6 +142,8 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
                 return replace(state, options=options)
             case LeaveAgent():
                 return self._on_leave(state, out)
+            case WithholdReplies(by, withheld):
+                return self._speculating.turn_over(state.withholding(by, withheld), out)
             case ServerBeganReply(response):
                 begin_server_reply(state, response, self._wiring, out)
                 return state
@@ -216,7 +214,9 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
         turn = state.turns[0]
         out.turn = turn.turn
         out.oblige(turn.turn, f"the reply to {turn.turn} to be scheduled", HOOK_WITHIN)
-        if state.leaving or not turn.reply:
+        if state.replies_withheld:
+            out.tell(self._wiring.floor, TurnClaim(turn.turn, reply=False))
+        if state.stores_only or not turn.reply:
             return self._store_without_reply(state, out)
         if turn.typed:
             out.tell(self._wiring.supervisor, TypedTurnTaken(turn.turn))
@@ -266,7 +266,7 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
             return self._moved(replace(state, message=verdict.message, hooked="", claimed=True), out)
         message = with_hook_delay(state, verdict.message, out)
         store_message(turn, message, state.agent.key, self._wiring, out)
-        if state.agent.components.llm is None or state.leaving:
+        if state.agent.components.llm is None or state.stores_only:
             return self._turn_over(replace(state, turns_stored=state.turns_stored + 1), out)
         spec = SpeechSpec(
             id="",

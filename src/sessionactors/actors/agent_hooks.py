@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 
 ENTER_HOOK = "on_enter"
 EXIT_HOOK = "on_exit"
+TURN_HOOK = "on_user_turn_completed"
+EXCEEDED_HOOK = "on_user_turn_exceeded"
+
+HOOK_WITHIN = 10.0
+"""Seconds after which a hook that has not returned is named as overdue. It is not cancelled: it is the user's code."""
 
 
 def set_up(agent: UserAgent, out: Outbox[AgentMessage]) -> None:

@@ -118,6 +118,8 @@ class AgentActorState:
     """The reply that is prepared before the turn is over."""
     hook_began: int = 0
     decided_at: int = 0
+    replies_withheld: frozenset[str] = frozenset()
+    """Detections that found a machine: it is not replied to."""
     left: bool = False
     """``on_exit`` of all has run, or failed."""
     settling: bool = False
@@ -135,6 +137,16 @@ class AgentActorState:
     def leaving(self) -> bool:
         """Whether the session closes."""
         return self.left or (self.move is not None and self.move.kind is MoveKind.LEAVE)
+
+    @property
+    def stores_only(self) -> bool:
+        """Whether a turn is kept and not replied to: the session closes, or a machine talks."""
+        return self.leaving or bool(self.replies_withheld)
+
+    def withholding(self, by: str, withheld: bool) -> AgentActorState:
+        """A detection wants no replies, or does no more."""
+        others = self.replies_withheld - {by}
+        return replace(self, replies_withheld=others | {by} if withheld else others)
 
     def next_turn(self) -> AgentActorState:
         """The open turn is over."""

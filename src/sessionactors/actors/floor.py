@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TypeAlias, assert_never
 
 from sessionactors.interfaces.speech_spec import SpeechSpec
+from sessionactors.messages.answering import WithholdSpeech
 from sessionactors.messages.deferred import QuietOver, QuietWanted, SpeechEnded, TurnSettled
 from sessionactors.messages.floor import (
     DrainFloor,
@@ -19,6 +20,7 @@ from sessionactors.messages.floor import (
     FloorGranted,
     FloorReleased,
     FloorWanted,
+    GapElapsed,
     HoldFloor,
     HoldInterruptions,
     InterruptSpeech,
@@ -57,7 +59,6 @@ from sessionactors.runtime import (
     Actor,
     Outbox,
     Ref,
-    message,
 )
 from sessionactors.runtime.frozen import replace
 
@@ -67,17 +68,11 @@ from .floor_cut import Cutting
 from .floor_gate import begin_warmup, end_warmup, expect_echo, follow_options, go_on_warming, keep_gate
 from .floor_holds import hold, tell_held
 from .floor_news import announce, report_end, say_scheduled, tell_end
-from .floor_pause import Pausing, await_first_sound, pause_summary
+from .floor_pause import Pausing, await_first_sound, pause_summary, withhold
 from .floor_quiet import QuietFact
 from .floor_state import Entry, FloorState, claimed, holds_the_floor, is_user_speaking, with_changes
 from .floor_users import UserFact, UsersVoice
 from .wiring import Wiring
-
-
-@message()
-class GapElapsed:
-    """``floor``, to itself: the pause between two speeches is over."""
-
 
 FloorMessage: TypeAlias = (
     ScheduleSpeech
@@ -105,6 +100,7 @@ FloorMessage: TypeAlias = (
     | WarmupOver
     | QuietFact
     | HoldFloor
+    | WithholdSpeech
     | GapElapsed
 )
 
@@ -164,6 +160,8 @@ class Floor(Actor[FloorState, FloorMessage]):
             case InterruptSpeech():
                 state = self._beginning.drop_all(state, out) if message.speech is None else state
                 return self._cutting.on_interrupt(state, message, out)
+            case TurnClaim(reply=False):
+                return self._grant(self._pausing.on_silence(replace(state, users=claimed(state.users)), out), out)
             case TurnClaim(turn):
                 return self._on_claim(state, turn, out)
             case SetAllowInterruptions(speech, allow):
@@ -185,6 +183,8 @@ class Floor(Actor[FloorState, FloorMessage]):
                 return floor_quiet.follow(state, message)
             case HoldFloor():
                 return self._on_hold(state, out)
+            case WithholdSpeech():
+                return self._next(withhold(state, message, out), out)
             case GapElapsed():
                 return self._next(state, out)
             case _:
@@ -256,7 +256,7 @@ class Floor(Actor[FloorState, FloorMessage]):
 
     def _next(self, state: FloorState, out: Outbox[FloorMessage]) -> FloorState:
         """Give the place of the current speech to the next one in the queue."""
-        if state.current is not None or state.held:
+        if state.current is not None or state.held or state.withheld_by:
             return self._grant(state, out)
         waiting = [
             entry
@@ -280,7 +280,7 @@ class Floor(Actor[FloorState, FloorMessage]):
     def _grant(self, state: FloorState, out: Outbox[FloorMessage]) -> FloorState:
         """Let the current speech be heard, if it has something to say and the user is not speaking."""
         entry = state.entries.get(state.current or "")
-        if entry is None or not entry.wants or entry.granted or entry.interrupted or state.held:
+        if entry is None or not entry.wants or entry.granted or entry.interrupted or state.held or state.withheld_by:
             return state
         paused = state.pause is not None and state.pause.speech == entry.spec.id
         if entry.allow_interruptions and (paused or holds_the_floor(state)):
@@ -395,4 +395,5 @@ class Floor(Actor[FloorState, FloorMessage]):
             "false_interruptions": state.false_interruptions,
             "aec_warmup": state.warmup.value,
             "recognisers_get_silence": state.substituting,
+            "withheld_by": sorted(state.withheld_by),
         }

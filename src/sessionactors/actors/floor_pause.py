@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sessionactors.messages.answering import WithholdSpeech
 from sessionactors.messages.floor import FalseInterruptionDue, PauseSpeech, ResumeSpeech
 from sessionactors.messages.session import Publish, SpeechPaused, SpeechResumed
 from sessionactors.model.interruption_events import AgentFalseInterruptionEvent
@@ -162,7 +163,7 @@ class Pausing:
             state = replace(state, pause_orders=state.pause_orders + 1)
             out.tell(self._wiring.output, ResumeSpeech(pause.speech, state.pause_orders))
         entry = state.entries.get(pause.speech)
-        if entry is not None and not entry.audible:
+        if entry is not None and not entry.audible and not state.withheld_by:
             await_first_sound(pause.speech, out)
         return self.forget(state, out)
 
@@ -177,6 +178,18 @@ class Pausing:
 def await_first_sound(speech: str, out: Outbox[FloorMessage]) -> None:
     """The speech has the floor: it owes its first sound."""
     out.oblige(speech, f"the first sound of {speech}", FIRST_SOUND_WITHIN)
+
+
+def withhold(state: FloorState, order: WithholdSpeech, out: Outbox[FloorMessage]) -> FloorState:
+    """Nothing begins to be heard while anybody wants that; the current speech owes no first sound meanwhile."""
+    by = state.withheld_by | {order.by} if order.withheld else state.withheld_by - {order.by}
+    entry = state.entries.get(state.current or "")
+    if entry is not None and not (entry.granted or entry.interrupted) and bool(by) is not bool(state.withheld_by):
+        if by:
+            out.discharge(entry.spec.id)
+        elif state.pause is None:
+            await_first_sound(entry.spec.id, out)
+    return replace(state, withheld_by=by)
 
 
 _SEVERITY = (Decision.IGNORE, Decision.HOLD, Decision.PAUSE, Decision.CUT)

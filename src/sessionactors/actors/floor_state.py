@@ -181,6 +181,8 @@ class FloorState:
     """Who waits to be told of the quiet, and takes nothing."""
     held: bool = False
     """The session is closing: nothing is granted."""
+    withheld_by: frozenset[str] = frozenset()
+    """Detections that want to know first who is there: nothing begins meanwhile."""
     scheduled: int = 0
     drain: DrainFloor | None = None
     """``agent`` waits for the end of some speeches."""

@@ -21,7 +21,13 @@ from sessionactors.messages.ear import (
 )
 from sessionactors.messages.floor import EchoExpected
 from sessionactors.messages.keyterms import SetKeyterms
-from sessionactors.messages.room import LinkParticipant, ParticipantJoined, ParticipantLeft, ParticipantVideo
+from sessionactors.messages.room import (
+    LinkParticipant,
+    ParticipantChanged,
+    ParticipantJoined,
+    ParticipantLeft,
+    ParticipantVideo,
+)
 from sessionactors.messages.session import ActorEnded
 from sessionactors.messages.video import AttachVideo, SetVideoEnabled, UsersSpeak
 from sessionactors.model.link_notes import ParticipantsNote
@@ -31,6 +37,7 @@ from sessionactors.runtime.frozen import replace
 from .closing import ear_name
 from .ear import Ear
 from .keyterms import start_keyterms
+from .people import with_attributes
 from .public_face import PublicFace
 from .supervisor_state import SupervisorState
 from .video import VideoActor
@@ -80,7 +87,7 @@ class Participants:
     def came(
         self,
         state: SupervisorState,
-        message: ParticipantJoined | ParticipantVideo | LinkParticipant,
+        message: ParticipantJoined | ParticipantChanged | ParticipantVideo | LinkParticipant,
         out: Outbox[SupervisorMessage],
     ) -> SupervisorState:
         """Somebody is there or shows something, or who is listened to is chosen anew."""
@@ -89,6 +96,8 @@ class Participants:
                 others = {other: camera for other, camera in state.cameras.items() if other != identity}
                 cameras = others if source is None else {**others, identity: source}
                 return self._look(replace(state, cameras=cameras), out)
+            case ParticipantChanged():
+                return replace(state, people=with_attributes(state.people, message))
             case LinkParticipant():
                 return self._told(self._linked(state, message, out), out)
             case _:

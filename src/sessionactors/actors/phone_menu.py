@@ -58,14 +58,25 @@ class PhoneMenuState:
 
 
 class PhoneMenu(Actor[PhoneMenuState, PhoneMenuMessage]):
-    """Asks for a reply where a menu and the agent would wait for each other."""
+    """Asks for a reply where a menu and the agent would wait for each other.
 
-    def __init__(self, wiring: Wiring) -> None:
+    Args:
+        wiring: the session's actors.
+        user: what the other side does, if it has been heard already.
+        agent: what the agent does then.
+    """
+
+    def __init__(self, wiring: Wiring, user: UserState | None = None, agent: AgentState | None = None) -> None:
         self._wiring = wiring
+        self._begins = PhoneMenuState(user, agent)
 
     def initial(self) -> PhoneMenuState:
-        """Nothing has been heard."""
-        return PhoneMenuState()
+        """Nothing has been heard, unless the call is under way."""
+        return self._begins
+
+    def started(self, state: PhoneMenuState, out: Outbox[PhoneMenuMessage]) -> PhoneMenuState:
+        """Both may be silent already."""
+        return self._watch(state, out)
 
     def receive(
         self, state: PhoneMenuState, message: PhoneMenuMessage, out: Outbox[PhoneMenuMessage]

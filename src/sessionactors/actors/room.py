@@ -224,6 +224,7 @@ class Room(Actor[RoomState, RoomMessage]):
     def _on_changed(self, change: ParticipantChanged, out: Outbox[RoomMessage]) -> None:
         who, at = change.identity, out.wall()
         if change.attributes:
+            out.tell(self._wiring.supervisor, change)
             out.tell(self._wiring.supervisor, Publish(ParticipantAttributesChangedEvent(who, change.attributes, at)))
         if change.metadata is not None:
             out.tell(self._wiring.supervisor, Publish(ParticipantMetadataChangedEvent(who, change.metadata, at)))

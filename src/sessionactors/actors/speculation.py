@@ -97,7 +97,12 @@ class Speculating:
         words = words_of(preflight.transcript)
         if not options.preemptive_generation or not isinstance(state.agent.components.llm, LLM) or not words:
             return state
-        if state.turns or state.move is not None or (before.key is not None and before.key.words == words):
+        if (
+            state.turns
+            or state.move is not None
+            or state.stores_only
+            or (before.key is not None and before.key.words == words)
+        ):
             return state
         now = self._drop(before, out)
         long = preflight.speech_duration > options.preemptive_max_speech_duration

@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from typing import TypeAlias, assert_never
 
 from sessionactors.messages.agent import AgentEnters
+from sessionactors.messages.answering import DetectAnswer, DetectionEnded, EndDetection, MenuReached, PeopleWanted
 from sessionactors.messages.ear import AttachSource, SetInputEnabled, SubstituteSilence, TurnFlushed
 from sessionactors.messages.history import ContextChanged, ContextSnapshot, HistoryChanged
 from sessionactors.messages.keyterms import SetKeyterms
 from sessionactors.messages.room import (
     LinkParticipant,
+    ParticipantChanged,
     ParticipantJoined,
     ParticipantLeft,
     ParticipantVideo,
@@ -51,11 +53,9 @@ from sessionactors.model.events import CloseReason, ContextNote, ErrorEvent, Ses
 from sessionactors.runtime import (
     Actor,
     Backoff,
-    ChildSpec,
     Delivery,
     ObligationExpired,
     Outbox,
-    Restart,
     Strategy,
     Supervision,
     Terminated,
@@ -64,6 +64,7 @@ from sessionactors.runtime.frozen import replace
 
 from . import error_policy, states
 from .agent import AgentActor
+from .answering import Answering, AnsweringOrder
 from .closing import CloseProtocol, FinishSession, ear_name
 from .deferred import Deferred
 from .error_policy import failure_event
@@ -76,6 +77,7 @@ from .output import Output
 from .participants import Participants, Senses
 from .presence import Presence
 from .public_face import PublicFace
+from .restarts import DROP_IN, RESTARTED_FREELY, RESTARTED_ONCE
 from .room import Room
 from .states import AgentFacts
 from .supervisor_state import Listener, SessionBroken, SupervisorState
@@ -107,11 +109,13 @@ SupervisorMessage: TypeAlias = (
     | RoomClosed
     | RoomLeft
     | ParticipantJoined
+    | ParticipantChanged
     | ParticipantLeft
     | ParticipantVideo
     | LinkParticipant
     | AttachSource
     | Senses
+    | AnsweringOrder
     | ChangeOptions
     | ComponentFailed
     | ComponentStumbled
@@ -128,13 +132,6 @@ SupervisorMessage: TypeAlias = (
     | ObligationExpired
 )
 
-RESTARTED_ONCE = ChildSpec(Restart.TRANSIENT, keep_state=True, max_restarts=1)
-"""For the actors that hold the conversation together: one restart from their last committed state."""
-RESTARTED_FREELY = ChildSpec(Restart.TRANSIENT, keep_state=True)
-"""For the actors around providers and sinks: as often as the window allows."""
-DROP_IN = ChildSpec(Restart.TEMPORARY)
-"""A user's own actor that fails is gone; the call goes on."""
-
 DEFAULT_PARTICIPANT = "user"
 """Whose ear it is when audio comes without a transport."""
 
@@ -149,6 +146,7 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
         self._face = PublicFace(wiring)
         self._participants = Participants(wiring, self._face)
         self._presence = Presence(self._face)
+        self._answering = Answering(wiring, self._face)
         self._commits = TurnCommits(self._face)
         self._closing = CloseProtocol(wiring, finish)
 
@@ -251,7 +249,7 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
             case RoomClosed(reason):
                 out.log("room_closed", reason=reason)
                 return self._closing.begin(state, CloseReason.PARTICIPANT_DISCONNECTED, 2.0, None, out)
-            case ParticipantJoined() | ParticipantVideo() | LinkParticipant():
+            case ParticipantJoined() | ParticipantChanged() | ParticipantVideo() | LinkParticipant():
                 return self._participants.came(state, message, out)
             case ParticipantLeft():
                 return self._on_participant_left(state, message, out)
@@ -264,6 +262,8 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
                 return self._options_changed(state, state.options.taken_over(agent), out)
             case SetInputEnabled() | SubstituteSilence() | AttachVideo() | SetVideoEnabled() | SetKeyterms():
                 return self._participants.senses(state, message, out)
+            case DetectAnswer() | EndDetection() | DetectionEnded() | PeopleWanted() | MenuReached():
+                return self._answering.follow(state, message, out)
             case ComponentFailed(component, error, label):
                 return self._on_component_failed(state, component, error, label, out)
             case ComponentStumbled(component, error, label):
@@ -272,8 +272,7 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
             case Recovered(component):
                 return self._recovered(state, (component,))
             case ObligationExpired():
-                self._on_obligation_expired(state, message, out)
-                return state
+                return self._on_obligation_expired(state, message, out)
             case CloseSession(reason, deadline, error):
                 return self._closing.begin(state, reason, deadline, error, out)
             case FloorIdle():
@@ -347,12 +346,13 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
 
     def _on_obligation_expired(
         self, state: SupervisorState, expired: ObligationExpired, out: Outbox[SupervisorMessage]
-    ) -> None:
+    ) -> SupervisorState:
         overdue = APIError(
             f"{expired.owner} has waited {expired.age:.1f} s for {expired.waits_for}: inspect() shows what it is doing"
         )
         self._face.emit(state, ErrorEvent(overdue, expired.owner, recoverable=True, created_at=out.wall()), out)
         out.log("obligation_expired", level="error", owner=expired.owner, waits_for=expired.waits_for)
+        return state
 
     def _on_actor_ended(
         self, state: SupervisorState, path: str, error: BaseException | None, out: Outbox[SupervisorMessage]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from sessionactors.interfaces.video_io import VideoSource
 from sessionactors.messages.room import ParticipantJoined
@@ -24,6 +25,9 @@ from sessionactors.runtime import (
 from .ear import EarMessage
 from .options_in_force import OptionsInForce
 from .states import AgentFacts
+
+if TYPE_CHECKING:
+    from .amd import AmdMessage
 
 
 class SessionBroken(SessionActorsError):
@@ -114,5 +118,7 @@ class SupervisorState:
     failures: Mapping[str, int] = field(default_factory=dict)
     listeners: Mapping[str, Listener] = field(default_factory=dict)
     """Drop-ins that are told of public events, by path."""
+    detections: Mapping[str, Ref[AmdMessage]] = field(default_factory=dict)
+    """Who is finding out who answered a call."""
     closing: Closing | None = None
     ended: bool = False

@@ -78,6 +78,8 @@ class TurnClaim:
     """The user's turn is complete: let the floor be clear for its reply. ``agent`` to ``floor``."""
 
     turn: str
+    reply: bool = True
+    """False: it is only kept. Nothing is cut off for it, and no answer is wanted."""
 
 
 @message()
@@ -238,6 +240,11 @@ class EchoExpected:
 @message()
 class WarmupOver:
     """``floor``, to itself: the echo canceller has adapted."""
+
+
+@message()
+class GapElapsed:
+    """``floor``, to itself: the pause between two speeches is over."""
 
 
 @message()

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal, TypeAlias
 
+from .answering import AMDPredictionEvent
 from .answers import ClosingNote, IdleNote, UserTurnCommittedNote
 from .chat import AgentHandoff, ChatItem, ChatMessage, FunctionCall, FunctionCallOutput
+from .debug_events import DebugMessageEvent
 from .interruption_events import AgentFalseInterruptionEvent, OverlappingSpeechEvent
 from .link_notes import LinkNote, ParticipantEvent, TextInputNote
 from .metrics import SessionMetrics
@@ -362,6 +364,8 @@ PublicEvent: TypeAlias = (
     | ParticipantEvent
     | MetricsCollectedEvent
     | SessionUsageUpdatedEvent
+    | AMDPredictionEvent
+    | DebugMessageEvent
     | ErrorEvent
     | ToolExecutionUpdatedEvent
     | CloseEvent

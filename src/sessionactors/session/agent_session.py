@@ -16,6 +16,7 @@ from sessionactors.model.sentinel import NOT_GIVEN
 from sessionactors.model.usage import AgentSessionUsage
 
 from .agents_of_session import AgentsOfSession
+from .amd import AMD
 from .insight import Insight
 from .io import AgentInput, AgentOutput
 from .running import Running
@@ -133,6 +134,11 @@ class AgentSession(
     def pending_approvals(self) -> tuple[ToolApproval, ...]:
         """Tool calls that wait for somebody to approve or deny them, the longest wait first."""
         return self._approvals.pending
+
+    @property
+    def amd(self) -> AMD | None:
+        """The detection of answering machines that is under way; None: there is none."""
+        return self._amd
 
     @property
     def input(self) -> AgentInput:

@@ -28,6 +28,8 @@ EventTypes: TypeAlias = Literal[
     "participant_metadata_changed",
     "metrics_collected",
     "session_usage_updated",
+    "amd_prediction",
+    "debug_message",
     "error",
     "close",
 ]
@@ -94,6 +96,27 @@ class EventEmitter:
     def off_any(self, callback: Callable[[PublicEvent], object]) -> None:
         """Forget a callback of :meth:`on_any`."""
         self._on_any = [other for other in self._on_any if other != callback]
+
+    def emit(self, event: EventTypes, arg: PublicEvent) -> None:
+        """Raise an event of one's own: who listens is called before this returns, on the loop that one is on.
+
+        For programs and tests that tell those who listen something in the session's words, such as a
+        :class:`.DebugMessageEvent`, or an ``error`` of their own. It is told, and nothing else: no state, history or
+        speech of the session changes by it, and drop-in actors hear only what actors raise. A callback that raises is
+        logged, and hurts neither the caller nor the others.
+
+        Args:
+            event: its name, one of those that :meth:`on` takes.
+            arg: the event; its ``type`` is that name.
+
+        Raises:
+            OptionError: there is no such event, or ``arg`` is another one.
+        """
+        if event not in EVENT_TYPES:
+            raise OptionError(f"no event named {event!r}; there are: {', '.join(EVENT_TYPES)}")
+        if getattr(arg, "type", None) != event:
+            raise OptionError(f"emit({event!r}) was given {arg!r}: it takes the event of that name")
+        self._raise_event(arg)
 
     def _raise_event(self, event: PublicEvent) -> None:
         for callback in tuple(self._callbacks.get(event.type, ())):

@@ -89,6 +89,7 @@ from .waits import Waits
 
 if TYPE_CHECKING:
     from .agent_session import AgentSession
+    from .amd import AMD
 
 Userdata_T = TypeVar("Userdata_T")
 
@@ -182,6 +183,7 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
         check_tools(self._tools, "the session")
         check_tool_handling(tool_handling)
         self._tool_handling = tool_handling
+        self._amd: AMD | None = None
         self._approvals = ToolApprovals(self._decide_approval)
         self._toolsets = OpenToolsets()
         self._userdata = userdata

@@ -48,7 +48,12 @@ def telephone_tools(
     tools: Sequence[AnyTool], transport: Transport | None, options: SessionOptions
 ) -> tuple[AnyTool, ...]:
     """The session's tools, with the one that presses keys where that is wanted and possible; a user's own one stays."""
-    if not options.ivr_detection or transport is None or not transport.may_have_telephones:
+    return with_keys(tools, transport) if options.ivr_detection else tuple(tools)
+
+
+def with_keys(tools: Sequence[AnyTool], transport: Transport | None) -> tuple[AnyTool, ...]:
+    """The same, with the tool that presses keys where there are telephones; a user's own one stays."""
+    if transport is None or not transport.may_have_telephones:
         return tuple(tools)
     name = send_dtmf_events.id
     if any(offered.tool.id == name for offered in flattened(tools)):
