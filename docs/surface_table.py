@@ -26,7 +26,7 @@ ROOT: Final = Path(__file__).parents[1]
 PAGES: Final = ("surface", "fragilities")
 PARAMETER: Final = re.compile(r"(?P<path>[\w.]+)\((?P<name>\w+)=\)")
 OPTION: Final = re.compile(r"turn_handling\['(?P<group>\w+)'\](?:\['(?P<key>\w+)'\])?")
-MEMBER: Final = re.compile(r"(?P<path>[\w.]+):(?P<value>[\w]+)")
+MEMBER: Final = re.compile(r"(?P<path>[\w.]+):(?P<value>[\w-]+)")
 HEADING: Final = "| known from LiveKit | here | pinned by |"
 EXCUSES: Final = ("cloud:", "elsewhere:")
 
