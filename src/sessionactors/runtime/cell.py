@@ -18,7 +18,7 @@ import pykka
 
 from .actor import Actor
 from .clock import NS
-from .dead_letters import ENDED
+from .dead_letters import ENDED, FULL
 from .effect import Effect
 from .envelope import EDGE, NO_CAUSE, Envelope
 from .errors import HandlerError, MailboxFull, NameTaken
@@ -248,9 +248,7 @@ class Cell(PykkaCell):
             self.tree.witness.discarded(self, displaced, _fate(displaced, newcomer), self.system.clock.now())
         refused = displaced is newcomer and displaced.policy.overflow in (Overflow.REFUSE, Overflow.CONFLATE)
         if refused:
-            self.system.dead_letters.add(
-                self.tree, displaced.sender, self.path, displaced.message, "its lane is full", counted=True
-            )
+            self.system.dead_letters.add(self.tree, displaced.sender, self.path, displaced.message, FULL, counted=True)
         if displaced.reply_to is not None:
             why = "its mailbox is full" if refused else "a newer message took its place"
             displaced.reply_to.fail(MailboxFull(f"{self.path} did not take the ask: {why}"))

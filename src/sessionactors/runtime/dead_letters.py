@@ -18,6 +18,9 @@ LOGGED_PER_TREE = 10
 ENDED = "the actor has ended"
 """The reason of what crosses with an actor's end, as the answer to one that was cut off: it is to be expected."""
 
+FULL = "its lane is full"
+"""The reason of what was refused: there was no room, and it is of a kind that is never dropped."""
+
 log = structlog.get_logger("sessionactors.runtime")
 
 

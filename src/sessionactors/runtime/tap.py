@@ -32,6 +32,8 @@ class Delivery:
     ended_at: int
     outcome: str
     """``handled``, ``failed`` or ``fenced``."""
+    asked: bool = False
+    """Its sender waits for a reply."""
 
     __policy__: ClassVar[MessagePolicy] = MessagePolicy(overflow=Overflow.DROP_OLDEST)
 
@@ -239,6 +241,7 @@ class Taps:
                     began,
                     ended,
                     outcome,
+                    envelope.reply_to is not None,
                 )
             tap.offer(delivery)
 

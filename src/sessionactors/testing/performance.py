@@ -13,16 +13,18 @@ from sessionactors.interfaces.transport import Transport
 from sessionactors.messages.tts import SegmentAudio
 from sessionactors.model.events import CloseEvent, PublicEvent
 from sessionactors.runtime import ActorSystem, Delivery, TreeSnapshot
+from sessionactors.runtime.dead_letters import FULL
 from sessionactors.session.agent import Agent
 from sessionactors.session.agent_session import AgentSession
 from sessionactors.session.room_options import RoomOptions
 from sessionactors.session.room_options_legacy import RoomInputOptions, RoomOutputOptions
+from sessionactors.session.waits import WaitEdge
 from sessionactors.transports.memory import MemoryTransport
 
 from .faults.injection import Injection
 from .interventions import Call, Execution, Moment
 from .marked_voice import MarkedVoice, stretches, synthesis_of
-from .scenario_run import HeardAudio, Run, TimedEvent
+from .scenario_run import HeardAudio, MailboxFacts, Run, TimedEvent
 from .scripted_llm import ScriptedLLM
 from .scripted_realtime import ScriptedRealtime
 
@@ -70,6 +72,8 @@ class Performance:
         self._executions: list[Execution] = []
         self._snapshot: TreeSnapshot | None = None
         self._settled = False
+        self._waits: tuple[WaitEdge, ...] = ()
+        self._mailboxes: dict[str, MailboxFacts] = {}
         self._close_asked = 0.0
         session.on_any(self._note)
 
@@ -160,13 +164,22 @@ class Performance:
                 await asyncio.wait([ended], timeout=max(0.0, last - self._now))
                 self._settled = await self._until_quiet(ended, last + patience)
             if not ended.done():
-                self._snapshot = self._session.inspect()
+                self._look()
                 self._close_asked = self._now
                 await self._session.aclose(deadline=deadline)
             await ended
         finally:
             ended.cancel()
         await self._end_calls()
+
+    def _look(self) -> None:
+        """All that can be seen of the actors only while they live."""
+        self._snapshot = self._session.inspect()
+        self._waits = self._session.waits
+        cells = dict(self._system.tree(ROOM).cells)
+        self._mailboxes = {
+            path: MailboxFacts(cell.mailbox.bounds, cell.mailbox.high_water) for path, cell in cells.items()
+        }
 
     async def _until_quiet(self, ended: asyncio.Future[CloseEvent], limit: float) -> bool:
         looks = 0
@@ -245,7 +258,13 @@ class Performance:
             snapshot=self._snapshot,
             accounts=self._tree.accounts(),
             dead_letters=self._tree.dead_letters,
+            refused=tuple(letter for letter in self._system.dead_letters.last if letter.reason == FULL),
+            mailboxes=self._mailboxes,
+            waits=self._waits,
+            waits_left=self._session.waits,
+            max_retry=self._max_retry(),
             report=self._session.close_report,
+            close_asked=bool(self._close_asked),
             close_took=closes[0] - self._close_asked if closes and self._close_asked else 0.0,
             close_deadline=self._deadline,
             closed_by_script=self._by_script,
@@ -256,6 +275,10 @@ class Performance:
             began=self._began,
             ended_at=self._now,
         )
+
+    def _max_retry(self) -> int:
+        given = self._session.conn_options
+        return max(kind.max_retry for kind in (given.stt_conn_options, given.llm_conn_options, given.tts_conn_options))
 
     def _audio(self, voice: MarkedVoice, deliveries: Sequence[Delivery]) -> tuple[HeardAudio, ...]:
         segments = {

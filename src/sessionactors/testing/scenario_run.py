@@ -17,7 +17,8 @@ from sessionactors.model.events import (
     UserState,
     UserStateChangedEvent,
 )
-from sessionactors.runtime import Accounts, CloseReport, Delivery, TreeSnapshot
+from sessionactors.runtime import Accounts, CloseReport, DeadLetter, Delivery, MailboxBounds, TreeSnapshot
+from sessionactors.session.waits import WaitEdge
 from sessionactors.transports.segments import PlayoutStatistics
 
 from .faults.fault import Fault
@@ -58,6 +59,15 @@ class HeardAudio:
         return self.segment.split("/", 1)[0]
 
 
+@dataclass(frozen=True, slots=True)
+class MailboxFacts:
+    """How full a mailbox was, and how full it may be."""
+
+    bounds: MailboxBounds
+    high_water: int
+    """The most messages that ever waited in one of its lanes."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """A finished scenario."""
@@ -92,7 +102,19 @@ class Run:
     accounts: Accounts
     """Sums of all mailboxes of the session, after its end."""
     dead_letters: int
+    refused: tuple[DeadLetter, ...]
+    """Messages that found no room in a lane, and may not be lost; the last ones."""
+    mailboxes: Mapping[str, MailboxFacts]
+    """By path, of the actors that lived before the close."""
+    waits: tuple[WaitEdge, ...]
+    """What users' code waited for before the close."""
+    waits_left: tuple[WaitEdge, ...]
+    """What it waits for though all is over."""
+    max_retry: int
+    """Attempts after the first that the session grants a provider, at most."""
     report: CloseReport | None
+    close_asked: bool
+    """Somebody asked for the close; False: the session ended by itself."""
     close_took: float
     """Seconds from the request to close to the close event; 0.0 when nobody asked."""
     close_deadline: float

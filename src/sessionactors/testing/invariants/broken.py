@@ -1,0 +1,24 @@
+"""A promise that was not kept, and what a check is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from sessionactors.testing.scenario_run import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A promise that a run did not keep."""
+
+    promise: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.promise}: {self.what}"
+
+
+Check: TypeAlias = Callable[[Run], Iterable[Broken]]
+"""Looks at a finished run."""
