@@ -1,10 +1,15 @@
 """A hundred clients on real sockets, and others that misbehave: what the good ones notice, and what a room costs.
 
-    python benchmarks/websocket_rooms.py --clients 100 --seconds 30
+    python benchmarks/websocket_rooms.py --clients 100 --seconds 30 --turns
     python benchmarks/websocket_rooms.py --clients 100 --seconds 30 --bad 5 --telephone
 
 The server is one process (its actor loop in a thread), the clients another. Each client sends its microphone all the
-time; the agent tells a long story, and every few seconds the client interrupts it by a text and gets the next one.
+time. With ``--turns`` they talk as people do: the client speaks for two seconds, types what it said (the detector
+hears the voice; there is no recogniser), hears the answer of five seconds to its end, or cuts it off each third time.
+Without, nobody is ever silent: the agent tells a long story, and every few seconds the client interrupts it by a text
+and gets the next one.
+
+An answer that takes more than ten seconds is late; a client is lost whose connection ended, or that was refused.
 ``--bad N`` adds N clients of each kind that breaks the rules, over and over: one that reads nothing, one that falls
 silent, floods of texts and of audio, garbage, messages that are too large, audio before the hello.
 """
@@ -24,7 +29,9 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
+import numpy as np
 import structlog
 from websockets.exceptions import ConnectionClosed
 
@@ -45,7 +52,12 @@ from sessionactors.testing.websocket_clients import NativeClient, TwilioCall
 from sessionactors.transports.websocket import NativeWire
 
 STORY = "Once upon a time there was a king who counted every word that he was told, and he was told a lot. " * 6
+ANSWER = "A king once counted all words that he was told, and there were many. Shall I go on?"
+"""Five seconds."""
 INTERRUPT_EVERY = 5.0
+ANSWER_WITHIN = 10.0
+VOICE = AudioFrame(np.random.default_rng(1).integers(-3000, 3000, 480, dtype="<i2").tobytes(), 24000)
+"""A frame of what a detector of loudness takes for speech."""
 FRAME = AudioFrame(bytes(960), 24000)
 LIMITS = WebSocketLimits(silent_after=4.0, slow_after=2.0, hello_within=2.0, close_within=0.5)
 
@@ -66,14 +78,18 @@ class Storyteller(Agent):
         await self.session.say(STORY).wait_for_playout()
 
 
-def session_for(room: str) -> SessionSpec:
-    """A room as calls have them, but for the models."""
-    return SessionSpec(
-        agent=Storyteller(),
-        vad=offline.EnergyVAD(),
-        llm=ScriptedLLM(otherwise=ScriptedReply(STORY, ttft=0.05, duration=0.2)),
-        tts=ScriptedTTS(ttfb=0.05),
-    )
+def session_for(text: str) -> Callable[[str], SessionSpec]:
+    """Rooms as calls have them, but for the models: they say this text."""
+
+    def made(_room: str) -> SessionSpec:
+        return SessionSpec(
+            agent=Storyteller(),
+            vad=offline.EnergyVAD(),
+            llm=ScriptedLLM(otherwise=ScriptedReply(text, ttft=0.05, duration=0.2)),
+            tts=ScriptedTTS(ttfb=0.05),
+        )
+
+    return made
 
 
 # -- the clients' process --------------------------------------------------------------------------------------------
@@ -90,6 +106,8 @@ class Seen:
     gaps: list[float] = field(default_factory=list)
     heard: float = 0.0
     unheard: float = 0.0
+    slow: int = 0
+    """Answers that took longer than anybody waits."""
     lost: int = 0
     ends: Counter[str] = field(default_factory=Counter)
     """How the bad ones ended."""
@@ -97,18 +115,44 @@ class Seen:
     """Seconds by which this process itself was late: the share of the figures that is not the server's."""
 
 
-async def good(url: str, number: int, until: float, seen: Seen, *, telephone: bool) -> None:
-    """Listens, and cuts in."""
+Client: TypeAlias = NativeClient | TwilioCall
+
+
+@dataclass
+class Caller:
+    """A good client, and whether it speaks."""
+
+    client: Client
+    speaks: bool = False
+
+
+async def good(url: str, number: int, until: float, seen: Seen, options: argparse.Namespace) -> None:
+    """Talks in turns, or listens and cuts in."""
     loop = asyncio.get_running_loop()
-    client: NativeClient | TwilioCall = TwilioCall(url) if telephone else NativeClient(url, identity=f"caller-{number}")
+    client: Client = TwilioCall(url) if options.telephone else NativeClient(url, identity=f"caller-{number}")
+    caller = Caller(client)
     async with client:
-        talking = asyncio.create_task(microphone(client))
+        talking = asyncio.create_task(microphone(caller))
         try:
             await asyncio.sleep(random.uniform(0.5, INTERRUPT_EVERY))
+            turn = 0
             while loop.time() < until:
-                await cut_in(client, seen)
-                await asyncio.sleep(INTERRUPT_EVERY)
-        except (ConnectionClosed, TimeoutError) as error:
+                turn += 1
+                if options.turns:
+                    caller.speaks = True
+                    await asyncio.sleep(2.0)
+                    caller.speaks = False
+                try:
+                    await ask(client, seen)
+                except TimeoutError:
+                    seen.slow += 1
+                if not options.turns:
+                    await asyncio.sleep(INTERRUPT_EVERY)
+                elif turn % 3:
+                    await asyncio.sleep(5.0)
+                else:
+                    await asyncio.sleep(1.0)
+        except ConnectionClosed as error:
             seen.lost += 1
             print(f"client {number} lost: {error!r} {client.close_code} {client.close_reason}", file=sys.stderr)
         finally:
@@ -118,30 +162,40 @@ async def good(url: str, number: int, until: float, seen: Seen, *, telephone: bo
         seen.unheard += client.player.cleared
 
 
-async def cut_in(client: NativeClient | TwilioCall, seen: Seen) -> None:
-    """Ask for the next story, and take the times."""
+def stretches(client: Client) -> int:
+    """Pieces of speech that have begun."""
+    if isinstance(client, NativeClient):
+        return len(client.of("begin"))
+    marks = [event["mark"]["name"] for event in client.events if event["event"] == "mark"]
+    return max((int(mark.split(":")[0]) for mark in marks), default=0)
+
+
+async def ask(client: Client, seen: Seen) -> None:
+    """Ask for the next story, and take the times. What is heard of it next is behind the next stretch's beginning."""
     loop = asyncio.get_running_loop()
 
     def clears() -> int:
         return client.clears if isinstance(client, TwilioCall) else len(client.of("clear"))
 
-    asked, cleared, pieces = loop.time(), clears(), len(client.player.heard)
-    is_spoken_to = client.player.played < client.player.seconds
+    asked, cleared, begun = loop.time(), clears(), stretches(client)
     await (client.press("1") if isinstance(client, TwilioCall) else client.send(type="text", text="Go on."))
-    if is_spoken_to:
-        await client.until(lambda: clears() > cleared, within=10.0)
-        seen.cleared.append(loop.time() - asked)
+    async with asyncio.timeout(ANSWER_WITHIN):
+        # No clear comes, where the last of what the agent said was played before the text had arrived.
+        await client.until(lambda: clears() > cleared or stretches(client) > begun, within=ANSWER_WITHIN)
+        if clears() > cleared:
+            seen.cleared.append(loop.time() - asked)
+        await client.until(lambda: stretches(client) > begun, within=ANSWER_WITHIN)
         pieces = len(client.player.heard)
-    await client.until(lambda: len(client.player.heard) > pieces, within=10.0)
+        await client.until(lambda: isinstance(client, TwilioCall) or len(client.player.heard) > pieces, within=10.0)
     seen.began.append(loop.time() - asked)
 
 
-async def microphone(client: NativeClient | TwilioCall) -> None:
-    """Silence, as it comes; a telephone has its own."""
-    loop = asyncio.get_running_loop()
+async def microphone(caller: Caller) -> None:
+    """What the microphone hears, as it comes; a telephone has its own silence."""
+    loop, client = asyncio.get_running_loop(), caller.client
     begin, number = loop.time(), 0
     while isinstance(client, NativeClient):
-        await client.speak(FRAME)
+        await client.speak(VOICE if caller.speaks else FRAME)
         number += 1
         await asyncio.sleep(max(0.0, begin + number * 0.02 - loop.time()))
 
@@ -241,10 +295,7 @@ async def clients(options: argparse.Namespace) -> None:
     """All of them, and what they saw, as JSON."""
     seen, loop = Seen(), asyncio.get_running_loop()
     until = loop.time() + options.seconds
-    tasks = [
-        asyncio.create_task(good(options.url, number, until, seen, telephone=options.telephone))
-        for number in range(options.clients)
-    ]
+    tasks = [asyncio.create_task(good(options.url, number, until, seen, options)) for number in range(options.clients)]
     rude = [kind for kind in RUDE if options.only in ("", kind.__name__)]
     tasks += [asyncio.create_task(bad(options.url, kind, until, seen)) for kind in rude for _ in range(options.bad)]
     while loop.time() < until:
@@ -279,11 +330,12 @@ async def measure(options: argparse.Namespace) -> None:
     """Serve the clients of another process, and print what both saw."""
     rooms_at_once = options.clients + len(RUDE) * options.bad + 20
     wire = TwilioMediaStream if options.telephone else NativeWire
+    rooms_that_say = session_for(ANSWER if options.turns else STORY)
     async with (
-        RoomSupervisor(session_for, max_sessions=rooms_at_once, close_deadline=2.0) as rooms,
+        RoomSupervisor(rooms_that_say, max_sessions=rooms_at_once, close_deadline=2.0) as rooms,
         serve_rooms(rooms, token=None, port=0, wire=wire, limits=LIMITS, max_waiting=500) as server,
     ):
-        flags = ["--telephone"] if options.telephone else []
+        flags = [flag for flag, set_ in (("--telephone", options.telephone), ("--turns", options.turns)) if set_]
         began, used = time.perf_counter(), cpu()
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -302,7 +354,10 @@ async def measure(options: argparse.Namespace) -> None:
     print(f"text or key to clear (barge-in): {spread(seen['cleared'])}")
     print(f"text or key to first audio:      {spread(seen['began'])}")
     print(f"gaps in what was heard:          {spread(seen['gaps'])}")
-    print(f"heard {seen['heard']:.0f} s, taken back unheard {seen['unheard']:.0f} s, good clients lost: {seen['lost']}")
+    print(
+        f"heard {seen['heard']:.0f} s, taken back unheard {seen['unheard']:.0f} s, "
+        f"answers later than {ANSWER_WITHIN:.0f} s: {seen['slow']}, good clients lost: {seen['lost']}"
+    )
     print(f"the clients' own process was late: {spread(seen['late'])}")
     if options.bad:
         print("bad clients, and the code that each was closed with:")
@@ -319,10 +374,13 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=100)
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--bad", type=int, default=0, metavar="N", help="N clients of each kind that misbehaves")
+    parser.add_argument("--turns", action="store_true", help="one speaks, then the other; else both all the time")
     parser.add_argument("--telephone", action="store_true", help="good clients are calls in Twilio's format")
     parser.add_argument("--only", default="", metavar="KIND", help="of those that misbehave: " + ", ".join(KINDS))
     parser.add_argument("--url", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.turns and options.telephone:
+        parser.error("--turns is for clients of our own protocol: a telephone has no texts")
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     asyncio.run(measure(options) if options.url is None else clients(options))
 

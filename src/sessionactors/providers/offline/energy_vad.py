@@ -78,7 +78,7 @@ class EnergyVAD(VAD):
 
     def _probability(self, window: bytes) -> float:
         samples = np.frombuffer(window, dtype="<i2").astype(np.float64)
-        rms = math.sqrt(float(np.mean(samples * samples))) / _FULL_SCALE
+        rms = math.sqrt(float(samples @ samples) / len(samples)) / _FULL_SCALE
         level_db = 20 * math.log10(rms) if rms > 0 else -math.inf
         return min(1.0, max(0.0, 0.5 + (level_db - self._threshold_db) / 12))
 
