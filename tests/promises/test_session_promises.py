@@ -20,7 +20,7 @@ from sessionactors.messages.turn import UserSpeechFact, UserTurnEnded
 from sessionactors.model.chat import ChatContext, ChatMessage
 from sessionactors.model.events import AgentStateChangedEvent, UserStateChangedEvent
 from sessionactors.runtime.messages import Kill
-from sessionactors.testing import Broken, PromiseBroken, Run, Scenario, explore, invariants
+from sessionactors.testing import Broken, PromiseBroken, Run, Scenario, Schedule, explore, invariants
 from sessionactors.transports.memory import MemorySink, MemoryTransport
 
 from tests.session.talks import STORY, Session, barge_in, keeper
@@ -426,16 +426,16 @@ def test_p12_the_next_turn_is_answered_whenever_an_actor_is_killed(actor: str) -
 # -- the explorer itself -----------------------------------------------------------------------------------------------
 
 
-def test_a_broken_promise_is_reported_with_seed_promise_and_diagram(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_promise_is_reported_with_schedule_promise_and_diagram(monkeypatch: pytest.MonkeyPatch) -> None:
     def claims_too_much(*_: object, **__: object) -> int:
         return len(STORY)
 
     monkeypatch.setattr("sessionactors.actors.playout_segment.heard_length", claims_too_much)
     with pytest.raises(PromiseBroken) as caught:
         explore(lambda: cut_at(2.0), schedules=3, first=7)
-    assert caught.value.seed == 7
+    assert caught.value.schedule == Schedule.random(7)
     assert caught.value.broken[0].promise == "P2"
     text = str(caught.value)
-    assert text.startswith("seed 7 breaks P2: speech-1/segment-1: heard was 'Once upon a time', kept is")
-    assert "scenario().play(seed=7)" in text
+    assert text.startswith("random:seed=7 breaks P2: speech-1/segment-1: heard was 'Once upon a time', kept is")
+    assert 'scenario().play(Schedule.parse("random:seed=7"))' in text
     assert "sequenceDiagram" in text

@@ -23,7 +23,7 @@ async def test_a_scenario_runs_in_virtual_time_whatever_loop_awaits_it() -> None
 
 
 def test_a_scenario_runs_on_a_virtual_loop_that_is_there() -> None:
-    run = in_virtual_time(lambda: one_turn().run(seed=4))
+    run = in_virtual_time(lambda: one_turn().run(4))
     assert run.said() == ["I am fine, thank you."]
 
 

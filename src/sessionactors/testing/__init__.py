@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .realtime_script import ScriptedResponse
     from .scenario import Scenario
     from .scenario_run import HeardAudio, Run, TimedEvent
+    from .schedule import Schedule, ScheduleError
     from .scripted_ear import Faults, ScriptedSTT, ScriptedTurnDetector, ScriptedVAD
     from .scripted_listener import ScriptedStreamingTurnDetector
     from .scripted_llm import ScriptedLLM, ScriptedReply
@@ -37,6 +38,8 @@ __all__ = [
     "RealtimeScript",
     "Run",
     "Scenario",
+    "Schedule",
+    "ScheduleError",
     "ScriptedLLM",
     "ScriptedRealtime",
     "ScriptedRealtimeSession",
@@ -59,6 +62,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "invariants": ("Broken",),
     "marked_voice": ("MarkedVoice",),
     "scenario": ("Scenario",),
+    "schedule": ("Schedule", "ScheduleError"),
     "scenario_run": ("HeardAudio", "Run", "TimedEvent"),
     "scripted_ear": ("Faults", "ScriptedSTT", "ScriptedTurnDetector", "ScriptedVAD"),
     "realtime_script": ("ScriptedResponse",),

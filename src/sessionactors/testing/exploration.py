@@ -10,23 +10,25 @@ from . import invariants
 from .invariants import Broken
 from .scenario import Scenario
 from .scenario_run import Run
+from .schedule import Schedule
 
 DRAWN = 40
 """Messages in the diagram of a failure."""
 
 
 class PromiseBroken(AssertionError):
-    """Raised when a schedule breaks a promise: says which seed, what broke, and which messages came last."""
+    """Raised when a schedule breaks a promise: says which one, what broke, and which messages came last."""
 
-    def __init__(self, seed: int, found: Sequence[Broken], run: Run) -> None:
-        self.seed = seed
+    def __init__(self, schedule: Schedule | str, found: Sequence[Broken], run: Run) -> None:
+        self.schedule = schedule
         self.broken = tuple(found)
         self.run = run
         more = "".join(f"\n  also {other}" for other in found[1:])
         drawn = [delivery for delivery in run.deliveries if type(delivery.message) not in diagram.MEDIA][-DRAWN:]
+        again = schedule if isinstance(schedule, str) else f'scenario().play(Schedule.parse("{schedule}"))'
         super().__init__(
-            f"seed {seed} breaks {found[0]}{more}\n"
-            f"again: scenario().play(seed={seed})\n"
+            f"{schedule} breaks {found[0]}{more}\n"
+            f"again: {again}\n"
             f"the last {len(drawn)} messages:\n{diagram.mermaid(drawn, room=run.room)}"
         )
 
@@ -52,12 +54,13 @@ def explore(
         PromiseBroken: at the first schedule that breaks one.
     """
     for seed in range(first, first + schedules):
-        run = scenario().play(seed)
+        schedule = Schedule.random(seed)
+        run = scenario().play(schedule)
         found = list(check(run))
         if expect is not None and not found:
             try:
                 expect(run)
             except AssertionError as error:
-                raise PromiseBroken(seed, [Broken("expectation", str(error))], run) from error
+                raise PromiseBroken(schedule, [Broken("expectation", str(error))], run) from error
         if found:
-            raise PromiseBroken(seed, found, run)
+            raise PromiseBroken(schedule, found, run)

@@ -21,6 +21,7 @@ from sessionactors.session.room_options_legacy import RoomInputOptions, RoomOutp
 from sessionactors.session.waits import WaitEdge
 from sessionactors.transports.memory import MemoryTransport
 
+from .choices import Choices
 from .faults.injection import Injection
 from .interventions import Call, Execution, Moment
 from .marked_voice import MarkedVoice, stretches, synthesis_of
@@ -55,7 +56,7 @@ class Performance:
         room: MemoryTransport,
         agent: Agent,
         *,
-        seed: int | None,
+        choices: Choices | None,
         mode: str,
         injection: Injection | None = None,
     ) -> None:
@@ -63,7 +64,7 @@ class Performance:
         self._system = system
         self._room = room
         self._agent = agent
-        self._seed = seed
+        self._choices = choices
         self._mode = mode
         self._injection = injection
         self._loop = asyncio.get_running_loop()
@@ -236,11 +237,14 @@ class Performance:
         closes = [timed.at for timed in self._events if isinstance(timed.event, CloseEvent)]
         if self._tree is None:
             raise AssertionError("the session had ended before it began")
+        if self._choices is not None:
+            self._choices.over()
         has_audio = self._room.audio_sink is not None
         injection = self._injection
         killed = [execution.moment.actor for execution in self._executions if execution.done]
         return Run(
-            seed=self._seed,
+            schedule=None if self._choices is None else self._choices.schedule,
+            choices=self._choices,
             room=ROOM,
             mode=self._mode,
             settled=self._settled,

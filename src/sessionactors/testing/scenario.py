@@ -1,7 +1,7 @@
 """A scripted conversation: what the user says when, what the model answers, what the voice takes.
 
 Times are seconds from the beginning of the scenario. In virtual time a call of minutes takes as long as its work, and
-is exact: nothing happens late. With a seed the order in which actors are served is drawn from it.
+is exact: nothing happens late. A schedule says in which order what could happen at the same time does happen.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from sessionactors.session.room_options import RoomOptions
 from sessionactors.session.room_options_legacy import RoomInputOptions, RoomOutputOptions
 from sessionactors.transports.memory import MemoryTransport
 
+from .choices import Choices, choices_of
 from .faults.fault import Fault, parse
 from .faults.injection import Injection
 from .interventions import Moment
@@ -34,6 +35,7 @@ from .performance import Act, Performance
 from .realtime_script import HeardSaying, ScriptedResponse
 from .scenario_options import as_given
 from .scenario_run import Run
+from .schedule import Schedule
 from .scripted_ear import Faults, ScriptedSTT, ScriptedVAD
 from .scripted_llm import ScriptedLLM, ScriptedReply, scripted_calls, scripted_reply
 from .scripted_realtime import RealtimeScript
@@ -306,28 +308,28 @@ class Scenario:
 
     # -- running it --------------------------------------------------------------------------------------------------
 
-    async def run(self, seed: int | None = None, mode: Mode = "virtual") -> Run:
+    async def run(self, schedule: Schedule | int | None = None, mode: Mode = "virtual") -> Run:
         """Run it.
 
         Args:
-            seed: of the schedule; None: as in production.
+            schedule: the order; a number is the seed of a random one. None: as in production.
             mode: ``"virtual"``: in virtual time, on a loop of its own unless this one is virtual. ``"running"``,
                 ``"own"``: in real time, the actors on this loop or on one of their own.
         """
         if mode == "virtual" and not isinstance(asyncio.get_running_loop(), VirtualLoop):
-            return await asyncio.to_thread(self.play, seed)
-        return await self._perform(seed, mode)
+            return await asyncio.to_thread(self.play, schedule)
+        return await self._perform(choices_of(schedule), mode)
 
-    def play(self, seed: int | None = None) -> Run:
-        """Run it in virtual time and return when it is over: for code that is not on a loop."""
+    def play(self, schedule: Schedule | int | Choices | None = None) -> Run:
+        """Run it in virtual time and return when it is over: for code that is not on a loop. As :meth:`run`."""
         with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-            return runner.run(self._perform(seed, "virtual"))
+            return runner.run(self._perform(choices_of(schedule), "virtual"))
 
-    async def _perform(self, seed: int | None, mode: Mode) -> Run:
+    async def _perform(self, choices: Choices | None, mode: Mode) -> Run:
         system = ActorSystem(
             "own" if mode == "own" else "running",
-            seed=seed or 0,
-            dispatcher=LoopDispatcher if seed is None else SeededDispatcher.with_seed(seed),
+            seed=0 if choices is None else choices.schedule.seed,
+            dispatcher=LoopDispatcher if choices is None else SeededDispatcher.by(choices),
         )
         voice, llm = self._voice(), ScriptedLLM(self._replies, otherwise=self._otherwise)
         realtime = None if self._realtime is None else self._realtime.model(self._responses, voice, self._heard())
@@ -347,7 +349,7 @@ class Scenario:
         room = self._make_room()
         for guest in self._guests:
             room.join(guest, silence_level=self._lines.index(guest))
-        performance = Performance(session, system, room, self.agent, seed=seed, mode=mode, injection=injection)
+        performance = Performance(session, system, room, self.agent, choices=choices, mode=mode, injection=injection)
         try:
             await performance.begin(*self._room_options, self._kills, self._calls)
             performance.schedule(self._commands, self._acts)

@@ -21,7 +21,9 @@ from sessionactors.runtime import Accounts, CloseReport, DeadLetter, Delivery, M
 from sessionactors.session.waits import WaitEdge
 from sessionactors.transports.segments import PlayoutStatistics
 
+from .choices import Choices
 from .faults.fault import Fault
+from .schedule import Schedule
 from .scripted_llm import ScriptedRequest
 from .scripted_realtime import ScriptedRealtime
 
@@ -72,7 +74,10 @@ class MailboxFacts:
 class Run:
     """A finished scenario."""
 
-    seed: int | None
+    schedule: Schedule | None
+    """By which it ran; None: as in production."""
+    choices: Choices | None
+    """What was chosen by the schedule, and what of it could not be followed."""
     room: str
     mode: str
     settled: bool
@@ -134,7 +139,7 @@ class Run:
 
     def __repr__(self) -> str:
         """In one line: all of it is thousands of deliveries, and asyncio asks for it with every task it ends."""
-        how = "as in production" if self.seed is None else f"seed {self.seed}"
+        how = "as in production" if self.schedule is None else str(self.schedule)
         return f"<Run of {self.room}, {self.mode}, {how}: {len(self.deliveries)} deliveries in {self.ended_at:.3f} s>"
 
     # -- states ------------------------------------------------------------------------------------------------------

@@ -10,11 +10,14 @@ from __future__ import annotations
 import asyncio
 import selectors
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import TypeVar, TypeVarTuple, Unpack, cast
 
 from sessionactors.runtime.clock import NS, nanoseconds
+
+from .choices import Choices
+from .ready_queue import ReadyQueue
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -85,6 +88,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         super().__init__(_JumpingSelector(self))
         self._clock_resolution = 1e-9
         self._pool: ThreadPoolExecutor | None = None
+        self._ready: Iterable[asyncio.Handle]
 
     def time(self) -> float:
         """Virtual seconds."""
@@ -93,6 +97,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time_ns(self) -> int:
         """Virtual nanoseconds; the actor system takes its clock from here."""
         return self._now_ns
+
+    def follow(self, choices: Choices) -> ReadyQueue:
+        """From now on, let these choose which of what is ready runs next."""
+        ready = ReadyQueue(self._ready, choices)
+        self._ready = ready
+        return ready
 
     def run_in_executor(
         self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts
