@@ -145,7 +145,7 @@ def test_p03_what_a_closed_ear_does_not_hear_is_counted(seed: int | None) -> Non
     bench = Bench(vad, stt, seed=seed)
     bench.call(8.0, (1.0, bench.tell(SetInputEnabled(False))), (3.5, bench.tell(SetInputEnabled(True))))
     assert bench.finals == ["again"]
-    assert bench.activity == [(True, about(0.5)), (False, about(0.98)), (True, about(4.0)), (False, about(5.0))]
+    assert bench.activity == [(True, about(0.5)), (False, about(0.99)), (True, about(4.0)), (False, about(5.0))]
     assert bench.summaries["input"]["unheard"] == pytest.approx(2.5, abs=0.03)
     assert bench.summaries["input"]["heard"] == pytest.approx(5.5, abs=0.03)
 
