@@ -54,6 +54,9 @@ if TYPE_CHECKING:
     from .interfaces.turn_detector import StreamingTurnDetector, TurnDetector, TurnDetectorStream
     from .interfaces.vad import VAD, VADCapabilities, VADEvent, VADEventType
     from .interfaces.video_io import VideoSink, VideoSource
+    from .journal.errors import JournalDamaged, JournalError, JournalVersionError
+    from .journal.journal import Journal
+    from .journal.reading import JournalReader
     from .model.answering import AMDCategory, AMDPredictionEvent
     from .model.audio import AudioFrame
     from .model.chat import ChatContext
@@ -367,6 +370,11 @@ __all__ = [
     "JobExecutorType",
     "JobProcess",
     "JobRequest",
+    "Journal",
+    "JournalDamaged",
+    "JournalError",
+    "JournalReader",
+    "JournalVersionError",
     "KeytermDetectionOptions",
     "KeywordSearchStrategy",
     "LLMError",
@@ -637,6 +645,13 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "VADEventType",
     ),
     "interfaces.video_io": ("VideoSink", "VideoSource"),
+    "journal.errors": (
+        "JournalDamaged",
+        "JournalError",
+        "JournalVersionError",
+    ),
+    "journal.journal": ("Journal",),
+    "journal.reading": ("JournalReader",),
     "model.answering": ("AMDCategory", "AMDPredictionEvent"),
     "model.audio": ("AudioFrame",),
     "model.chat": ("ChatContext",),

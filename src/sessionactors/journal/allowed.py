@@ -25,7 +25,9 @@ PACKAGES: Final = (
     "sessionactors.actors",
 )
 """What messages and states are made of."""
-_BEGINNINGS: Final = tuple(f"{package}." for package in PACKAGES)
+RECORDS: Final = "sessionactors.journal.records"
+"""What a journal says about itself."""
+_BEGINNINGS: Final = (*(f"{package}." for package in PACKAGES), RECORDS)
 _FOREIGN_ERRORS: Final = frozenset({asyncio.CancelledError, asyncio.InvalidStateError, asyncio.IncompleteReadError})
 
 
@@ -51,7 +53,7 @@ def is_allowed_error(cls: type) -> bool:
 @cache
 def modules() -> frozenset[str]:
     """Names of the modules in which allowed classes are defined."""
-    names: set[str] = set()
+    names = {RECORDS}
     for package in PACKAGES:
         found = importlib.import_module(package)
         names |= {info.name for info in pkgutil.walk_packages(found.__path__, f"{package}.")}

@@ -94,13 +94,14 @@ class Decoder:
             UnknownClass: they name a class that a journal may not name.
             JournalVersionError: a class has a field here that it had not there.
         """
-        return self._guarded(lambda: self._value(_from_bytes(data)))
+        return self.guarded(lambda: self.value(_from_bytes(data)))
 
     def define(self, data: bytes | memoryview) -> None:
         """Take in a definition. It raises what :meth:`decode` does."""
-        self._guarded(lambda: self._define(_from_bytes(data)))
+        self.guarded(lambda: self.define_parts(_from_bytes(data)))
 
-    def _guarded(self, read: Callable[[], object]) -> object:
+    def guarded(self, read: Callable[[], object]) -> object:
+        """What ``read`` gives; whatever it raises is a journal's error."""
         self._silence = MOST_SILENCE
         try:
             return read()
@@ -113,12 +114,13 @@ class Decoder:
 
     # -- definitions -------------------------------------------------------------------------------------------------
 
-    def _define(self, parts: Parts) -> None:
+    def define_parts(self, parts: Parts) -> None:
+        """As :meth:`define`, unpacked."""
         match parts:
             case [Defines.CLASS, int(number), str(name), *names] if number >= FIRST_CLASS:
                 self._classes[number] = _maker(name, tuple(names))
             case [Defines.LIVE, int(number), str(kind), str(name), *told] if kind in KINDS:
-                facts: Facts = {_string(fact): self._value(value) for fact, value in _pairs(told)}
+                facts: Facts = {_string(fact): self.value(value) for fact, value in _pairs(told)}
                 self.lives[number] = StandIn.of(number, kind, name, facts)
             case [Defines.SCOPE, int(number), str(path), int(parent)] if not parent or parent in self._scopes:
                 self._scopes[number] = (path, parent)
@@ -127,7 +129,8 @@ class Decoder:
 
     # -- values ------------------------------------------------------------------------------------------------------
 
-    def _value(self, node: object) -> object:
+    def value(self, node: object) -> object:
+        """As :meth:`decode`, unpacked."""
         if not isinstance(node, list):
             if isinstance(node, dict):
                 raise JournalDamaged("the journal is damaged: a map stands where a value should")
@@ -139,11 +142,11 @@ class Decoder:
             make = self._classes.get(tag)
             if not callable(make) or isinstance(make, type):
                 raise JournalDamaged(f"the journal is damaged: class {tag} is not defined as one with fields")
-            return make([self._value(part) for part in node[1:]])
+            return make([self.value(part) for part in node[1:]])
         return self._tagged(Tag(tag), node[1:])
 
     def _values(self, parts: Parts) -> list[object]:
-        return [self._value(part) for part in parts]
+        return [self.value(part) for part in parts]
 
     def _tagged(self, tag: Tag, parts: Parts) -> object:  # noqa: C901, PLR0911, PLR0912  a case for each tag
         match tag:
@@ -152,9 +155,9 @@ class Decoder:
             case Tag.LIST:
                 return self._values(parts)
             case Tag.DICT:
-                return {self._value(key): self._value(value) for key, value in _pairs(parts)}
+                return {self.value(key): self.value(value) for key, value in _pairs(parts)}
             case Tag.MAPPING:
-                return MappingProxyType({self._value(key): self._value(value) for key, value in _pairs(parts)})
+                return MappingProxyType({self.value(key): self.value(value) for key, value in _pairs(parts)})
             case Tag.SET:
                 return set(self._values(parts))
             case Tag.FROZENSET:
@@ -168,7 +171,7 @@ class Decoder:
                 enum = self._classes[number]
                 if not isinstance(enum, type):
                     raise JournalDamaged(f"the journal is damaged: class {number} is no enum")
-                return enum(self._value(value))
+                return enum(self.value(value))
             case Tag.LIVE:
                 return self.lives[parts[0]]
             case Tag.SCOPE:
@@ -194,7 +197,7 @@ class Decoder:
                 return Opaque(".".join(map(_string, parts)))
             case Tag.USER_VALUE:
                 return UserValue(
-                    _string(parts[0]), {_string(name): self._value(value) for name, value in _pairs(parts[1:])}
+                    _string(parts[0]), {_string(name): self.value(value) for name, value in _pairs(parts[1:])}
                 )
             case Tag.SILENCED:
                 size = int(parts[0])
@@ -221,15 +224,15 @@ class Decoder:
         first, base = known[0][0], next(cls for _, cls in known if cls is not None)
         own = known[0][1] is not None
         cls = base if own else self._error_stand_in(first, base)
-        given = cast("tuple[object, ...]", self._value(arguments)) if own else (_string(text),)
+        given = cast("tuple[object, ...]", self.value(arguments)) if own else (_string(text),)
         made = cls.__new__(cls, *given)
         made.args = given
-        for name, value in cast("dict[str, object]", self._value(attributes)).items():
+        for name, value in cast("dict[str, object]", self.value(attributes)).items():
             if name.startswith("_") or not isinstance(name, str):
                 raise JournalDamaged(f"the journal is damaged: an error has {name!r}")
             made.__dict__[name] = value
         if cause is not None:
-            made.__cause__ = cast("BaseException", self._value(cause))
+            made.__cause__ = cast("BaseException", self.value(cause))
         return made
 
 

@@ -17,7 +17,7 @@ import msgspec
 
 from sessionactors.runtime import Scope
 
-from .flattening import CLASSES, Context, Node, flatten
+from .flattening import CLASSES, FLATTEN, Context, Node, flatten
 from .stand_ins import described
 from .tags import Defines, Tag
 
@@ -63,6 +63,7 @@ class Encoder(Context):
 
     def __init__(self, *, audio: bool = True, redact: Callable[[Node], Node] | None = None) -> None:
         self.audio = audio
+        self.table = FLATTEN
         self._redact = redact
         self._classes = 0
         """Of all classes of the process, how many are defined in this journal."""
@@ -81,7 +82,10 @@ class Encoder(Context):
         Raises:
             RecursionError: values within values within values, without an end.
         """
-        node = flatten(value, self)
+        return self.bytes_of(flatten(value, self))
+
+    def bytes_of(self, node: Node) -> bytes:
+        """Nodes that were flattened with this encoder, redacted, as bytes."""
         return to_bytes(node if self._redact is None else self._redact(node))
 
     @property

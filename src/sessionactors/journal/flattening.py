@@ -5,6 +5,7 @@ See ``encoding``, which makes bytes of them.
 
 from __future__ import annotations
 
+import zlib
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
@@ -41,6 +42,8 @@ class Context:
 
     audio: bool
     """Whether frames keep what they hold."""
+    table: Flattens
+    """How values of each class are flattened."""
 
     def live(self, thing: object) -> Node:
         """What stands for something that only lives here."""
@@ -59,19 +62,19 @@ _numbers: Final[dict[type, int]] = {}
 
 
 def class_number(cls: type) -> int:
-    """The number of an allowed class, given when it is first asked for."""
+    """The number of an allowed class: made of its name, so that hashes are the same in every process."""
     number = _numbers.get(cls)
     if number is None:
-        number = _numbers[cls] = FIRST_CLASS + len(CLASSES)
+        number = _numbers[cls] = FIRST_CLASS + zlib.crc32(name_of(cls).encode())
         names = tuple(field.name for field in fields(cls)) if is_dataclass(cls) else ()
         CLASSES.append((number, name_of(cls), names))
     return number
 
 
-def _flatten_of(cls: type) -> Flatten:
+def _flatten_of(cls: type, table: Flattens) -> Flatten:
     """A function for the dataclass ``cls``: a list of its number and its fields."""
     names = [field.name for field in fields(cls)]
-    given: dict[str, object] = {"PLAIN": PLAIN, "FLATTEN": FLATTEN, "NUMBER": class_number(cls)}
+    given: dict[str, object] = {"PLAIN": PLAIN, "FLATTEN": table, "NUMBER": class_number(cls)}
     reads = "".join(f"    v{index} = value.{name}\n" for index, name in enumerate(names))
     parts = "".join(
         f", v{index} if v{index}.__class__ in PLAIN else FLATTEN[v{index}.__class__](v{index}, context)"
@@ -85,7 +88,7 @@ def _flatten_of(cls: type) -> Flatten:
 def flatten(value: object, context: Context) -> Node:
     """A value as nodes."""
     kind = value.__class__
-    return value if kind in PLAIN else FLATTEN[kind](value, context)
+    return value if kind in PLAIN else context.table[kind](value, context)
 
 
 # -- everything else -------------------------------------------------------------------------------------------------
@@ -127,11 +130,19 @@ def _read_only_list(items: ReadOnlyList[object], context: Context) -> Node:
     return [int(Tag.READ_ONLY_LIST), items.advice, *[flatten(item, context) for item in items]]
 
 
-def _enum(member: Enum, context: Context) -> Node:
-    cls = type(member)
-    if not is_allowed(cls):
-        return [int(Tag.USER_ENUM), name_of(cls), str(member.name)]
-    return [int(Tag.ENUM), class_number(cls), flatten(member.value, context)]
+def _enum_of(cls: type[Enum]) -> Flatten:
+    """Members are few, and the same for good."""
+    known: dict[Enum, Node] = {}
+    ours = is_allowed(cls)
+
+    def flatten_member(member: Enum, context: Context) -> Node:
+        node = known.get(member)
+        if node is None:
+            of_ours = [int(Tag.ENUM), class_number(cls), flatten(member.value, context)] if ours else None
+            node = known[member] = of_ours or [int(Tag.USER_ENUM), name_of(cls), str(member.name)]
+        return node
+
+    return flatten_member
 
 
 def _frame(frame: AudioFrame, context: Context) -> Node:
@@ -198,7 +209,7 @@ def _told_opaque(value: Opaque, context: Context) -> Node:
     return [int(Tag.OPAQUE), value.type_name]
 
 
-class _Flattens(dict[type, Flatten]):
+class Flattens(dict[type, Flatten]):
     """How to flatten values of a class, found out when the first one comes."""
 
     def __missing__(self, cls: type) -> Flatten:
@@ -206,11 +217,13 @@ class _Flattens(dict[type, Flatten]):
         return how
 
     def _how(self, cls: type) -> Flatten:
+        if issubclass(cls, Enum):
+            return _enum_of(cls)
         for is_so, how in _KINDS:
             if is_so(cls):
                 return how
         if is_dataclass(cls):
-            return _flatten_of(cls) if is_allowed(cls) else _user_value
+            return _flatten_of(cls, self) if is_allowed(cls) else _user_value
         for container, how in _CONTAINERS.items():
             if issubclass(cls, container):
                 return how
@@ -247,7 +260,6 @@ def _is(*classes: type) -> Callable[[type], bool]:
 
 _KINDS: Final[tuple[tuple[Callable[[type], bool], Flatten], ...]] = (
     (_is(StandIn), _live),
-    (_is(Enum), _enum),
     (_is(BaseException), _error),
     (_is(Ref), _ref),
     (_is(type), _type),
@@ -271,7 +283,7 @@ _CONTAINERS: Final[dict[type, Flatten]] = {
     float: _child_of(float),
 }
 
-FLATTEN: Final = _Flattens(
+FLATTEN: Final = Flattens(
     {
         AudioFrame: _frame,
         VideoFrame: _video,

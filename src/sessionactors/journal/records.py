@@ -1,12 +1,12 @@
-"""What a journal holds: one record for each thing that a witness of a session's tree was told.
+"""What a journal consists of: records of all that a witness is told, and some about the journal itself.
 
-Some say what came from outside (:data:`Cause`) and whose turn it was (:data:`Turn`): all that is needed to run the
-session again. The others say what followed, as digests, and are what the new run is compared with. ``bytes`` are values
-as the encoder of the journal wrote them; times are of the kernel clock, in nanoseconds; ``path`` names the actor.
+Times named ``at``, ``began`` and ``ended`` are kernel clock nanoseconds. Messages are named by the id of their
+delivery, actors by their paths.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -14,192 +14,272 @@ from sessionactors.runtime.witness import Fate, Happening, Hook
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """The session begins: always the first."""
+class Captured:
+    """What a journal keeps of what it is told."""
 
-    room: str
-    actor: str
-    """Class of the root actor, ``module:name``."""
-    arguments: bytes
-    """What its object was made of: the attributes by name."""
-    at: int
-    wall: float
-    """Seconds since the epoch at ``at``."""
-    seed: int
-    """Of the actor system: the room's random numbers follow from it and its name."""
+    audio: bool = True
+    """What frames of audio and video hold; False: how long they are, and they come back as silence."""
+    transcripts: bool = True
+    """What people say and type, and what the agent says; False: texts come back as ``x``, as long as they were."""
+    redacted: bool = False
+    """A function of the user's has changed texts before they were written."""
+    hashes: bool = True
+    """Hashes of states, by which a replay sees where it parts."""
+    seconds: float | None = None
+    """It is a black box: so much of the end was kept. None: everything."""
+
+    @property
+    def faithful(self) -> bool:
+        """Whether handlers get the same texts again; what audio sounds like, none of them asks."""
+        return self.transcripts and not self.redacted
 
 
 @dataclass(frozen=True, slots=True)
-class Effected:
-    """Which effect of an actor: its key, and which of them if several of that key have not ended."""
+class Header:
+    """The first record."""
 
-    key: str
-    place: int
-    """-1: the one in force; else among those that are ending, oldest first."""
+    version: str
+    """Of sessionactors."""
+    python: str
+    room: str
+    """The session's name: root of the paths of its actors."""
+    seed: int
+    """Of the actor system."""
+    at: int
+    wall: float
+    """Seconds since the epoch, at the same moment."""
+    captured: Captured
+    notes: Mapping[str, str]
+    """What the user wants to find again, such as the id of a call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What the root actor was made with: of a session its ``components``, and whether its silence is ``guarded``."""
+
+    root: object
 
 
 @dataclass(frozen=True, slots=True)
 class Entered:
-    """A message from outside is put into a mailbox."""
+    """A message from outside of the handlers comes to a mailbox."""
 
-    path: str
-    id: int
-    cause: int
-    sender: str
-    turn: str
     at: int
-    type: str
-    """Class of the message, ``module:name``."""
-    message: bytes
-    asked: bool = False
-    deadline: int | None = None
-    """Of an ask."""
-    timer: str | None = None
-    """Key of the timer that it is of."""
-    generation: int = 0
-    effect: Effected | None = None
-    """The effect in whose window it is."""
-    reserved: bool = False
-    """It has a place in a full lane."""
+    """When it was sent."""
+    id: int
+    target: str
+    sender: str
+    cause: int
+    turn: str
+    message: object
+    asked: bool
+    """Somebody waits for an answer."""
+    deadline: int | None
+    """Until then."""
+    timer: tuple[str, int] | None
+    """Key and generation, if a timer sent it."""
+    effect: tuple[str, int] | None
+    """Key, and id of the message whose handler started it, if an effect sent it."""
+    reserved: bool
+    """It has a place also in a full lane."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ordered:
-    """A system message from outside reaches a cell."""
+    """A system message from outside: ``Stop``, ``Kill``, ``Suspend``, ``Step`` or ``Resume``."""
 
-    path: str
-    order: str
-    """``Stop``, ``Suspend``, ``Step``, ``Resume`` or ``Kill``."""
-    reason: bytes = b""
-    """Of a stop its reason, of a kill its error."""
-
-
-@dataclass(frozen=True, slots=True)
-class Happened:
-    """The clock, the end of a coroutine or a caller has changed a cell."""
-
-    path: str
-    what: Happening
-    at: int
-    effect: Effected | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """Somebody outside of the handlers took a name."""
-
-    name: str
+    target: str
+    message: object
 
 
 @dataclass(frozen=True, slots=True)
 class Obeyed:
-    """A cell serves a system message."""
+    """It is served."""
 
-    path: str
-    order: str
+    target: str
+    message: str
+    """Name of its class."""
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """An actor's own thread has got a message."""
+    """A message is given to the thread of its actor."""
 
-    path: str
+    target: str
     id: int
-    at: int
+    began: int
 
 
 @dataclass(frozen=True, slots=True)
 class Handled:
     """A handler has returned."""
 
-    path: str
+    target: str
     id: int
+    cause: int
+    type: str
+    """Name of the message's class."""
     began: int
     ended: int
-    state: bytes = b""
-    """Digest of the state after it; empty: none was taken."""
-    asked: bytes = b""
-    """Digest of what the handler asked for; empty: none was taken."""
-    scopes: tuple[int, ...] = ()
-    """Numbers, in the journal, of the scopes that it opened."""
-    said: tuple[tuple[str, bytes], ...] = ()
-    """Of an actor of the user's own, which is not run again: whom it told what."""
-    kept: bytes = b""
-    """The state itself, where whole states are kept."""
+    operations: int
+    """How many things it asked for."""
+    state: int | None
+    """Hash of the state it returned; None: it was not taken (states that change often are hashed now and then)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Committed:
-    """All that a handler asked for is done; what came from outside since :class:`Handled` came meanwhile."""
+class CommitFailed:
+    """Not all that a handled message asked for could be done."""
 
-    path: str
+    target: str
     id: int
-
-
-@dataclass(frozen=True, slots=True)
-class NotCarriedOut:
-    """An operation of a commit has raised."""
-
-    path: str
-    index: int
-    """Which of those that the handler asked for."""
-    error: bytes
+    error: object
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
     """A handler has raised."""
 
-    path: str
+    target: str
     id: int
+    error: object
     began: int
-    error: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Hooked:
-    """A hook of an actor's life has returned, or raised."""
+    """A hook of an actor's life has returned. The first of an actor tells that it lives."""
 
-    path: str
+    target: str
     hook: Hook
     at: int
-    actor: str
-    """Class of the actor."""
-    state: bytes = b""
-    asked: bytes = b""
-    scopes: tuple[int, ...] = ()
-    said: tuple[tuple[str, bytes], ...] = ()
-    kept: bytes = b""
-    error: bytes = b""
-    """If it raised."""
+    operations: int
+    state: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What an actor of the user's own told others, in the handler or hook just before: its code is not there again."""
+
+    target: str
+    told: tuple[tuple[str, object], ...]
+    """Path and message."""
+
+
+@dataclass(frozen=True, slots=True)
+class HookFailed:
+    """A hook has raised."""
+
+    target: str
+    hook: Hook
+    at: int
+    error: object
+
+
+@dataclass(frozen=True, slots=True)
+class NotCarriedOut:
+    """One thing that a handler asked for has raised: a port, or control sent into a full lane."""
+
+    target: str
+    operation: str
+    """What it was, for people."""
+    error: object
 
 
 @dataclass(frozen=True, slots=True)
 class Discarded:
-    """A message was taken out and not handled."""
+    """A message will not be handled."""
 
-    path: str
+    target: str
     id: int
     fate: Fate
     at: int
 
 
 @dataclass(frozen=True, slots=True)
-class Defined:
-    """Something that the values after it refer to: see ``encoding``."""
+class Happened:
+    """Something other than a message changes an actor."""
 
-    what: bytes
+    target: str
+    what: Happening
+    effect: tuple[str, int] | None
+    """As that of :class:`Entered`."""
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """An actor has ended for good."""
+
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Somebody outside of the handlers took a name, such as ``speech-4``."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The states of all actors between two messages: what a black box begins with, and what follows a loss.
+
+    It is there to be read. Actors are made by the handlers of others, from what those knew; so a session runs again
+    from its beginning only, and not from here.
+    """
+
+    at: int
+    states: Mapping[str, object]
+    """By path, parents before their children."""
+    waiting: Mapping[str, int]
+    """How many messages wait, where any do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """The writer was too slow: so many records are missing here."""
+    """Records that the journal had no room for, because its disk was too slow. What follows begins anew."""
 
     records: int
 
 
-Cause: TypeAlias = Entered | Ordered | Happened | Named
-"""From outside."""
-Turn: TypeAlias = Obeyed | Taken | Handled | Failed | Discarded
-"""Whose turn it was: the order in which the waiting messages were served."""
-Record: TypeAlias = Opened | Cause | Turn | Committed | NotCarriedOut | Hooked | Defined | Lost
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What somebody wanted to be found here: why a black box was kept, or a remark of the user's."""
+
+    at: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The last record of a journal that was closed."""
+
+    at: int
+    lost: int
+    """Records lost in all."""
+
+
+Record: TypeAlias = (
+    Header
+    | Given
+    | Entered
+    | Ordered
+    | Obeyed
+    | Taken
+    | Handled
+    | CommitFailed
+    | Failed
+    | Hooked
+    | Said
+    | HookFailed
+    | NotCarriedOut
+    | Discarded
+    | Happened
+    | Finished
+    | Named
+    | Checkpoint
+    | Lost
+    | Noted
+    | Closed
+)

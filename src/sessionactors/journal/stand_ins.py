@@ -32,7 +32,6 @@ from sessionactors.interfaces.vad import VAD
 from sessionactors.interfaces.video_io import VideoSink, VideoSource
 from sessionactors.model.turn_strategies import MuteStrategy, StartStrategy
 
-from .allowed import name_of
 from .errors import NotInJournal
 
 Facts: TypeAlias = dict[str, object]
@@ -215,27 +214,33 @@ def _kind_of(cls: type) -> str:
     return STREAM if issubclass(cls, AsyncIterable) else THING
 
 
+def named(thing: object) -> tuple[str, str]:
+    """Kind and name of the class of something: for functions their own name."""
+    if isinstance(thing, StandIn):
+        return thing.kind, thing.type_name
+    kind = kind_of(type(thing))
+    own = thing if kind == CALLABLE and hasattr(thing, "__qualname__") else type(thing)
+    return kind, f"{getattr(own, '__module__', '?')}:{getattr(own, '__qualname__', '?')}"
+
+
 def described(thing: object) -> tuple[str, str, Facts]:
     """What is kept of something: its kind, the name of its class (of a function, its own), and its facts.
 
     Facts that raise are left out: whoever reads them then is told so.
     """
-    if isinstance(thing, StandIn):
-        return thing.kind, thing.type_name, thing.facts
-    kind = kind_of(type(thing))
-    if kind not in INTERFACES:
-        named = thing if kind == CALLABLE and hasattr(thing, "__qualname__") else type(thing)
-        return kind, f"{getattr(named, '__module__', '?')}:{getattr(named, '__qualname__', '?')}", {}
+    kind, name = named(thing)
+    if isinstance(thing, StandIn) or kind not in INTERFACES:
+        return kind, name, thing.facts if isinstance(thing, StandIn) else {}
     facts: Facts = {}
-    for name in fact_names(INTERFACES[kind]):
+    for fact in fact_names(INTERFACES[kind]):
         try:
-            facts[name] = getattr(thing, name)
+            facts[fact] = getattr(thing, fact)
         except Exception:  # noqa: BLE001, S112  its own code may raise anything; what is missing says so
             continue
     for interface, (asked, table) in LOOKED_UP.items():
         if isinstance(thing, interface):
             facts[table] = _answers(getattr(thing, asked))
-    return kind, name_of(type(thing)), facts
+    return kind, name, facts
 
 
 def _answers(ask: Callable[[str | None], object]) -> dict[str | None, object]:

@@ -72,3 +72,7 @@ class Defines(IntEnum):
     """Number, kind, name of its class, facts."""
     SCOPE = 2
     """Number, path, number of the scope it lies in (0: none)."""
+    ACTOR = 3
+    """Number, path."""
+    MESSAGE = 4
+    """Number of a type of messages, its name."""

@@ -15,6 +15,7 @@ from .errors import SystemClosed
 from .future import KernelFuture
 from .ref import Ref
 from .system import SPAWN_PATIENCE, ActorSystem
+from .witness import Witness
 
 M = TypeVar("M")
 S = TypeVar("S")
@@ -45,13 +46,16 @@ async def spawn(
     *,
     user_loop: asyncio.AbstractEventLoop,
     user_context: contextvars.Context,
+    witness: Witness | None = None,
 ) -> Ref[M]:
     """As :meth:`ActorSystem.spawn`. Cancelled, it leaves no tree: it goes on until there is none."""
+
+    def begin() -> Ref[M]:
+        return system.spawn(name, factory, user_loop=user_loop, user_context=user_context, witness=witness)
+
     if threading.get_ident() == system.loop_thread:
-        return system.spawn(name, factory, user_loop=user_loop, user_context=user_context)
-    spawning = _Spawning(
-        system, name, lambda: system.spawn(name, factory, user_loop=user_loop, user_context=user_context)
-    )
+        return begin()
+    spawning = _Spawning(system, name, begin)
     system.call(spawning.begin)
     try:
         return cast("Ref[M]", await spawning.future)

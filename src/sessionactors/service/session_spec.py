@@ -19,6 +19,7 @@ from sessionactors.runtime import ActorSystem
 from sessionactors.session.agent import Agent
 from sessionactors.session.agent_session import AgentSession
 from sessionactors.session.drop_in import AnyDropIn
+from sessionactors.session.journaling import SessionJournal
 from sessionactors.session.stt_context import STTContextOptions
 from sessionactors.session.tool import AnyTool
 from sessionactors.session.tool_handling import ToolHandlingOptions
@@ -80,6 +81,8 @@ class SessionSpec:
     """Retries and timeouts of the providers."""
     actors: tuple[AnyDropIn, ...] = ()
     """Drop-in actors."""
+    journal: SessionJournal | None = None
+    """Records the session: a :class:`.Journal` of its own."""
     turn_detection: NotGivenOr[TurnDetection] = NOT_GIVEN
     """As ``turn_handling["turn_detection"]``. Deprecated, as all that follow but ``prepare``."""
     min_endpointing_delay: NotGivenOr[float] = NOT_GIVEN

@@ -68,6 +68,7 @@ from .event_emitter import EventEmitter
 from .given_components import model_given, stt_given, tts_given, vad_given
 from .input_notes import take_in
 from .io import AgentInput, AgentOutput
+from .journaling import SessionJournal
 from .lifecycle import SessionLifecycle
 from .mcp_servers import with_servers
 from .mirror import Mirror
@@ -125,6 +126,7 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
         conn_options: SessionConnectOptions | APIConnectOptions | None = None,
         loop: asyncio.AbstractEventLoop | None = None,
         actors: Sequence[AnyDropIn] = (),
+        journal: SessionJournal | None = None,
         system: ActorSystem | None = None,
         turn_detection: NotGivenOr[TurnDetection] = NOT_GIVEN,
         min_endpointing_delay: NotGivenOr[float] = NOT_GIVEN,
@@ -188,7 +190,7 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
         self._toolsets = OpenToolsets()
         self._userdata = userdata
         self._drop_ins = tuple(as_actor(drop_in) for drop_in in actors)
-        self._given_system = system
+        self._journal, self._given_system = journal, system
         self._system: ActorSystem | None = None
         self._mirror = Mirror()
         self._tool_mocks: dict[type[Agent], Mapping[str, Mock]] = {}

@@ -1,0 +1,132 @@
+"""A session into a file: what came from outside, what was handled, and nothing twice."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from sessionactors.journal.errors import JournalDamaged, JournalError, JournalVersionError
+from sessionactors.journal.file import Packer, frames
+from sessionactors.journal.journal import Journal
+from sessionactors.journal.reading import JournalReader
+from sessionactors.journal.records import Closed, Entered, Finished, Given, Handled, Header, Hooked, Record
+from sessionactors.journal.stand_ins import StandIn
+from sessionactors.messages.ear import FrameCaptured
+
+from tests.session.talks import barge_in, played, typed
+
+R = TypeVar("R", bound=Record)
+
+
+def recorded(path: Path) -> list[Record]:
+    with JournalReader(path) as reader:
+        records = list(reader)
+    assert reader.closed
+    return records
+
+
+def of(kind: type[R], records: list[Record]) -> list[R]:
+    return [record for record in records if isinstance(record, kind)]
+
+
+def kept(journal: Journal) -> list[Record]:
+    assert journal.wait_closed()
+    assert journal.path is not None
+    return recorded(journal.path)
+
+
+def test_a_session_is_in_its_journal_from_its_start_to_the_end_of_its_last_actor(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "{room}.journal", notes={"call": "7"})
+    played(barge_in(journal=journal))
+    records = kept(journal)
+    header, given, *rest = records
+    assert isinstance(header, Header)
+    assert isinstance(given, Given)
+    assert (header.room, header.notes, header.captured.audio) == ("scenario", {"call": "7"}, True)
+    assert isinstance(given.root, dict)
+    assert isinstance(given.root["components"].agent, StandIn)
+    assert isinstance(given.root["guarded"], bool)
+    assert isinstance(rest[-1], Closed)
+    assert isinstance(rest[-2], Finished)
+    assert rest[-2].target == header.room
+    handled = of(Handled, records)
+    ids = Counter(record.id for record in handled)
+    assert set(ids.values()) == {1}, "each message is handled once"
+    entered = {record.id: record for record in of(Entered, records)}
+    assert len(entered) < len(handled), "what handlers tell each other is not kept"
+    assert sum(isinstance(record.message, FrameCaptured) for record in entered.values()) > 300
+    assert {record.target for record in of(Hooked, records)} >= {header.room, f"{header.room}/floor"}
+    assert all(record.state is not None for record in of(Hooked, records))
+
+
+def test_a_file_that_was_cut_anywhere_reads_up_to_its_last_whole_frame(tmp_path: Path) -> None:
+    packer = Packer()
+    whole = [b"".join(packer.pack([bytes([number]) * 40, b"x"])) for number in range(3)]
+    data = b"".join(whole)
+    for cut in range(1, len(data)):
+        read = io.BytesIO(data[:cut])
+        expected = sum(len(b"".join(whole[: count + 1])) <= cut for count in range(3))
+        if cut < 28:
+            with pytest.raises(JournalDamaged):
+                list(frames(read))
+            continue
+        found = list(frames(read))
+        assert len([frame for frame in found if frame is not None]) == expected
+        assert (found[-1] is None) == (cut != len(b"".join(whole[:expected])))
+
+
+def test_a_file_with_flipped_bits_or_boasts_raises_journal_errors_only(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "a.journal", audio=False)
+    played(typed(None, "Hello?", journal=journal))
+    kept(journal)
+    data = (tmp_path / "a.journal").read_bytes()
+    wrong = 0
+    for at in range(0, len(data), len(data) // 60):
+        broken = data[:at] + bytes([data[at] ^ 0x10]) + data[at + 1 :]
+        try:
+            list(JournalReader(io.BytesIO(broken)))
+        except JournalError:
+            wrong += 1
+    assert wrong > 30
+    other = data[:24] + b"\x09\0" + data[26:]
+    with pytest.raises(JournalVersionError, match="format 9"):
+        list(JournalReader(io.BytesIO(other)))
+    for boast in (b"\xff\xff\xff\xff", b"\0\0\0\x04"):
+        with pytest.raises(JournalDamaged):
+            list(JournalReader(io.BytesIO(data[:12] + boast + data[16:])))
+
+
+def test_a_journal_overwrites_nothing_unless_it_is_told_to(tmp_path: Path) -> None:
+    (tmp_path / "a.journal").write_bytes(b"old")
+    journal = Journal(tmp_path / "a.journal")
+    played(typed(None, "Hello?", journal=journal))
+    assert journal.wait_closed()
+    assert "overwrite=True" in str(journal.error)
+    assert (tmp_path / "a.journal").read_bytes() == b"old"
+    journal = Journal(tmp_path / "a.journal", overwrite=True)
+    played(typed(None, "Hello?", journal=journal))
+    assert kept(journal)
+    assert (tmp_path / "a.journal").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("how", ["masked", "own", "own raises"])
+def test_what_people_say_is_not_in_a_redacted_journal(tmp_path: Path, how: str) -> None:
+    def own(text: str) -> str:
+        if how == "own raises":
+            raise ValueError(text)
+        return text.replace("Wonderland", "[place]").replace("Answer", "[reply]")
+
+    journal = Journal(tmp_path / "a.journal", transcripts=how != "masked", redact=None if how == "masked" else own)
+    played(typed(None, "Is Wonderland open?", journal=journal))
+    records = kept(journal)
+    told = repr(records)
+    assert "Wonderland" not in told
+    assert "Answer" not in told
+    assert ("Xx" in told or "xx xxxxxxxxxx xxxx?" in told) == (how != "own")
+    header = records[0]
+    assert isinstance(header, Header)
+    assert not header.captured.faithful
