@@ -13,13 +13,13 @@ import structlog
 from . import handling, lifecycle, outside
 from .containment import escapes
 from .effect import Effect, Inlet, Run
-from .envelope import NO_CAUSE, Envelope, Origin
+from .envelope import NO_CAUSE, Envelope, Facts, Origin
 from .errors import SystemClosed
 from .held import ENDING
 from .messages import Stop, Terminated
 from .obligation import Obligation
 from .operation import CLOSED, Operation
-from .policy import MessagePolicy, Overflow, policies, policy_of
+from .policy import Overflow, policies, policy_of
 from .ref import Ref
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 log_handler = structlog.get_logger("sessionactors.actor")
 
 
-def carry_out(cell: Cell, ops: list[Operation], now: int, cause: int) -> BaseException | None:  # noqa: C901, PLR0915
+def carry_out(cell: Cell, ops: list[Operation], now: int, cause: int) -> BaseException | None:  # noqa: PLR0915
     """Carry out an outbox. A port that raises, or control sent into a full lane, is a failure of this actor.
 
     Telling one of our own actors is done in place, down to its lane if nothing is special about the message: half of
@@ -43,46 +43,31 @@ def carry_out(cell: Cell, ops: list[Operation], now: int, cause: int) -> BaseExc
     kind: type[object] | None = None  # its type; None: no run can go on
     run: list[Envelope] | None = None
     ids: Iterator[int]
-    policy: MessagePolicy
-    room: int
+    facts: Facts
     for target, message in ops:
         try:
             if target is told and type(message) is kind:
                 if run is None:
-                    run, room = [], told.mailbox.room()
-                    ids, policy = told.tree.message_ids, policies[kind]
-                if room > 0:
-                    room -= 1
-                    envelope = Envelope()
-                    envelope.message = message
-                    envelope.reply_to = envelope.origin = None
-                    envelope.sender = sender
-                    envelope.id = next(ids)
-                    envelope.cause = cause
-                    envelope.turn = turn
-                    envelope.at = now
-                    envelope.policy = policy
-                    envelope.checked = policy.checked
-                    run.append(envelope)
-                    continue
+                    run, ids = [], told.tree.message_ids
+                envelope = Envelope()
+                envelope.message = message
+                envelope.id = next(ids)
+                envelope.facts = facts  # noqa: F821 - of the message before
+                run.append(envelope)
+                continue
             if run is not None:
-                told.mailbox.put_run(run)
+                first = _put_run(cell, told, run, first)
                 run = None
             if target is None or target.system is not system:
                 kind = None
                 _apart(cell, target, message)
                 continue
             kind = type(message)
+            policy = policies[kind]
             envelope = Envelope()
             envelope.message = message
-            envelope.reply_to = envelope.origin = None
-            envelope.sender = sender
             envelope.id = next(target.tree.message_ids)
-            envelope.cause = cause
-            envelope.turn = turn
-            envelope.at = now
-            envelope.policy = policy = policies[kind]
-            envelope.checked = policy.checked
+            envelope.facts = facts = (sender, cause, turn, now, policy, policy.checked, None, None)
             mailbox = target.mailbox
             waiting = mailbox.data
             if policy.plain and waiting is not None and not target.held:
@@ -105,7 +90,18 @@ def carry_out(cell: Cell, ops: list[Operation], now: int, cause: int) -> BaseExc
             first = first or error
             _not_carried_out(cell, (target, message), error)  # type: ignore[arg-type]
     if run is not None:
-        told.mailbox.put_run(run)
+        first = _put_run(cell, told, run, first)
+    return first
+
+
+def _put_run(cell: Cell, target: Cell, run: list[Envelope], first: BaseException | None) -> BaseException | None:
+    """A run goes into its lane, as far as there is room. The rest of it is refused, as if each had been told alone."""
+    for envelope in target.mailbox.put_run(run):
+        try:
+            _apart(cell, None, (_deliver, target, envelope))
+        except BaseException as error:
+            first = first or error
+            _not_carried_out(cell, (target, envelope.message), error)
     return first
 
 

@@ -15,7 +15,7 @@ import structlog
 from . import commit, failure, lifecycle, observed, outside
 from .clock import NS
 from .containment import escapes
-from .envelope import Envelope
+from .envelope import Envelope, Facts, Origin
 from .errors import AskTimeout, HandlerError, MailboxFull
 from .flight_recorder import NEXT_ROW, RAISED, write_row
 from .held import BUSY
@@ -58,6 +58,13 @@ def serve(  # noqa: C901, PLR0912, PLR0915 - see below
     now, taps, data = system.clock.now, system.taps, lane is DATA
     ops: list[Operation] = []
     failed: BaseException | None = None
+    code: int
+    cause: int
+    at: int
+    checked: bool
+    reply_to: KernelFuture | None
+    origin: Origin | None
+    enough: int
     began = now()
     try:
         while ready and left and not control and not posted and (until is None or not until._done):
@@ -86,36 +93,46 @@ def serve(  # noqa: C901, PLR0912, PLR0915 - see below
             accounts = mailbox.accounts
             recorder = cell.recorder
             rows = recorder.rows or recorder.open()
-            first, more = began, True
-            newest = waiting[-1]
-            enough = began + patience
+            first = began
+            more = len(waiting)  # that it may still handle now
+            if more > 1:
+                enough = began + patience
+                if more > left:
+                    more = left
+            left -= more
+            state, row = cell.state, recorder.next
+            facts: Facts | None = None  # of the message before
             out.ops = ops
             system.handling = cell
             try:
                 while True:
                     envelope = waiting.popleft()
-                    left -= 1
-                    checked = envelope.checked
+                    more -= 1
+                    sent = envelope.facts
+                    if sent is not facts:  # it is the same for all that were told in a row
+                        facts = sent
+                        _, cause, turn, at, policy, checked, reply_to, origin = facts
+                        code = policy.code
+                        out.turn = turn
                     if checked and not wanted(cell, envelope, began):
-                        if envelope is newest or not left or control or posted or not waiting or cell.held:
+                        if not more or control or posted or not waiting or cell.held:
                             break
                         continue
                     cell.current = envelope
                     out.now = began
-                    out.turn = envelope.turn
                     try:
-                        state = receive(cell.state, envelope.message, out)
+                        state = receive(state, envelope.message, out)
                         if state is None and cell.state is not None:
                             raise no_state(cell, envelope.message)
                     except BaseException as error:
                         handler_failed(cell, envelope, error, began)
-                        return left
+                        return left + more
                     cell.state = state
                     ended = now()
                     if not ops and not checked:
                         accounts.handled += 1
                     else:
-                        if out.stashing or envelope.reply_to is not None or envelope.origin is not None:
+                        if out.stashing or reply_to is not None or origin is not None:
                             failed = complete(cell, envelope, ops, ended)
                             out.ops = ops
                         else:
@@ -123,24 +140,21 @@ def serve(  # noqa: C901, PLR0912, PLR0915 - see below
                             failed = commit.carry_out(cell, ops, ended, envelope.id)
                         ops.clear()
                         ended = now()
-                        if failed is not None or not waiting or cell.held:  # a commit may hold, and drain
-                            more = False
-                    wait = began - envelope.at
-                    row = recorder.next
-                    write_row(rows, row, envelope.id, envelope.cause, envelope.policy.code, began, wait, ended)
-                    recorder.next = NEXT_ROW[row]
+                        if more and (failed is not None or control or not waiting or cell.held):
+                            left, more = left + more, 0  # a commit may hold, and drain
+                    wait = began - at
+                    write_row(rows, row, envelope.id, cause, code, began, wait, ended)
+                    recorder.next = row = NEXT_ROW[row]
                     if taps.watched and type(envelope.message) in taps.watched:
                         taps.publish(cell, envelope, began, ended, "handled")
                     cell.waited_ns += wait
                     began = ended
-                    if not more:
-                        break
-                    if envelope is newest or not left or control or posted or began >= enough:
+                    if not more or posted or began >= enough:
                         break
                 if failed is not None:
                     cell.current = system.handling = None
                     failure.on_failure(cell, failed)
-                    return left
+                    return left + more
             finally:
                 out.ops = CLOSED
                 cell.current = None
@@ -150,6 +164,7 @@ def serve(  # noqa: C901, PLR0912, PLR0915 - see below
                         again(cell)
                     else:
                         cell.ready_data = False
+            left += more
     finally:
         system.handling = None
     return left

@@ -76,17 +76,17 @@ class Mailbox:
             return None
         return self._put_by_policy(envelope, lane, bound)
 
-    def room(self) -> int:
-        """How many more messages the data lane takes."""
-        return self.bounds.data - self.waiting(DATA)
-
-    def put_run(self, run: Sequence[Envelope]) -> None:
-        """Take plain messages in a row, of one sender to the data lane. ``commit.carry_out`` has seen to their room."""
+    def put_run(self, run: Sequence[Envelope]) -> Sequence[Envelope]:
+        """Take plain messages in a row, of one sender to the data lane, after one that was put; returns the rest."""
         lane = self.data
-        if lane is not None:  # the message before them is in it
-            lane.extend(run)
-            self.accounts.received += len(run)
-            self.high_water = max(self.high_water, len(lane))
+        if lane is None:
+            return run
+        room = self.bounds.data - len(lane)
+        taken, rest = (run, ()) if len(run) <= room else (run[:room], run[room:])
+        lane.extend(taken)
+        self.accounts.received += len(taken)
+        self.high_water = max(self.high_water, len(lane))
+        return rest
 
     def _put_by_policy(self, envelope: Envelope, lane: deque[Envelope], bound: int) -> Envelope | None:
         policy = envelope.policy
