@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
-from livekit import api
+from livekit import api, rtc
 
 from sessionactors import AgentServer, JobContext
 
@@ -37,10 +37,21 @@ async def stay(ctx: JobContext) -> None:
 
 @asynccontextmanager
 async def worker_of(
-    server: Server, program: Callable[[JobContext], Awaitable[None]] = stay, *, name: str, slots: int = 200
+    server: Server,
+    program: Callable[[JobContext], Awaitable[None]] = stay,
+    *,
+    name: str,
+    slots: int = 200,
+    rescue_every: float | None = None,
 ) -> AsyncIterator[AgentServer]:
     """A worker that is registered."""
-    worker = AgentServer(ws_url=server.url, api_key=server.key, api_secret=server.secret, max_sessions=slots)
+    worker = AgentServer(
+        ws_url=server.url,
+        api_key=server.key,
+        api_secret=server.secret,
+        max_sessions=slots,
+        rescue_every=rescue_every,
+    )
     worker.rtc_session(program, agent_name=name)
     registered = asyncio.Event()
     worker.once("worker_registered", lambda *_: registered.set())
@@ -140,6 +151,67 @@ async def test_when_a_worker_is_killed_the_next_dispatch_of_the_room_goes_to_ano
         if first.returncode is None:
             first.kill()
             await first.wait()
+
+
+@pytest.mark.parametrize("named", [True, False])
+async def test_a_worker_that_looks_takes_over_the_rooms_of_one_that_was_killed(
+    server: Server, named: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sessionactors.service.worker.forsaken_rooms.YOUNG", 0.5)
+    name, room = unique("desk") if named else "", unique("room")
+    first = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", SERVE, server.url, server.key, server.secret, name, stdout=asyncio.subprocess.PIPE
+    )
+    caller = rtc.Room()
+    try:
+        assert first.stdout is not None
+        async with asyncio.timeout(40), calls_of(server) as calls:
+            while await first.stdout.readline() != b"registered\n":  # log lines come before
+                assert first.returncode is None
+            if named:
+                request = api.CreateAgentDispatchRequest(agent_name=name, room=room, metadata="vip")
+                await calls.agent_dispatch.create_dispatch(request)
+            await caller.connect(server.url, server.token(room, "caller"))
+            while len(await agents_in(calls, room)) < 2:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+            first.kill()
+            await first.wait()
+            async with worker_of(server, name=name, rescue_every=0.3) as second:
+                await until(lambda: any(job.job.room.name == room for job in second.active_jobs))
+                (job,) = [job for job in second.active_jobs if job.job.room.name == room]
+                assert job.job.metadata == ("vip" if named else "")
+                while job.accept_arguments.identity not in await agents_in(calls, room):  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+                await asyncio.sleep(1.0)  # three looks
+                assert len(await agents_in(calls, room)) == 2
+                assert second.stats.offered == len(second.active_jobs)
+    finally:
+        await caller.disconnect()
+        if first.returncode is None:
+            first.kill()
+            await first.wait()
+
+
+async def test_a_job_that_ended_on_purpose_is_not_taken_up_again(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sessionactors.service.worker.forsaken_rooms.YOUNG", 0.3)
+    name, room = unique("desk"), unique("room")
+
+    async def program(ctx: JobContext) -> None:
+        await ctx.connect()
+        ctx.shutdown("done")
+
+    caller = rtc.Room()
+    async with worker_of(server, program, name=name, rescue_every=0.2) as worker, calls_of(server) as calls:
+        await caller.connect(server.url, server.token(room, "caller"))
+        await calls.agent_dispatch.create_dispatch(api.CreateAgentDispatchRequest(agent_name=name, room=room))
+        await until(lambda: worker.stats.succeeded == 1)
+        await asyncio.sleep(1.5)
+        assert worker.stats.offered == 1
+        named = [each for each in await calls.agent_dispatch.list_dispatch(room) if each.agent_name == name]
+        assert named == []
+    await caller.disconnect()
 
 
 async def test_as_many_rooms_as_there_are_slots_and_not_one_more(server: Server) -> None:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import inspect
-import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import fields, replace
@@ -32,14 +30,16 @@ from .job_process import JobProcess, set_up
 from .local_job import local_job
 from .messages import CloseWorker, DrainWorker, RunJob, RunningJobInfo, ShutDown, WorkerMessage
 from .options import ServerEnvOption, ServerOptionsGiven, ServerSettings, WorkerOptions
+from .server_dispatches import look_after
 from .server_program import ServerProgram, WorkerInfo
-from .user_functions import LoadFunction, SetupFunction
+from .user_functions import LoadFunction, SetupFunction, measured
 from .worker_state import Link, WorkerFacts, WorkerStats
 from .world import World, identity_in, real_world
 
 if TYPE_CHECKING:
     from livekit.protocol import agent, models
 
+    from .forsaken_rooms import ForsakenRooms
     from .health import HealthEndpoint, WorkerReport
     from .job_request import JobRequest
     from .worker_ports import Tell
@@ -89,6 +89,7 @@ class AgentServer(ServerProgram):
         self._starting = asyncio.Lock()
         self._joins = asyncio.Semaphore(JOINS_AT_ONCE)
         self._health: HealthEndpoint | None = None
+        self._forsaken: ForsakenRooms | None = None
 
     @classmethod
     def from_server_options(cls, options: WorkerOptions) -> AgentServer:
@@ -196,6 +197,8 @@ class AgentServer(ServerProgram):
         port = ServerEnvOption.getvalue(settings.port, self._devmode)
         self._health = HealthEndpoint(settings.host, port, self._report, system.loop)
         await self._health.start()
+        if registers and settings.rescue_every is not None:
+            self._forsaken = look_after(self._endpoint, profile, settings.rescue_every, lambda: self._facts)
 
     async def drain(self, timeout: NotGivenOr[float | None] = NOT_GIVEN) -> None:
         """Take no more jobs, and wait until those that run have ended by themselves.
@@ -233,6 +236,8 @@ class AgentServer(ServerProgram):
             system, ref = self._system, self._ref
         if self._health is not None:
             await self._health.aclose()
+        if self._forsaken is not None:
+            await self._forsaken.aclose()
         if system is not None:
             if ref is not None and ref.is_alive():
                 with suppress(TimeoutError):
@@ -359,15 +364,15 @@ class AgentServer(ServerProgram):
     async def _ask(self, request: JobRequest) -> None:
         if self._request_fnc is not None:
             await self._request_fnc(request)
+        if request.rejected_for_all:
+            self._settle(request.job)
+
+    def _settle(self, job: agent.Job) -> None:
+        if self._forsaken is not None and self._ending is None:  # while it closes another worker may go on with it
+            self._forsaken.settle(job.dispatch_id, job.room.name)
 
     async def _measure(self) -> float:
-        function = self._load_fnc
-        takes_server = function is not None and bool(inspect.signature(function).parameters)
-        measured = await asyncio.to_thread(cast("Callable[..., float]", function), *((self,) if takes_server else ()))
-        load = float(measured)
-        if not (math.isfinite(load) and load >= 0):
-            raise OptionError(f"load_fnc must return a load >= 0, got {measured!r}")
-        return load
+        return await measured(cast("LoadFunction", self._load_fnc), self)
 
     async def _run_job(
         self, info: RunningJobInfo, orders: AsyncIterator[ShutDown], ending: Callable[[str], Awaitable[None]]
@@ -378,7 +383,10 @@ class AgentServer(ServerProgram):
         bounds = replace(
             world.bounds, session_end=settings.session_end_timeout, callbacks=settings.shutdown_process_timeout
         )
-        await run_job(ctx, self.entrypoint_fnc, orders, ending, bounds=bounds, on_session_end=self._session_end_fnc)
+        try:
+            await run_job(ctx, self.entrypoint_fnc, orders, ending, bounds=bounds, on_session_end=self._session_end_fnc)
+        finally:
+            self._settle(info.job)
 
     def _outside(self) -> World:
         if self._world is None:

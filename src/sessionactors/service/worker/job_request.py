@@ -33,6 +33,8 @@ class JobRequest:
         self._tell = tell
         self._news = news
         self._said = ""
+        self.rejected_for_all = False
+        """It was rejected, and nobody else is to be asked."""
 
     @property
     def id(self) -> str:
@@ -93,6 +95,7 @@ class JobRequest:
             SessionStateError: it was accepted or rejected before, or ``request_fnc`` has returned.
         """
         self._say("rejected")
+        self.rejected_for_all = terminate
         await self._tell(RequestRejected(self.id, terminate))
 
     @staticmethod

@@ -102,6 +102,9 @@ class ServerSettings:
     """What agents may do in their rooms."""
     max_retry: int = 16
     """Attempts to connect again before the worker gives up."""
+    rescue_every: float | None = None
+    """Seconds > 0 between two looks for rooms whose agent went with its worker: they are dispatched again. None: no
+    looks. For workers of the type ``ROOM``; give it to all workers of an ``agent_name``, or to none."""
     ws_url: str | None = None
     """``ws://``, ``wss://``, ``http://`` or ``https://``; environment: ``LIVEKIT_URL``."""
     api_key: str | None = field(default=None, repr=False)
@@ -149,6 +152,8 @@ class ServerSettings:
         for name in ("drain_timeout", "shutdown_process_timeout", "session_end_timeout", "initialize_process_timeout"):
             if not getattr(self, name) >= 0:
                 raise OptionError(f"{name} must be >= 0 seconds, got {getattr(self, name)!r}")
+        if self.rescue_every is not None and not self.rescue_every > 0:
+            raise OptionError(f"rescue_every must be > 0 seconds or None, got {self.rescue_every!r}")
         if self.max_retry < 0:
             raise OptionError(f"max_retry must be >= 0, got {self.max_retry!r}")
         thresholds = [ServerEnvOption.getvalue(self.load_threshold, devmode) for devmode in (True, False)]
@@ -178,6 +183,7 @@ class ServerOptionsGiven(TypedDict, total=False):
     initialize_process_timeout: float
     permissions: WorkerPermissions
     max_retry: int
+    rescue_every: float | None
     ws_url: str | None
     api_key: str | None
     api_secret: str | None
