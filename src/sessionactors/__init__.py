@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from .interfaces.turn_detector import StreamingTurnDetector, TurnDetector, TurnDetectorStream
     from .interfaces.vad import VAD, VADCapabilities, VADEvent, VADEventType
     from .interfaces.video_io import VideoSink, VideoSource
+    from .journal.black_box import BlackBox
     from .journal.errors import JournalDamaged, JournalError, JournalVersionError
     from .journal.journal import Journal
     from .journal.reading import JournalReader
@@ -320,6 +321,7 @@ __all__ = [
     "BM25SearchStrategy",
     "BackgroundAudioPlayer",
     "BackgroundSink",
+    "BlackBox",
     "BuiltinAudioClip",
     "ChatChunk",
     "ChatContext",
@@ -645,6 +647,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "VADEventType",
     ),
     "interfaces.video_io": ("VideoSink", "VideoSource"),
+    "journal.black_box": ("BlackBox",),
     "journal.errors": (
         "JournalDamaged",
         "JournalError",

@@ -117,12 +117,13 @@ def records(frame: bytes) -> Iterator[memoryview]:
 
 
 def created(path: Path, *, overwrite: bool) -> int:
-    """A new file of this name, to append to: its descriptor. Only its owner may read it.
+    """The descriptor of a new file, in a directory that is made if need be. Only its owner may read it.
 
     Raises:
         FileExistsError: there is one already.
         OSError: it cannot be made.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
     if overwrite:
         path.unlink(missing_ok=True)
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o600)

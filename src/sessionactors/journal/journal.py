@@ -34,6 +34,11 @@ def redactor(*, transcripts: bool, redact: Callable[[str], str] | None) -> Calla
     return None if redact is None else Redactor(redact)
 
 
+def given_to(wiring: Wiring) -> dict[str, object]:
+    """What a session's root actor was made of."""
+    return {"components": wiring.components, "guarded": wiring.guard_silence is not None}
+
+
 class Journal:
     """Records a session into a file, so that it can be run again: ``AgentSession(journal=Journal("call.journal"))``.
 
@@ -91,9 +96,7 @@ class Journal:
         path = Path(self._path.replace("{room}", _ODD.sub("-", room)))
         self._file = file = JournalFile(path, room, overwrite=self._overwrite)
         recorder = _FileRecorder(file, self._captured, self._redact, self._interval)
-        now = system.clock.now()
-        given = {"components": wiring.components, "guarded": wiring.guard_silence is not None}
-        recorder.begin(room=room, seed=system.seed, at=now, wall=system.clock.wall(now), notes=self._notes, given=given)
+        recorder.begin(recorder.about(system, room, self._notes), given_to(wiring))
         return recorder
 
     @property
@@ -129,6 +132,7 @@ class _FileRecorder(Recorder):
     ) -> None:
         super().__init__(file, captured, redact=redact)
         self._file = file
+        file.when_resumed(self.again)
         self._thread = writing_thread(interval)
         self._thread.add(file)
 

@@ -8,7 +8,8 @@ second is hashed four times.
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -20,7 +21,7 @@ from .digest import Digest
 from .encoding import Encoder, to_bytes
 from .flattening import Node, flatten
 from .layout import Code
-from .records import Captured
+from .records import Captured, Header
 from .tags import FORMAT, Defines
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from sessionactors.runtime.envelope import Envelope
     from sessionactors.runtime.messages import SystemMessage
     from sessionactors.runtime.operation import Operation
+    from sessionactors.runtime.system import ActorSystem
     from sessionactors.runtime.tree import Tree
 
 OURS: Final = "sessionactors."
@@ -68,15 +70,25 @@ class Recorder:
 
     # -- about the journal -------------------------------------------------------------------------------------------
 
-    def begin(self, *, room: str, seed: int, at: int, wall: float, notes: Mapping[str, str], given: object) -> None:
+    def about(self, system: ActorSystem, room: str, notes: Mapping[str, str]) -> Header:
+        """What a journal of a session that begins now says of itself."""
+        at, python = system.clock.now(), platform.python_version()
+        return Header(
+            version("sessionactors"), python, room, system.seed, at, system.clock.wall(at), self.captured, dict(notes)
+        )
+
+    def begin(self, header: Header, given: object) -> None:
         """Write the head of the journal."""
-        about = (version("sessionactors"), platform.python_version(), room, seed, at, wall, self.captured, dict(notes))
-        self._record([int(Code.HEADER), FORMAT, *[flatten(fact, self._encoder) for fact in about]])
+        head = self.head(header)
+        for definition in self._encoder.new_definitions():
+            self._put(definition)
+        self._put(head)
         self._record([int(Code.GIVEN), flatten(given, self._encoder)])
 
-    def header(self, record: Iterable[object]) -> bytes:
-        """Such a head, for a file that begins in the middle."""
-        return to_bytes([int(Code.HEADER), FORMAT, *[flatten(fact, self._encoder) for fact in record]])
+    def head(self, header: Header) -> bytes:
+        """The first record."""
+        facts = (getattr(header, field.name) for field in fields(header))
+        return to_bytes([int(Code.HEADER), FORMAT, *[flatten(fact, self._encoder) for fact in facts]])
 
     def definitions(self) -> Iterator[bytes]:
         """All definitions so far, for a file that begins in the middle."""
@@ -86,9 +98,14 @@ class Recorder:
         for code, name in list(self._types.items()):
             yield _row([int(Defines.MESSAGE), code, name])
 
-    def note(self, at: int, text: str) -> None:
-        """A remark."""
-        self._record([int(Code.NOTED), at, text])
+    def again(self) -> None:
+        """After a loss: what later records name is defined anew."""
+        for definition in self.definitions():
+            self._put(definition)
+
+    def remark(self, at: int, text: str) -> bytes:
+        """A record of a remark."""
+        return self._encoder.bytes_of([int(Code.NOTED), at, text])
 
     def end(self, at: int, lost: int) -> None:
         """The last record."""

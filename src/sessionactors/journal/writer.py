@@ -7,6 +7,7 @@ bounded: when the disk does not keep up, records are lost, counted, and the jour
 
 from __future__ import annotations
 
+import atexit
 import os
 import threading
 import weakref
@@ -120,6 +121,39 @@ class JournalFile:
             view = view[done:]
 
 
+class FrameFile:
+    """A file that is whole when it is written: what a black box keeps.
+
+    Args:
+        path: a new file.
+        frames: what it holds.
+        remark: the record behind them.
+        room: whose, for log lines.
+    """
+
+    def __init__(self, path: Path, frames: list[bytes], remark: bytes, room: str) -> None:
+        self.path = path
+        self.room = room
+        self.error: JournalError | None = None
+        """Why there is none."""
+        self.closed = threading.Event()
+        """It is written, or is not to be."""
+        self._frames = frames
+        self._remark = remark
+
+    def write(self) -> None:
+        """On the writing thread: write it."""
+        try:
+            file = created(self.path, overwrite=False)
+            with os.fdopen(file, "wb") as opened:
+                opened.writelines((*self._frames, *Packer().pack([self._remark])))
+        except OSError as error:
+            self.error = JournalError(f"the black box {self.path} cannot be written: {error}")
+            log.error("black_box_failed", room=self.room, actor="", message_id=0, error=str(self.error))  # noqa: TRY400
+        self._frames = []
+        self.closed.set()
+
+
 class WritingThread:
     """Writes the journals of a process, one after the other.
 
@@ -129,22 +163,28 @@ class WritingThread:
 
     def __init__(self, interval: float = 0.5) -> None:
         self._interval = interval
-        self._files: list[JournalFile] = []
+        self._files: list[JournalFile | FrameFile] = []
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def add(self, file: JournalFile) -> None:
+    def add(self, file: JournalFile | FrameFile) -> None:
         """Write this one too, from now until it is closed."""
         with self._lock:
             self._files.append(file)
             if self._thread is None:
+                atexit.register(self._last)
                 self._thread = threading.Thread(target=self._run, name="sessionactors journals", daemon=True)
                 self._thread.start()
 
     def flush(self) -> None:
         """Write what waits now; returns at once."""
         self._wake.set()
+
+    def _last(self) -> None:
+        """The interpreter ends, and its daemons with it: what waits is written."""
+        for file in tuple(self._files):
+            file.write()
 
     def _run(self) -> None:
         while True:
@@ -156,6 +196,7 @@ class WritingThread:
                 self._files = [file for file in self._files if not file.closed.is_set()]
                 if not self._files:
                     self._thread = None
+                    atexit.unregister(self._last)
                     return
 
 

@@ -63,6 +63,14 @@ class Tree:
         for cell in self.cells.values():
             cell.receive = None
 
+    def keep(self, why: str) -> list[object]:
+        """Something is wrong: have what was seen of this tree kept, if it has a black box. From any thread.
+
+        Returns:
+            What those who kept something say of it: a path, as a rule.
+        """
+        return [] if self.witness is None else self.witness.keep(why)
+
     def new_id(self, kind: str) -> str:
         """``kind-1``, ``kind-2``, ...: for those outside of the handlers, from any thread."""
         name = self.next_id(kind)

@@ -161,6 +161,11 @@ class Watchdog:
             stack=stack,
         )
 
+        why = f"the {heart.kind} loop is blocked for {silent:.1f} s by {stall.actor or 'what is not an actor'}"
+        for tree in list(self._system.trees.values()):
+            if heart.kind == "actor" or tree.user_loop is heart.loop:
+                tree.keep(why)
+
     def _serve_guards(self) -> None:
         now = time.monotonic()
         with self._lock:

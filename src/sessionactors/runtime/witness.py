@@ -134,6 +134,13 @@ class Witness(Protocol):
         """From any thread: somebody outside of the handlers took a name of :meth:`Tree.new_id`."""
 
 
+class Keeper(Protocol):
+    """A witness that can keep what it has seen last, such as a black box."""
+
+    def keep(self, why: str) -> object:
+        """Keep it, for this reason, without waiting. From any thread."""
+
+
 def _passing_on(call: str) -> Callable[..., None]:
     def tell(self: Witnesses, whom: Cell | Tree, *facts: object) -> None:
         for witness in self.each:
@@ -167,6 +174,11 @@ class Witnesses:
         )
         if escapes(error):
             raise error
+
+    def keep(self, why: str) -> list[object]:
+        """Have each :class:`Keeper` among them keep what it has seen last: what they say of it. From any thread."""
+        keepers = [keep for witness in self.each if callable(keep := getattr(witness, "keep", None))]
+        return [kept for keep in keepers if (kept := keep(why)) is not None]
 
     entered = _passing_on("entered")
     ordered = _passing_on("ordered")

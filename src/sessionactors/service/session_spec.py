@@ -81,7 +81,7 @@ class SessionSpec:
     """Retries and timeouts of the providers."""
     actors: tuple[AnyDropIn, ...] = ()
     """Drop-in actors."""
-    journal: SessionJournal | None = None
+    journal: SessionJournal | Sequence[SessionJournal] | None = None
     """Records the session: a :class:`.Journal` of its own."""
     turn_detection: NotGivenOr[TurnDetection] = NOT_GIVEN
     """As ``turn_handling["turn_detection"]``. Deprecated, as all that follow but ``prepare``."""

@@ -71,7 +71,8 @@ class AgentSession(
         conn_options: retries, timeouts, and how many failures end the session.
         loop: the loop that :meth:`start` will be called on; the running one if not given.
         actors: drop-in actors.
-        journal: records the session, so that it can be run again: a :class:`.Journal`.
+        journal: records the session, so that it can be run again: a :class:`.Journal`, a :class:`.BlackBox`,
+            or several of them.
         system: the actor system to run in; a shared one if not given.
         turn_detection: deprecated, as all that follow: they are in ``turn_handling`` now.
         min_endpointing_delay: seconds of silence that end a turn.

@@ -46,6 +46,18 @@ class Insight(SessionLink[Userdata_T]):
         """
         return turn_latency(self._trace.deliveries(), turn)
 
+    def keep_black_box(self, why: str = "asked for") -> tuple[object, ...]:
+        """Have what was seen of the session last written, where it has a :class:`.BlackBox`. From any thread, at once.
+
+        Args:
+            why: is written into the file.
+
+        Returns:
+            The paths of the files that are being written; none if there is no black box, or one was kept just now.
+        """
+        system, _ = self._live("keep_black_box()")
+        return tuple(system.tree(self._room_name).keep(why))
+
     def why(self) -> str:
         """What blocks progress: one actor, one message, in one line."""
         line = why(self.inspect())

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from sessionactors.actors.wiring import Wiring
 from sessionactors.runtime import ActorSystem
-from sessionactors.runtime.witness import Witness
+from sessionactors.runtime.witness import Witness, Witnesses
 
 
 class SessionJournal(Protocol):
@@ -25,6 +26,10 @@ class SessionJournal(Protocol):
         """
 
 
-def witness_of(journal: SessionJournal | None, system: ActorSystem, room: str, wiring: Wiring) -> Witness | None:
+def witness_of(
+    journal: SessionJournal | Sequence[SessionJournal] | None, system: ActorSystem, room: str, wiring: Wiring
+) -> Witness | None:
     """Who is told everything of a session that starts."""
+    if isinstance(journal, Sequence):
+        return Witnesses(*(each.begin(system, room, wiring) for each in journal))
     return None if journal is None else journal.begin(system, room, wiring)

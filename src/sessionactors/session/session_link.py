@@ -126,7 +126,7 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
         conn_options: SessionConnectOptions | APIConnectOptions | None = None,
         loop: asyncio.AbstractEventLoop | None = None,
         actors: Sequence[AnyDropIn] = (),
-        journal: SessionJournal | None = None,
+        journal: SessionJournal | Sequence[SessionJournal] | None = None,
         system: ActorSystem | None = None,
         turn_detection: NotGivenOr[TurnDetection] = NOT_GIVEN,
         min_endpointing_delay: NotGivenOr[float] = NOT_GIVEN,
