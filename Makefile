@@ -7,6 +7,7 @@
 #   make conformance  what each provider must do: the table provider x check
 #   make peer      the same programs on livekit-agents and on ours
 #   make mutants   removes each guard and shows that its test fails
+#   make serve     rooms over HTTP, on this machine
 #   make bench     kernel benchmark
 #   make help      all targets
 
@@ -108,6 +109,10 @@ peer: $(PEER_VENV)/.ready ## the same programs on livekit-agents, in an environm
 .PHONY: mutants
 mutants: $(DEV) ## removes each guard by a patch and shows that its named test fails
 	$(BIN)/python tests/mutants/run.py $(ARGS)
+
+.PHONY: serve
+serve: $(DEV) ## rooms in a FastAPI service, on this machine; /docs shows its API
+	$(BIN)/python examples/fastapi_service.py
 
 .PHONY: bench
 bench: $(DEV) ## kernel benchmark against Pykka threads and asyncio queues

@@ -167,6 +167,7 @@ if TYPE_CHECKING:
     from .providers.mcp import MCPServerHTTP, MCPServerStdio
     from .runtime import NS, ActorSystem, CloseReport, Delivery, EffectPort, Outbox, Tap, TreeSnapshot, message
     from .service.errors import AdmissionRefused, RoomExists
+    from .service.http.options import HttpOptions, Right
     from .service.room_handle import RoomHandle
     from .service.room_supervisor import RoomSupervisor
     from .service.session_spec import SessionSpec
@@ -358,6 +359,7 @@ __all__ = [
     "FunctionToolInfo",
     "FunctionToolsExecutedEvent",
     "GenerationCreated",
+    "HttpOptions",
     "ImageContent",
     "InputAudioTranscriptionCompleted",
     "InputSpeechStarted",
@@ -443,6 +445,7 @@ __all__ = [
     "ResponseDone",
     "ResponseText",
     "ResponseToolCall",
+    "Right",
     "RoomExists",
     "RoomHandle",
     "RoomIO",
@@ -806,6 +809,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "AdmissionRefused",
         "RoomExists",
     ),
+    "service.http.options": ("HttpOptions", "Right"),
     "service.room_handle": ("RoomHandle",),
     "service.room_supervisor": ("RoomSupervisor",),
     "service.session_spec": ("SessionSpec",),

@@ -31,6 +31,11 @@ EXCEPTIONS: Final = (
         "an SDK reads its own version, a small file, when its first client is made on the loop",
     ),
     (
+        "fastapi/routing.py",
+        frozenset({"_extract_endpoint_context"}),
+        "FastAPI looks up where an endpoint stands, once for each, for its error messages",
+    ),
+    (
         "logging/__init__.py",
         frozenset({"emit"}),
         "where a log line goes is the business of who configures logging; pytest writes it to a file",

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 import structlog
 
@@ -23,9 +23,15 @@ from sessionactors.session.callbacks import Callbacks
 from sessionactors.session.room_options_legacy import RoomInputOptions, RoomOutputOptions
 
 from .admission import Admission, SupervisorStats
+from .errors import RefusalReason
 from .hosted_room import HostedRoom, SpawnRequest
+from .http.doors import HttpDoors
+from .http.options import HttpOptions
 from .room_handle import RoomHandle
 from .session_spec import SessionFactory
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
 
 RoomClosedCallback = TypeVar("RoomClosedCallback", bound=Callable[[RoomHandle], object])
 
@@ -53,6 +59,7 @@ class RoomSupervisor:
         max_sessions: rooms at once, >= 1, those that start or close included.
         system: an actor system to use, which stays yours to close; ``"running"``: the actors share the loop of
             :meth:`start`; None: a system with its own loop thread.
+        http: who may use :attr:`router`; nobody if it is not given.
         close_deadline: seconds >= 0 in which a room is closed, if the call says nothing else.
         drain_deadline: seconds >= 0 that rooms get to end by themselves when draining.
 
@@ -66,6 +73,7 @@ class RoomSupervisor:
         *,
         max_sessions: int = DEFAULT_MAX_SESSIONS,
         system: ActorSystem | Literal["running"] | None = None,
+        http: HttpOptions | None = None,
         close_deadline: float = DEFAULT_CLOSE_DEADLINE,
         drain_deadline: float = DEFAULT_DRAIN_DEADLINE,
     ) -> None:
@@ -82,6 +90,7 @@ class RoomSupervisor:
         self._admission = Admission(max_sessions)
         self._owns_system = not isinstance(system, ActorSystem)
         self._system = system if isinstance(system, ActorSystem) else ActorSystem(system or "own")
+        self._doors = HttpDoors(self, http)
         self._close_deadline = close_deadline
         self._drain_deadline = drain_deadline
         self._rooms: dict[str, HostedRoom] = {}
@@ -161,12 +170,17 @@ class RoomSupervisor:
 
     @asynccontextmanager
     async def lifespan(self, app: object = None) -> AsyncIterator[None]:
-        """For ``FastAPI(lifespan=rooms.lifespan)``, or any ASGI application: start; on leaving, drain and close."""
+        """For ``FastAPI(lifespan=rooms.lifespan)``, or any ASGI application: start; on leaving, drain and close.
+
+        With a :attr:`router`, the inspection endpoint listens meanwhile.
+        """
         await self.start()
         try:
+            await self._doors.open()
             yield
             await self.drain()
         finally:
+            await self._doors.close()
             await self.aclose()
 
     def __del__(self) -> None:
@@ -285,7 +299,40 @@ class RoomSupervisor:
         self._callbacks.append(callback)
         return callback
 
+    # -- over HTTP ---------------------------------------------------------------------------------------------------
+
+    @property
+    def router(self) -> APIRouter:
+        """For ``app.include_router(rooms.router, prefix="/sessions")``: the HTTP and WebSocket API, see docs/http.md.
+
+        Raises:
+            OptionError: the extra ``service`` is not installed.
+        """
+        return self._doors.router
+
+    @property
+    def inspection(self) -> str | None:
+        """Where the inspection endpoint listens; None: it does not."""
+        return self._doors.inspection
+
     # -- reading -----------------------------------------------------------------------------------------------------
+
+    def hosted(self) -> tuple[HostedRoom, ...]:
+        """All rooms that are not over, those that start included. From any thread."""
+        return tuple(self._rooms.copy().values())
+
+    def hosted_room(self, room: str) -> HostedRoom:
+        """One of them.
+
+        Raises:
+            KeyError: there is none of that name; the text lists those there are.
+        """
+        return self._hosted(room)
+
+    @property
+    def turned_away(self) -> RefusalReason | None:
+        """Why nobody is taken in: ``draining`` or ``closed``; None: whoever finds a slot is. From any thread."""
+        return self._admission.turned_away
 
     @property
     def stats(self) -> SupervisorStats:
