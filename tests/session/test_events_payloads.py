@@ -165,7 +165,6 @@ def test_the_tools_of_a_step_are_told_with_calls_and_outputs_side_by_side() -> N
     ((call, output),) = event.zipped()
     assert [call] == list(event.function_calls)
     assert [output] == list(event.function_call_outputs)
-    assert output is not None
     assert (output.call_id, output.is_error, output.reply_required) == (call.call_id, False, True)
 
 
