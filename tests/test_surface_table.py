@@ -54,10 +54,14 @@ def test_what_is_not_there_is_not_found(name: str) -> None:
         ("say | ?AgentSession.say | test_a |", "AgentSession.say is there now: take the mark away and name its test"),
         ("say | AgentSession.say | ?test_a |", "test_a is there now: take the mark away"),
         ("say | | | because", "nothing stands for it, and the note does not say whose it is"),
+        (
+            "say | AgentSession.say | test_silent |",
+            "its tests stand in files that do not mention AgentSession.say: name one that pins it",
+        ),
     ],
 )
 def test_a_row_that_is_not_true_is_told(line: str, says: str) -> None:
-    assert list(Row.read(line).faults({"test_a"})) == [f"say: {says}"]
+    assert list(Row.read(line).faults({"test_a": "say(text)", "test_silent": "sing()"})) == [f"say: {says}"]
 
 
 def test_rows_become_a_table_under_their_heading() -> None:
@@ -68,7 +72,7 @@ def test_rows_become_a_table_under_their_heading() -> None:
         "`sing` | ?AgentSession.sing | |",
         "`fly` | | | cloud: up there",
     )
-    text, faults, missing = page("\n".join(rows), {"test_a"})
+    text, faults, missing = page("\n".join(rows), {"test_a": "say(text)"})
     assert faults == []
     assert missing == 1
     assert text.splitlines()[2:] == [

@@ -166,9 +166,10 @@ if TYPE_CHECKING:
     from .model.video_sampling import VoiceActivityVideoSampler
     from .providers.mcp import MCPServerHTTP, MCPServerStdio
     from .runtime import NS, ActorSystem, CloseReport, Delivery, EffectPort, Outbox, Tap, TreeSnapshot, message
-    from .service.errors import AdmissionRefused, RoomExists
+    from .service.errors import AdmissionRefused, RoomExists, RoomOverLimit
     from .service.http.options import HttpOptions, Right
     from .service.room_handle import RoomHandle
+    from .service.room_limits import Limit, RoomLimits
     from .service.room_supervisor import RoomSupervisor
     from .service.session_spec import SessionSpec
     from .service.websocket_rooms import WebSocketRooms, WebSocketRoomsStats
@@ -388,6 +389,7 @@ __all__ = [
     "LLMTurnDetector",
     "LatencyKind",
     "LatencyPart",
+    "Limit",
     "MCPServerHTTP",
     "MCPServerStdio",
     "MCPToolset",
@@ -450,8 +452,10 @@ __all__ = [
     "RoomHandle",
     "RoomIO",
     "RoomInputOptions",
+    "RoomLimits",
     "RoomOptions",
     "RoomOutputOptions",
+    "RoomOverLimit",
     "RoomServer",
     "RoomSupervisor",
     "RoomVideoOutput",
@@ -805,12 +809,10 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "TreeSnapshot",
         "message",
     ),
-    "service.errors": (
-        "AdmissionRefused",
-        "RoomExists",
-    ),
+    "service.errors": ("AdmissionRefused", "RoomExists", "RoomOverLimit"),
     "service.http.options": ("HttpOptions", "Right"),
     "service.room_handle": ("RoomHandle",),
+    "service.room_limits": ("Limit", "RoomLimits"),
     "service.room_supervisor": ("RoomSupervisor",),
     "service.session_spec": ("SessionSpec",),
     "service.websocket_rooms": ("WebSocketRooms", "WebSocketRoomsStats"),

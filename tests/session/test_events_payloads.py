@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 
 from sessionactors import (
+    SPEECH_PRIORITY_HIGH,
+    SPEECH_PRIORITY_LOW,
+    SPEECH_PRIORITY_NORMAL,
     Agent,
     AgentSession,
     AgentStateChangedEvent,
@@ -186,6 +189,10 @@ def test_items_keep_what_belongs_to_them_when_they_are_written_and_read() -> Non
     context = ChatContext([calls, output])
     assert ChatContext.from_dict(context.to_dict(exclude_timestamp=False)).items == context.items
     assert AudioContent(frame=[frame], transcript="hm").frame == [frame]
+
+
+def test_priorities_are_the_numbers_that_users_know() -> None:
+    assert (SPEECH_PRIORITY_LOW, SPEECH_PRIORITY_NORMAL, SPEECH_PRIORITY_HIGH) == (0, 5, 10)
 
 
 async def test_a_run_is_repeated_as_often_as_it_is_told() -> None:

@@ -4,7 +4,8 @@
 
     SessionActorsError
     ├── AdmissionRefused    no room is taken in now: full, draining or closed
-    └── RoomExists          a room of that name is open, opening or closing
+    ├── RoomExists          a room of that name is open, opening or closing
+    └── RoomOverLimit       a room has used more than it may
 """
 
 from __future__ import annotations
@@ -49,3 +50,21 @@ class RoomExists(SessionActorsError, ValueError):
         super().__init__(f"room {room!r} exists already ({phase}): use get({room!r}), or close it and wait for its end")
         self.room = room
         self.phase = phase
+
+
+class RoomOverLimit(SessionActorsError):
+    """Told by an ``error`` event of a session whose room is over one of its :class:`.RoomLimits`.
+
+    Args:
+        room: which.
+        limit: ``lifetime``, ``idle``, ``tokens`` or ``handling``.
+        used: seconds, or tokens.
+        most: as many as it may.
+    """
+
+    def __init__(self, room: str, limit: str, *, used: float, most: float) -> None:
+        super().__init__(f"room {room!r} is over its limit: {limit} {used:.6g}, at most {most:.6g}")
+        self.room = room
+        self.limit = limit
+        self.used = used
+        self.most = most

@@ -84,6 +84,26 @@ class HostedRoom:
         """The room's name."""
         return self.slot.room
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it talks: it neither starts nor closes."""
+        return self.handle is not None and self.slot.phase is RoomPhase.OPEN and not self.ended.done()
+
+    @property
+    def session(self) -> AgentSession[object]:
+        """Its session.
+
+        Raises:
+            SessionStateError: it has not opened.
+        """
+        if self.handle is None:
+            raise SessionStateError(f"room {self.name!r} has no session: it is still starting")
+        return self.handle.session
+
+    def wall(self) -> float:
+        """Seconds since the epoch."""
+        return self._system.clock.wall()
+
     def begin(self, request: SpawnRequest) -> asyncio.Task[None]:
         """Open it, in a task and in the caller's context variables."""
         self._task = asyncio.create_task(self._stay(request), name=f"room {self.name}")

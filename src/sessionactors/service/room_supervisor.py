@@ -28,6 +28,8 @@ from .hosted_room import HostedRoom, SpawnRequest
 from .http.doors import HttpDoors
 from .http.options import HttpOptions
 from .room_handle import RoomHandle
+from .room_limits import RoomLimits
+from .room_watch import RoomWatch
 from .session_spec import SessionFactory
 
 if TYPE_CHECKING:
@@ -59,6 +61,7 @@ class RoomSupervisor:
         max_sessions: rooms at once, >= 1, those that start or close included.
         system: an actor system to use, which stays yours to close; ``"running"``: the actors share the loop of
             :meth:`start`; None: a system with its own loop thread.
+        limits: how long and how much each room may.
         http: who may use :attr:`router`; nobody if it is not given.
         close_deadline: seconds >= 0 in which a room is closed, if the call says nothing else.
         drain_deadline: seconds >= 0 that rooms get to end by themselves when draining.
@@ -73,6 +76,7 @@ class RoomSupervisor:
         *,
         max_sessions: int = DEFAULT_MAX_SESSIONS,
         system: ActorSystem | Literal["running"] | None = None,
+        limits: RoomLimits | None = None,
         http: HttpOptions | None = None,
         close_deadline: float = DEFAULT_CLOSE_DEADLINE,
         drain_deadline: float = DEFAULT_DRAIN_DEADLINE,
@@ -90,6 +94,7 @@ class RoomSupervisor:
         self._admission = Admission(max_sessions)
         self._owns_system = not isinstance(system, ActorSystem)
         self._system = system if isinstance(system, ActorSystem) else ActorSystem(system or "own")
+        self._watch = RoomWatch(limits or RoomLimits(), self.hosted, close_deadline)
         self._doors = HttpDoors(self, http)
         self._close_deadline = close_deadline
         self._drain_deadline = drain_deadline
@@ -122,6 +127,7 @@ class RoomSupervisor:
     async def _start_system(self) -> None:
         try:
             await awaited.start(self._system)
+            self._watch.start()
         except BaseException:
             self._loop = None  # not started: another try may do better
             raise
@@ -147,6 +153,7 @@ class RoomSupervisor:
     async def _end(self, deadline: float) -> tuple[CloseReport, ...]:
         if self._starting is not None:
             await asyncio.wait((self._starting,))
+        await self._watch.stop()
         reports = await self._close_all(CloseReason.JOB_SHUTDOWN, deadline)
         if self._stays:
             await asyncio.wait(self._stays, timeout=CALLBACK_PATIENCE)

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from livekit import rtc
 
+from sessionactors.interfaces.room_wants import AudioOutWants, RoomWants
 from sessionactors.model.audio import AudioFrame
 from sessionactors.model.errors import APIConnectionError, OptionError, SessionStateError
 from sessionactors.transports.livekit import LiveKitTransport
@@ -121,6 +122,19 @@ async def test_a_server_that_cannot_be_joined_is_named(house: Loopback) -> None:
     house.refusals.append(rtc.ConnectError("nobody there"))
     with pytest.raises(APIConnectionError, match="ws://server could not be joined: nobody there"):
         await joined_here().connect(RoomLog())
+
+
+@in_virtual_time
+async def test_the_voice_is_published_as_it_is_wanted(house: Loopback) -> None:
+    options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_UNKNOWN, dtx=True)
+    transport = joined_here()
+    transport.configure(RoomWants(audio_output=AudioOutWants(track_publish_options=options)))
+    await transport.connect(RoomLog())
+    ((_, published),) = house.room.published
+    assert published is options
+    await transport.aclose()
+    with pytest.raises(OptionError, match=r"track_publish_options='loud': give rtc.TrackPublishOptions"):
+        joined_here().configure(RoomWants(audio_output=AudioOutWants(track_publish_options="loud")))
 
 
 @in_virtual_time
