@@ -68,8 +68,8 @@ class Row:
                 yield f"{self.theirs}: there is no test {test}"
         if self.is_here and by_name:
             pinned = "".join(known_tests.get(test, "") for test in self.tests)
-            there = [name for name in self.ours if exists(name)]
-            unsaid = [name for name in there if pinned and not any(word in pinned for word in words_for(name))]
+            found = [name for name in self.ours if exists(name)]
+            unsaid = [name for name in found if pinned and not any(word in pinned for word in words_for(name))]
             for name in unsaid:
                 yield f"{self.theirs}: its tests stand in files that do not mention {name}: name one that pins it"
         if not self.ours and not self.note.startswith(EXCUSES):

@@ -50,7 +50,7 @@ async def test_a_room_in_which_nothing_happens_is_closed_and_one_that_talks_is_n
         silent, talking = await rooms.spawn("silent"), await rooms.spawn("talking")
         async with asyncio.timeout(5.0):
             while not silent.closed.done():
-                await talking.session.generate_reply(user_input="Hi")
+                await talking.session.generate_reply(user_input="Hi").wait_for_playout()
                 await asyncio.sleep(0.01)
         assert not talking.closed.done()
 
@@ -59,7 +59,7 @@ async def test_tokens_are_counted_and_a_warning_comes_once(monkeypatch: pytest.M
     async with watched(monkeypatch, tokens=Limit(1, "warn"), handling=Limit(1e-9, "warn")) as rooms:
         handle = await rooms.spawn("a")
         errors = told(rooms, "a")
-        await handle.session.generate_reply(user_input="Hi")
+        await handle.session.generate_reply(user_input="Hi").wait_for_playout()
         async with asyncio.timeout(5.0):
             while len(errors) < 2:  # noqa: ASYNC110  the watch looks by itself
                 await asyncio.sleep(0.005)

@@ -133,8 +133,10 @@ async def test_the_voice_is_published_as_it_is_wanted(house: Loopback) -> None:
     ((_, published),) = house.room.published
     assert published is options
     await transport.aclose()
+    wrong = joined_here()
+    wrong.configure(RoomWants(audio_output=AudioOutWants(track_publish_options="loud")))
     with pytest.raises(OptionError, match=r"track_publish_options='loud': give rtc.TrackPublishOptions"):
-        joined_here().configure(RoomWants(audio_output=AudioOutWants(track_publish_options="loud")))
+        await wrong.connect(RoomLog())
 
 
 @in_virtual_time
