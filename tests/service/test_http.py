@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -23,7 +24,7 @@ from sessionactors import (
     function_tool,
 )
 from sessionactors.interfaces.llm import FunctionToolCall
-from sessionactors.service.http import inspection, routes, streams
+from sessionactors.service.http import impatient, inspection, routes, streams
 from sessionactors.service.http.gate import Allowance, Gate, Refused, is_loopback
 from sessionactors.service.http.options import Right
 from sessionactors.service.http.plain import plain
@@ -328,6 +329,46 @@ async def test_an_inspection_port_that_is_taken_is_an_error_that_says_so() -> No
                 pytest.fail("it listens twice")
     finally:
         server.close()
+
+
+async def test_p25_connections_that_say_nothing_keep_nobody_out_and_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(impatient, "REQUEST_WITHIN", 0.3)
+    async with service(inspection_port=0) as (_, rooms, _app):
+        await rooms.spawn("a")
+        address = httpx.URL(rooms.inspection or "")
+        dumb = [await asyncio.open_connection(address.host, address.port) for _ in range(300)]
+        dumb[0][1].write(b"GET /rooms HTTP/1.1\r\nX-Drip: 1\r\n")  # and never the end
+        async with Client(headers=bearer(LOOK)) as client:
+            assert (await client.get(f"{rooms.inspection}/rooms/a")).status_code == 200
+        async with asyncio.timeout(5.0):
+            assert [await reader.read() for reader, _ in dumb] == [b""] * 300
+        for _, writer in dumb:
+            writer.close()
+
+
+async def test_p25_nothing_that_is_sent_is_a_fault_of_ours() -> None:
+    seeded = random.Random(7)
+    junk: list[object] = [None, True, -1, 1e308, "", "../../etc/passwd", "<script>", "\x00", "x" * 5000, [], {}, [[]]]
+    names = ("room", "text", "type", "fields", "wait", "allow_interruptions", "add_to_chat_ctx", "nothing")
+
+    async with service(burst=10_000) as (http, rooms, app):
+        await opened(http)
+        routes = [(method, path) for path, one in app.openapi()["paths"].items() for method in one]
+        for _ in range(150):
+            method, path = seeded.choice(routes)
+            where = path.removeprefix("/sessions").replace("{room}", seeded.choice(("a", "b", "%2e%2e", "%00")))
+            where = where.replace("{actor}", seeded.choice(("llm", "a/llm", "..", "%2f", "x" * 300)))
+            if method == "delete" and "/a" in where:
+                continue  # the room is to be there at the end
+            body = {seeded.choice(names): seeded.choice(junk) for _ in range(seeded.randrange(4))}
+            query = {seeded.choice(("deadline", "whole", "x")): str(seeded.choice(junk))[:100]}
+            answer = await http.request(method, where, json=seeded.choice([body, seeded.choice(junk)]), params=query)
+            assert answer.status_code < 500, (method, where, body, answer.text)
+            assert answer.headers["content-type"] == "application/json"
+        for actor in rooms.inspect("a"):
+            await http.post(f"/rooms/a/actors/{actor}/resume")
+        replied = await http.post("/rooms/a/text", json={"text": "<script>alert(1)</script>", "wait": 5})
+        assert replied.json()["said"] == [ANSWER]
 
 
 # -- streams ---------------------------------------------------------------------------------------------------------

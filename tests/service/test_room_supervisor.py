@@ -453,6 +453,14 @@ async def test_drain_closes_the_rest_at_its_deadline(rooms: RoomSupervisor, spec
     assert nothing_left(rooms, "b", specs)
 
 
+async def test_leaving_a_lifespan_says_what_was_closed(caplog: pytest.LogCaptureFixture) -> None:
+    rooms = RoomSupervisor(Specs(), drain_deadline=0.0)
+    async with rooms.lifespan():
+        await rooms.spawn("a")
+    (line,) = [one.message for one in caplog.records if "drained" in one.message]
+    assert "closed=1 abandoned=[]" in line
+
+
 async def test_lifespan_starts_and_drains() -> None:
     rooms = RoomSupervisor(Specs(), drain_deadline=0.0)
     async with rooms.lifespan(object()):

@@ -185,7 +185,9 @@ class RoomSupervisor:
         try:
             await self._doors.open()
             yield
-            await self.drain()
+            closed = await self.drain()
+            abandoned = sorted(path for report in closed for path in report.abandoned)
+            log.info("drained", room="", actor="", message_id=0, closed=len(closed), abandoned=abandoned)
         finally:
             await self._doors.close()
             await self.aclose()

@@ -18,6 +18,7 @@ from fastapi import FastAPI
 from sessionactors.model.errors import OptionError
 
 from .gate import Gate
+from .impatient import ImpatientProtocol
 from .looking import looking
 from .options import HttpOptions
 
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 
 START_WITHIN = 5.0
 """Seconds in which the thread must listen."""
-MOST = 64
-"""Connections at once."""
+MOST = 2048
+"""Connections at once: so many may hang half open for as long as the protocol lets them, and one more is answered."""
 
 log = structlog.get_logger("sessionactors.service")
 
@@ -69,7 +70,14 @@ class InspectionEndpoint:
         app = FastAPI(title="sessionactors inspection", docs_url=None, redoc_url=None)
         app.include_router(looking(rooms, Gate(options)))
         config = uvicorn.Config(
-            app, loop="asyncio", lifespan="off", log_config=None, access_log=False, limit_concurrency=MOST
+            app,
+            loop="asyncio",
+            http=ImpatientProtocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            limit_concurrency=MOST,
         )
         self._server = _Server(config)
         self._thread = threading.Thread(
