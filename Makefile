@@ -8,6 +8,7 @@
 #   make peer      the same programs on livekit-agents and on ours
 #   make mutants   removes each guard and shows that its test fails
 #   make serve     rooms over HTTP, on this machine
+#   make explore   scenarios in 20,000 orders, with every promise checked
 #   make bench     kernel benchmark
 #   make help      all targets
 
@@ -113,6 +114,14 @@ mutants: $(DEV) ## removes each guard by a patch and shows that its named test f
 .PHONY: serve
 serve: $(DEV) ## rooms in a FastAPI service, on this machine; /docs shows its API
 	$(BIN)/python examples/fastapi_service.py
+
+# Orders for each scenario of the catalogue, and processes.
+SCHEDULES ?= 500
+JOBS ?= 2
+
+.PHONY: explore
+explore: $(DEV) ## scenarios in 20,000 orders, with every promise checked; SCHEDULES= for each, JOBS= processes
+	$(BIN)/python -m sessionactors.cli explore tests.exploration.catalogue --schedules $(SCHEDULES) --jobs $(JOBS) $(ARGS)
 
 .PHONY: bench
 bench: $(DEV) ## kernel benchmark against Pykka threads and asyncio queues

@@ -20,7 +20,7 @@ def test_p05_calls_and_all_else_are_conserved_whatever_the_users_code_does(part:
     for seed in range(part * FEW, (part + 1) * FEW):
         run = drawn(seed, audio=seed % 3 == 0).play(seed)
         if found := invariants.broken(run):
-            raise PromiseBroken(f"drawn({seed})", found, run)
+            raise PromiseBroken.of(run, found, again=f"drawn({seed})")
 
 
 @pytest.mark.parametrize("part", range(2))
@@ -32,4 +32,4 @@ def test_p12_whatever_the_users_code_does_one_death_ends_no_session(part: int) -
         run = scenario.play(seed)
         assert run.close_event.error is None
         if found := invariants.broken(run):
-            raise PromiseBroken(f"drawn({seed})", found, run)
+            raise PromiseBroken.of(run, found, again=f"drawn({seed})")

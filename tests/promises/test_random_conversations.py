@@ -20,7 +20,7 @@ def test_p02_history_and_every_other_promise_hold_in_any_conversation(part: int)
         for schedule in (None, seed):
             run = drawn(seed).play(schedule)
             if found := invariants.broken(run):
-                raise PromiseBroken(f"drawn({seed})", found, run)
+                raise PromiseBroken.of(run, found, again=f"drawn({seed})")
 
 
 @pytest.mark.parametrize("part", range(4))
@@ -33,7 +33,7 @@ def test_p12_any_conversation_survives_the_death_of_a_provider(part: int) -> Non
         run = scenario.play(seed)
         assert run.close_event.error is None
         if found := invariants.broken(run):
-            raise PromiseBroken(f"drawn({seed})", found, run)
+            raise PromiseBroken.of(run, found, again=f"drawn({seed})")
 
 
 @pytest.mark.parametrize("part", range(4))
@@ -45,4 +45,4 @@ def test_p12_any_conversation_survives_one_death_of_an_actor_that_holds_it_toget
         run = scenario.play(seed)
         assert run.close_event.error is None
         if found := invariants.broken(run):
-            raise PromiseBroken(f"drawn({seed})", found, run)
+            raise PromiseBroken.of(run, found, again=f"drawn({seed})")

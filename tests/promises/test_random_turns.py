@@ -16,4 +16,4 @@ def test_p07_people_who_talk_cough_type_and_leave_in_any_conversation(part: int)
     for seed in range(part * FEW, (part + 1) * FEW):
         run = drawn(seed).play(seed if seed % 2 else None)
         if found := broken(run):
-            raise PromiseBroken(f"drawn({seed})", found, run)
+            raise PromiseBroken.of(run, found, again=f"drawn({seed})")

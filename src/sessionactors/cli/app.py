@@ -94,6 +94,36 @@ def conformance(
         raise typer.Exit(FAILED)
 
 
+@app.command()
+def explore(
+    target: Annotated[str, typer.Argument(help="MODULE or MODULE:NAME: a path or a dotted name.")],
+    schedules: Annotated[int, typer.Option(help="Orders to try for each scenario.")] = 200,
+    first: Annotated[int, typer.Option(help="The first seed.")] = 1,
+    strategy: Annotated[str, typer.Option(help="How orders are drawn: mixed, random, pct or delay.")] = "mixed",
+    faults: Annotated[int, typer.Option(help="Faults to inject into each run.")] = 0,
+    jobs: Annotated[int, typer.Option(help="Processes.")] = 1,
+    schedule: Annotated[str | None, typer.Option(help="Run this one order, as a report names it.")] = None,
+    fault: Annotated[list[str] | None, typer.Option(help="Run once, with this fault.")] = None,
+    leave_out: Annotated[str, typer.Option(help="Moments of the script to leave out, as a report names them.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per scenario.")] = False,  # noqa: FBT002
+) -> None:
+    """Run scenarios in many orders and check every promise. Exits with 1 if one is broken, with a command to see it."""
+    from .explore import Wanted, attempt_of, draw_of, explore_many, explore_one
+    from .log_lines import silence
+
+    try:
+        if schedule is not None or fault or leave_out:
+            kept = explore_one(target, attempt_of(schedule, fault or (), leave_out), typer.echo)
+        else:
+            silence()
+            wanted = Wanted(target, schedules, first, draw_of(strategy), faults, jobs)
+            kept = explore_many(wanted, typer.echo, as_json=as_json)
+    except SessionActorsError as error:
+        fail(error)
+    if not kept:
+        raise typer.Exit(FAILED)
+
+
 def app_for(program: WorkerOptions | AgentServer) -> typer.Typer:
     """The commands of a program that brings its entry point."""
     from .worker_program import add_worker_commands

@@ -10,7 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from .exploration import PromiseBroken, explore
+    from .covered import Covered
+    from .exploration import PromiseBroken, expecting, explore
     from .invariants import Broken
     from .marked_voice import MarkedVoice
     from .realtime_script import ScriptedResponse
@@ -30,6 +31,7 @@ __all__ = [
     "CLIENT_TURNS",
     "SPEAKING",
     "Broken",
+    "Covered",
     "Faults",
     "HeardAudio",
     "MarkedVoice",
@@ -53,12 +55,14 @@ __all__ = [
     "SeededDispatcher",
     "TimedEvent",
     "VirtualLoop",
+    "expecting",
     "explore",
     "run",
 ]
 
 _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
-    "exploration": ("PromiseBroken", "explore"),
+    "covered": ("Covered",),
+    "exploration": ("PromiseBroken", "expecting", "explore"),
     "invariants": ("Broken",),
     "marked_voice": ("MarkedVoice",),
     "scenario": ("Scenario",),

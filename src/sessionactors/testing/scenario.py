@@ -31,6 +31,7 @@ from .faults.injection import Injection
 from .interventions import Moment
 from .lines import STTByLine, VADByLine
 from .marked_voice import MarkedVoice, VoiceFault
+from .moments import Moments
 from .performance import Act, Performance
 from .realtime_script import HeardSaying, ScriptedResponse
 from .scenario_options import as_given
@@ -68,7 +69,7 @@ class Saying:
     """Who says it: 0 is the caller."""
 
 
-class Scenario:
+class Scenario(Moments):
     """A conversation with one agent. Script it, run it, look at the :class:`.Run`.
 
     Args:
@@ -306,8 +307,6 @@ class Scenario:
     def _reach(self, at: float) -> None:
         self._last = max(self._last, at)
 
-    # -- running it --------------------------------------------------------------------------------------------------
-
     async def run(self, schedule: Schedule | int | None = None, mode: Mode = "virtual") -> Run:
         """Run it.
 
@@ -331,6 +330,7 @@ class Scenario:
             seed=0 if choices is None else choices.schedule.seed,
             dispatcher=LoopDispatcher if choices is None else SeededDispatcher.by(choices),
         )
+        system.observers += self._observers
         voice, llm = self._voice(), ScriptedLLM(self._replies, otherwise=self._otherwise)
         realtime = None if self._realtime is None else self._realtime.model(self._responses, voice, self._heard())
         options: dict[str, object] = {
