@@ -6,6 +6,7 @@
 #   make check     lint, format, types, levels, promises, docs
 #   make conformance  what each provider must do: the table provider x check
 #   make peer      the same programs on livekit-agents and on ours
+#   make every-index  each fault at each index, a close at each message with each actor blocked, 1,000 sessions
 #   make mutants   removes each guard and shows that its test fails
 #   make serve     rooms over HTTP, on this machine
 #   make explore   scenarios in 20,000 orders, with every promise checked
@@ -106,6 +107,10 @@ $(PEER_VENV)/.ready: requirements-peer.lock $(DEV)
 .PHONY: peer
 peer: $(PEER_VENV)/.ready ## the same programs on livekit-agents, in an environment of its own, and on ours
 	PEER_VENV=$(PEER_VENV) $(BIN)/pytest tests/peer $(ARGS)
+
+.PHONY: every-index
+every-index: $(DEV) ## each fault at each index, close at each message, 1,000 sessions; ARGS="signals --one-of 20"
+	$(BIN)/python -m tests.every_index $(ARGS)
 
 .PHONY: mutants
 mutants: $(DEV) ## removes each guard by a patch and shows that its named test fails

@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias, assert_never
 
-import pykka
-
 from sessionactors.interfaces.audio_io import AudioSource
 from sessionactors.messages.ear import (
     AttachSource,
@@ -33,11 +31,12 @@ from sessionactors.messages.session import Publish
 from sessionactors.model.audio import AudioFrame
 from sessionactors.model.events import ErrorEvent
 from sessionactors.model.resampling import MonoResampler
-from sessionactors.runtime import Actor, MailboxFull, Outbox, Ref, SystemClosed
+from sessionactors.runtime import Actor, Outbox, Ref
 from sessionactors.runtime.frozen import replace
 
 from .audio_ring import AudioRing
 from .ear_refs import EarRefs
+from .told_from_outside import tell_if_taken
 
 InputMessage: TypeAlias = (
     AttachSource
@@ -260,16 +259,8 @@ def _start(source: AudioSource, ref: Ref[InputMessage]) -> None:
     """Begin to listen. A source that cannot start costs its participant's voice, not the ear: it is reported."""
     try:
         source.start(
-            lambda frame: _tell(ref, FrameCaptured(frame)),
-            lambda: _tell(ref, SourceEnded(source)),
+            lambda frame: tell_if_taken(ref, FrameCaptured(frame)),
+            lambda: tell_if_taken(ref, SourceEnded(source)),
         )
     except Exception as error:  # noqa: BLE001  a transport may raise anything; it is told on as a message
-        _tell(ref, SourceFailed(source, error))
-
-
-def _tell(ref: Ref[InputMessage], message: InputMessage) -> None:
-    """Tell from any thread. A source has nothing to learn from an ear that is full or gone: the kernel counts it."""
-    try:
-        ref.tell(message)
-    except (pykka.ActorDeadError, MailboxFull, SystemClosed):
-        return
+        tell_if_taken(ref, SourceFailed(source, error))

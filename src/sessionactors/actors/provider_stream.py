@@ -25,6 +25,8 @@ INLET = 1024
 async def relay(events: AsyncIterator[E], into: Callable[[E], M | None], port: EffectPort[M]) -> None:
     """Send ``into(event)`` for each event, unless that is None, until the stream ends.
 
+    What ``into`` raises is a failure of the stream.
+
     The stream is closed here and not left to the garbage collector: a cancelled effect may be waiting in ``port.send``,
     outside of the provider's generator, which would then keep its connection.
     """

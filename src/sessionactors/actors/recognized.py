@@ -5,6 +5,7 @@ The half of ``stt`` that knows words; the other half (:mod:`.stt`) knows streams
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, assert_never
 
 from sessionactors.interfaces.stt import STT, RecognitionUsage, SpeechEvent, SpeechEventType
@@ -20,6 +21,7 @@ from sessionactors.messages.ear import (
 )
 from sessionactors.messages.room import UserTranscribed
 from sessionactors.messages.session import Publish, Recovered
+from sessionactors.model.errors import APIError
 from sessionactors.model.events import MetricsCollectedEvent, UserInputTranscribedEvent
 from sessionactors.model.metrics import STTMetrics
 from sessionactors.runtime import NS, Outbox
@@ -170,3 +172,16 @@ class Recognized:
         wiring = self._refs.wiring
         if wiring.room is not None and wiring.components.room_text:
             out.tell(wiring.room, UserTranscribed(self._refs.participant, text, transcribed.is_final))
+
+
+def checked(event: object, stt: STT) -> SpeechEvent:
+    """A provider is not ours to trust: what is no report must not reach a handler, nor a figure that is no number.
+
+    Raises:
+        APIError: it is no report.
+    """
+    if not isinstance(event, SpeechEvent) or not isinstance(event.text, str):
+        raise APIError(f"{stt.label} said {type(event).__name__} instead of SpeechEvent", retryable=False)
+    if event.confidence is not None and not math.isfinite(event.confidence):
+        return replace(event, confidence=None, alternatives=())
+    return event

@@ -47,6 +47,7 @@ from sessionactors.model.link_notes import (
 from sessionactors.runtime import Actor, EffectPort, Outbox, Ref
 from sessionactors.runtime.frozen import replace
 
+from .told_from_outside import tell_if_taken
 from .users_words import UsersWords
 from .wiring import Wiring
 
@@ -263,8 +264,8 @@ class _Events(TransportEvents):
         self._room = room
 
     def _tell(self, message: RoomMessage) -> None:
-        if self._room.is_alive():
-            self._room.tell(message)
+        if self._room.is_alive():  # what crosses with its end is no dead letter
+            tell_if_taken(self._room, message)
 
     def participant_joined(
         self,

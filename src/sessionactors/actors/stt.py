@@ -43,7 +43,7 @@ from sessionactors.runtime.frozen import replace
 
 from .ear_refs import EarRefs
 from .provider_stream import STREAM, close_stream, is_end_of, open_stream, relay
-from .recognized import OVERDUE, Recognized
+from .recognized import OVERDUE, Recognized, checked
 from .recognizer_audio import RecognizerAudio, joined
 from .retry_policy import reportable, retry_delay
 from .stt_state import Stage, STTState
@@ -197,7 +197,7 @@ class STTActor(Actor[STTState, STTMessage]):
 
         async def transcribe(port: EffectPort[STTMessage], scope: Scope) -> None:
             audio = RecognizerAudio(lambda: port.send(FlushTaken(scope)), port.inlet, context)
-            await relay(stt.transcribe(audio), lambda event: RecognizerSaid(event, scope), port)
+            await relay(stt.transcribe(audio), lambda event: RecognizerSaid(checked(event, stt), scope), port)
 
         scope = open_stream(out, "recognition", transcribe, lambda ended: ended, stt.home)
         return replace(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -67,9 +68,9 @@ class STTState:
         """When a position in the stream's audio was spoken, ns.
 
         Args:
-            position: seconds from the stream's beginning; None: not known, taken for now.
-            now: kernel clock, ns; nothing was spoken later.
+            position: seconds from the stream's beginning; None, or no number: not known, taken for now.
+            now: kernel clock, ns; nothing was spoken later, nor before the stream's first audio.
         """
-        if position is None:
+        if position is None or not math.isfinite(position):
             return now
-        return min(now, self.fed_at - round((self.fed - position) * NS))
+        return min(now, self.fed_at - round((self.fed - max(0.0, position)) * NS))

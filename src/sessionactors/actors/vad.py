@@ -7,6 +7,7 @@ that it was in the middle of is ended, so that nobody waits for an end that cann
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias, assert_never, cast
@@ -28,7 +29,7 @@ from sessionactors.messages.ear import (
 )
 from sessionactors.messages.session import ComponentFailed, Publish, Recovered
 from sessionactors.model.audio import AudioFrame
-from sessionactors.model.errors import APIConnectionError, APITimeoutError
+from sessionactors.model.errors import APIConnectionError, APIError, APITimeoutError
 from sessionactors.model.events import MetricsCollectedEvent
 from sessionactors.model.metrics import VADMetrics
 from sessionactors.runtime import NS, Actor, Backoff, EffectPort, Outbox, Scope
@@ -48,6 +49,10 @@ RETRY = "retry"
 REOPENING = Backoff(first=0.5, maximum=5.0, jitter=0.0)
 FIGURES_EVERY = 1.0
 """Seconds of audio, about, between two figures."""
+TINY = 0.001
+"""Seconds by which a duration may be below 0: rounding."""
+END_WITHIN = 0.5
+"""Seconds of findings of silence within which a detector says that speech has ended; then the end counts as told."""
 SILENT_FOR = 2.0
 """Seconds of audio after which a detector that used to report each window is taken for hung."""
 
@@ -73,6 +78,10 @@ class VADState:
     """Streams lost in a row."""
     missed: float = 0.0
     """Seconds of audio that no stream got."""
+    told_speaking: bool = False
+    """Since it began, a finding said that speech goes on: this detector says so, and when it no longer does."""
+    quiet_since: int | None = None
+    """Within speech: since when findings say that there is none, although its end was not told, ns."""
     stretches: int = 0
     windows: int = 0
     """Findings about a window since the last figures."""
@@ -164,7 +173,7 @@ class VADActor(Actor[VADState, VADMessage]):
         async def detect(port: EffectPort[VADMessage], scope: Scope) -> None:
             frames = cast("AsyncIterator[AudioFrame]", port.inlet)
             quiet = QuietWindows(vad.capabilities.update_interval)
-            await relay(vad.detect(frames), lambda event: quiet.told(event, scope), port)
+            await relay(vad.detect(frames), lambda event: quiet.told(_checked(event, vad), scope), port)
 
         scope = open_stream(out, "detection", detect, lambda ended: ended, vad.home)
         return replace(state, stream=scope, reports=False, unanswered=0.0)
@@ -230,17 +239,46 @@ class VADActor(Actor[VADState, VADMessage]):
         out.tell(self._refs.turn, SpeechStarted(at))
         if self._refs.stt is not None:
             out.tell(self._refs.stt, UtteranceBegan())
-        return replace(state, speaking=True, began_at=at, voiced_at=out.now, stretches=state.stretches + 1)
+        return replace(
+            state,
+            speaking=True,
+            began_at=at,
+            voiced_at=out.now,
+            told_speaking=False,
+            quiet_since=None,
+            stretches=state.stretches + 1,
+        )
 
     def _window_done(self, state: VADState, event: VADEvent, out: Outbox[VADMessage]) -> VADState:
         if not state.speaking:
             return replace(state, reports=True, unanswered=0.0)
+        if state.told_speaking and not event.speaking:
+            return self._end_untold(replace(state, reports=True, unanswered=0.0), out)
         out.tell(self._refs.turn, SpeechContinues(event.speech_duration, event.raw_silence))
         voiced_at = out.now - round(event.raw_silence * NS)
-        return replace(state, reports=True, unanswered=0.0, voiced_at=voiced_at)
+        told = state.told_speaking or event.speaking
+        return replace(state, reports=True, unanswered=0.0, voiced_at=voiced_at, told_speaking=told, quiet_since=None)
+
+    def _end_untold(self, state: VADState, out: Outbox[VADMessage]) -> VADState:
+        """Nobody speaks any more, and no end of speech has come: it was lost, unless it comes soon."""
+        since = out.now if state.quiet_since is None else state.quiet_since
+        if (out.now - since) / NS < END_WITHIN:
+            return replace(state, quiet_since=since)
+        out.log("end_of_speech_lost", level="warning", detector=self._vad.label)
+        return self._speech_ended(state, state.voiced_at, out)
 
     def _speech_ended(self, state: VADState, at: int, out: Outbox[VADMessage]) -> VADState:
         out.tell(self._refs.turn, SpeechEnded(at, max(0.0, (at - state.began_at) / NS)))
         if self._refs.stt is not None:
             out.tell(self._refs.stt, UtteranceEnded())
         return replace(state, speaking=False, voiced_at=at)
+
+
+def _checked(event: object, vad: VAD) -> VADEvent:
+    """A provider is not ours to trust: what is no finding, or of no time that there is, must not reach a handler."""
+    if not isinstance(event, VADEvent):
+        raise APIError(f"{vad.label} said {type(event).__name__} instead of VADEvent", retryable=False)
+    durations = (event.speech_duration, event.silence_duration, event.inference_duration, event.raw_silence)
+    if not all(math.isfinite(duration) and duration >= -TINY for duration in durations):
+        raise APIError(f"{vad.label} said {event!r}: durations are seconds >= 0", retryable=False)
+    return event

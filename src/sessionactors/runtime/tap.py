@@ -9,11 +9,16 @@ from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self
 
+import structlog
+
 from .envelope import Envelope
 from .policy import MessagePolicy, Overflow, policy_of
 
 if TYPE_CHECKING:
     from .cell import Cell
+
+
+log = structlog.get_logger("sessionactors.runtime")
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +231,7 @@ class Taps:
         for tap in taps:
             if tap.types is not None and kind not in tap.types:
                 continue
-            if tap.keep is not None and not tap.keep(envelope.message):
+            if tap.keep is not None and not _keeps(tap, tap.keep, envelope.message):
                 continue
             if delivery is None:
                 delivery = Delivery(
@@ -249,3 +254,13 @@ class Taps:
         """End the taps of a room that has ended."""
         for tap in self._of_room.get(room, ()):
             tap.close()
+
+
+def _keeps(tap: Tap, keep: Callable[[object], bool], message: object) -> bool:
+    """What somebody's ``keep`` raises hurts no actor: the tap is told of the message, and decides nothing any more."""
+    try:
+        return keep(message)
+    except Exception as error:
+        log.warning("tap_cannot_decide", room=tap.room or "", actor="", message_id=0, error=repr(error))
+        tap.keep = None
+        return True

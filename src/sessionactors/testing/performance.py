@@ -147,7 +147,7 @@ class Performance:
 
     def _acting(self, act: Callable[[MemoryTransport], object]) -> Callable[[AgentSession[object]], object]:
         def do_it(_: AgentSession[object]) -> None:
-            if not self._close_asked:  # nobody types into a room that is being left
+            if self._room.connected and not self._close_asked:  # nobody types into a room that is being left
                 act(self._room)
 
         return do_it

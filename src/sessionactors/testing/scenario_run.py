@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from sessionactors.interfaces.transport import TranscriptSegment
 from sessionactors.model.chat import ChatItem, ChatMessage
@@ -22,10 +22,12 @@ from sessionactors.session.waits import WaitEdge
 from sessionactors.transports.segments import PlayoutStatistics
 
 from .choices import Choices
-from .faults.fault import Fault
 from .schedule import Schedule
 from .scripted_llm import ScriptedRequest
 from .scripted_realtime import ScriptedRealtime
+
+if TYPE_CHECKING:
+    from .faults.fault import Fault
 
 M = TypeVar("M")
 E = TypeVar("E", bound=PublicEvent)

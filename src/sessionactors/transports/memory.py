@@ -222,6 +222,11 @@ class MemoryTransport(Transport):
             self._sink.close()
 
     @property
+    def connected(self) -> bool:
+        """Whether a session is linked to it."""
+        return self._events is not None and not self._closed
+
+    @property
     def sink(self) -> MemorySink:
         """The sink, with what it played.
 

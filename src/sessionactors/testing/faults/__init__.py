@@ -11,6 +11,7 @@ So a fault strikes at the same place whatever the schedule, can be written down,
 from __future__ import annotations
 
 from .fault import ActorFault, ClockStep, Fault, FaultError, SignalFault, parse
+from .judgement import broken
 from .point import acts_on
 from .possible import Possible, possible
 from .soak import Chance, with_faults
@@ -24,6 +25,7 @@ __all__ = [
     "Possible",
     "SignalFault",
     "acts_on",
+    "broken",
     "parse",
     "possible",
     "with_faults",

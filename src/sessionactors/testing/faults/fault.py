@@ -9,16 +9,16 @@ from typing import Final, Literal, TypeAlias, cast, get_args
 from sessionactors.model.errors import OptionError
 
 SignalAct: TypeAlias = Literal[
-    "drop", "double", "swap", "delay", "drip", "fail", "dead", "hang", "end", "garbage", "alien", "lose"
+    "drop", "double", "swap", "delay", "drip", "fail", "dead", "hang", "stuck", "end", "garbage", "alien", "lose"
 ]
 """What happens to a signal.
 
 ``drop``: it never comes. ``double``: it comes twice. ``swap``: it comes behind the one that follows it. ``delay``: it
 comes so many seconds late. ``drip``: it and each one behind it in the stream come so many seconds late. ``fail``: the
 connection breaks instead. ``dead``: as ``fail``, and so does each later one of its kind. ``hang``: neither it nor
-anything behind it ever comes. ``end``: the stream ends there as if all were well; at ``open`` that is an empty success.
-``garbage``: one of its kind comes whose contents make no sense. ``alien``: something comes that nobody knows. ``lose``:
-the room's link breaks instead, for good.
+anything behind it ever comes. ``stuck``: as ``hang``, and for so many seconds it cannot be cancelled. ``end``: the
+stream ends there as if all were well; at ``open`` that is an empty success. ``garbage``: one of its kind comes whose
+contents make no sense. ``alien``: something comes that nobody knows. ``lose``: the link to the room breaks, for good.
 """
 ActorAct: TypeAlias = Literal["kill", "cancel", "fill", "block"]
 """What happens to an actor between two messages.
@@ -30,7 +30,7 @@ back. ``fill``: its mailbox takes no more data for so many seconds. ``block``: i
 
 SIGNAL_ACTS: Final = cast("tuple[SignalAct, ...]", get_args(SignalAct))
 ACTOR_ACTS: Final = cast("tuple[ActorAct, ...]", get_args(ActorAct))
-TIMED: Final = frozenset({"delay", "drip", "fill", "block", "clock"})
+TIMED: Final = frozenset({"delay", "drip", "stuck", "fill", "block", "clock"})
 """Acts that are given seconds."""
 
 _TEXT: Final = re.compile(r"(?P<act>[a-z]+)(:(?P<seconds>-?[0-9.]+))? (?P<target>\S.*)(?P<point>[#@])(?P<number>\d+)")
@@ -50,7 +50,7 @@ class SignalFault:
     number: int = 1
     """Which one of them, from 1."""
     seconds: float = 0.0
-    """Of ``delay`` and ``drip``."""
+    """Of ``delay``, ``drip`` and ``stuck``."""
 
     def __post_init__(self) -> None:
         """Raises :class:`OptionError` for what is no fault."""

@@ -11,14 +11,14 @@ from .fault import SignalAct, SignalFault
 
 STREAMS: Final = ("stt", "vad", "llm", "tts")
 """Parts whose signals come as streams: each opens, says things, and ends."""
-OPENS: Final[tuple[SignalAct, ...]] = ("fail", "dead", "hang", "end", "delay", "drip")
+OPENS: Final[tuple[SignalAct, ...]] = ("fail", "dead", "hang", "stuck", "end", "delay", "drip")
 ENDS: Final[tuple[SignalAct, ...]] = ("hang", "fail", "delay")
 SAYS: Final[tuple[SignalAct, ...]] = (
-    *("drop", "double", "swap", "delay", "drip", "fail", "hang", "end", "garbage", "alien"),
+    *("drop", "double", "swap", "delay", "drip", "fail", "hang", "stuck", "end", "garbage", "alien"),
 )
 TELLS: Final[tuple[SignalAct, ...]] = ("drop", "double", "swap", "delay", "lose")
 """Of a transport."""
-CALLED: Final[tuple[SignalAct, ...]] = ("fail", "hang", "delay")
+CALLED: Final[tuple[SignalAct, ...]] = ("fail", "hang", "stuck", "delay")
 """Of what a transport is asked to do."""
 
 

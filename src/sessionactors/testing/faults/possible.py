@@ -20,13 +20,15 @@ if TYPE_CHECKING:
 
 LATE: Final = 0.7
 """Seconds by which a possible fault delays a signal."""
-SLOW: Final = 3.0
+SLOW: Final = 1.0
 """Seconds between the signals of a possible slow drip."""
 FOR_A_WHILE: Final = 1.0
 """Seconds for which a possible fault fills a mailbox or blocks an actor."""
 STEPS: Final = (-3600.0, 86400.0)
 """Seconds by which the clock may jump."""
-_SECONDS: Final = {"delay": LATE, "drip": SLOW, "fill": FOR_A_WHILE, "block": FOR_A_WHILE}
+UNCANCELLABLE: Final = 2.0
+"""Seconds for which a possible fault ignores that it was cancelled."""
+_SECONDS: Final = {"delay": LATE, "stuck": UNCANCELLABLE, "drip": SLOW, "fill": FOR_A_WHILE, "block": FOR_A_WHILE}
 
 
 @dataclass(frozen=True, slots=True)

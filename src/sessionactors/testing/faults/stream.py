@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import suppress
 from typing import Generic, TypeVar, cast
 
 from sessionactors.model.errors import APIConnectionError
@@ -121,7 +122,21 @@ async def break_or_wait(fault: SignalFault) -> None:
             raise APIConnectionError(f"injected: {fault}") from FaultError(str(fault))
         case "hang":
             await asyncio.get_running_loop().create_future()
+        case "stuck":
+            await _stuck(fault.seconds)
         case "delay":
             await asyncio.sleep(fault.seconds)
         case _:
             return
+
+
+async def _stuck(seconds: float) -> None:
+    """Wait for ever; whoever cancels it waits for so many seconds more."""
+    try:
+        await asyncio.get_running_loop().create_future()
+    except asyncio.CancelledError:
+        until = asyncio.get_running_loop().time() + seconds
+        while (left := until - asyncio.get_running_loop().time()) > 0:
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(left)
+        raise
