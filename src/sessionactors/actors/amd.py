@@ -35,7 +35,7 @@ from sessionactors.model.debug_events import DebugMessageEvent
 from sessionactors.runtime import Actor, Delivery, EffectPort, Outbox
 from sessionactors.runtime.frozen import replace
 
-from .closing import ear_name
+from .ear_names import ear_name, without_number
 from .greeting import Greeting, Verdict
 from .greeting_question import MAX_EXTENSIONS, PROMPT, read_answer, tools_for
 from .people import with_attributes
@@ -192,7 +192,7 @@ class Amd(Actor[AmdState, AmdMessage]):
     def _is_of(self, state: AmdState, target: str) -> bool:
         """Whether words that reach this actor are of whoever is listened to."""
         *_, ear, actor = target.split("/")
-        return state.listening and actor == "turn" and (state.who is None or ear == ear_name(state.who))
+        return state.listening and actor == "turn" and (state.who is None or without_number(ear) == ear_name(state.who))
 
     # -- the greeting ------------------------------------------------------------------------------------------------
 

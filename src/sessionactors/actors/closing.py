@@ -31,6 +31,7 @@ from sessionactors.runtime import (
 )
 from sessionactors.runtime.frozen import replace
 
+from .ear_names import EAR_NAME, ear_name
 from .supervisor_state import Closing, SupervisorState
 from .wiring import Wiring
 
@@ -43,9 +44,6 @@ TRANSCRIPT_SHARE = 0.6
 """Part of that in which the transcript of a turn that has not ended yet may come."""
 LAST_CALL_SHARE = 0.5
 """Part of what is left then in which drop-ins must have handled the close event."""
-
-EAR_NAME = "ear-"
-"""Ears are named after it and their participant."""
 
 FinishSession: TypeAlias = Callable[[CloseReason, BaseException | None, float], None]
 """Ends the tree within so many seconds and raises the ``close`` event; given by the session."""
@@ -155,8 +153,3 @@ class CloseProtocol:
         left = closing.last_calls - {path}
         state = replace(state, closing=replace(closing, last_calls=left))
         return state if left else self.finish(state, out)
-
-
-def ear_name(identity: str) -> str:
-    """The name of a participant's ear."""
-    return f"{EAR_NAME}{identity}"

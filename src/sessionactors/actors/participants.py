@@ -34,8 +34,8 @@ from sessionactors.model.link_notes import ParticipantsNote
 from sessionactors.runtime import ChildSpec, Outbox, Restart, Terminated
 from sessionactors.runtime.frozen import replace
 
-from .closing import ear_name
 from .ear import Ear
+from .ear_names import free_ear_name
 from .keyterms import start_keyterms
 from .people import with_attributes
 from .public_face import PublicFace
@@ -173,7 +173,8 @@ class Participants:
             out.tell(ear, attach)
             return replace(state, leaving=state.leaving - {identity})
         wiring = self._wiring
-        ear = out.spawn(ear_name(identity), lambda: Ear(identity, wiring, attach.source), EAR)
+        name = free_ear_name(identity, state.stopping)
+        ear = out.spawn(name, lambda: Ear(identity, wiring, attach.source), EAR)
         out.watch(ear, _ended)
         out.tell(ear, _parts_of(state.options.agent))
         out.tell(ear, state.options.news())
@@ -221,8 +222,14 @@ class Participants:
         if ear is None or flushed.participant not in state.leaving or state.closing is not None:
             return state
         out.stop(ear, "left")
+        stopping = state.stopping | {ear.path.rsplit("/", 1)[-1]}
         ears = {identity: other for identity, other in state.ears.items() if identity != flushed.participant}
-        return replace(state, ears=ears, leaving=state.leaving - {flushed.participant})
+        return replace(state, ears=ears, leaving=state.leaving - {flushed.participant}, stopping=stopping)
+
+    @staticmethod
+    def ended(state: SupervisorState, path: str) -> SupervisorState:
+        """A child has ended: if it was an ear, its name is free."""
+        return replace(state, stopping=state.stopping - {path.rsplit("/", 1)[-1]}) if state.stopping else state
 
     def senses(
         self,

@@ -65,8 +65,9 @@ from sessionactors.runtime.frozen import replace
 from . import error_policy, states
 from .agent import AgentActor
 from .answering import Answering, AnsweringOrder
-from .closing import CloseProtocol, FinishSession, ear_name
+from .closing import CloseProtocol, FinishSession
 from .deferred import Deferred
+from .ear_names import ear_name, without_number
 from .error_policy import failure_event
 from .floor import Floor
 from .history import History
@@ -357,13 +358,14 @@ class Supervisor(Actor[SupervisorState, SupervisorMessage]):
     def _on_actor_ended(
         self, state: SupervisorState, path: str, error: BaseException | None, out: Outbox[SupervisorMessage]
     ) -> SupervisorState:
+        state = self._participants.ended(state, path)
         if error is None or state.ended:
             return state
         broken = SessionBroken(f"{path} failed for good: {error}")
         broken.__cause__ = error
         self._face.emit(state, ErrorEvent(broken, path, recoverable=False, created_at=out.wall()), out)
         if state.closing is not None:
-            return self._closing.part_ended(state, path.rsplit("/", 1)[-1], out)
+            return self._closing.part_ended(state, without_number(path.rsplit("/", 1)[-1]), out)
         return self._closing.begin(state, CloseReason.ERROR, 2.0, broken, out)
 
     def _on_drop_in_ended(

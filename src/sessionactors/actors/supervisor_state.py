@@ -101,6 +101,8 @@ class SupervisorState:
     """Somebody has been there."""
     leaving: frozenset[str] = frozenset()
     """Those who have left, and are heard out."""
+    stopping: frozenset[str] = frozenset()
+    """Names of ears that were stopped and have not ended yet: a provider may take its time."""
     signs: int = 0
     """Transcripts that came where nobody detects the voice."""
     tools_running: int = 0

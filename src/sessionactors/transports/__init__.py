@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from .console import ConsoleTransport
     from .device import DeviceSink, DeviceSource
     from .file import FileSink, FileSource, FileTransport
-    from .memory import AudioRun, MemorySink, MemoryTransport
+    from .memory import MemorySink, MemoryTransport
     from .memory_source import MemorySource
+    from .played_runs import AudioRun
     from .playout import PacedPlayout
     from .recording import StereoRecording, Track
     from .scripted_caller import CallerLine, ScriptedCaller
@@ -41,7 +42,7 @@ __all__ = [
 ]
 
 _HOMES: Final = {
-    "AudioRun": "memory",
+    "AudioRun": "played_runs",
     "CallerLine": "scripted_caller",
     "ConsoleTransport": "console",
     "DeviceSink": "device",
