@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import time
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sessionactors import OptionError
-from sessionactors.testing import Run, Scenario, faults, invariants
-from sessionactors.testing.faults import ActorFault, ClockStep, SignalFault
+from sessionactors.testing import Run, Scenario, faults, invariants, virtual_loop
+from sessionactors.testing.faults import ActorFault, Chance, ClockStep, SignalFault, with_faults
+from sessionactors.testing.faults.__main__ import soak
 
 from tests.session.talks import keeper
 
@@ -103,3 +108,29 @@ def test_a_clock_that_jumps_moves_nothing(undisturbed: Run) -> None:
     assert abs(time.time() - before) < 3600, "the clock is right again"
     assert [timed.at for timed in run.events] == [timed.at for timed in undisturbed.events]
     invariants.check(run)
+
+
+def test_a_soak_run_leaves_nothing_behind_and_is_the_same_for_the_same_seed() -> None:
+    told = []
+    for _ in range(2):
+        chance = Chance(3, 0.05, acts=["drop", "double", "fail", "swap", "delay"])
+        seen = virtual_loop.run(partial(soak, 1, chance))
+        assert chance.strikes > 3
+        assert not [what for what in seen if what.startswith("left behind")]
+        told.append((seen, list(chance.struck)))
+    assert told[0] == told[1]
+
+
+def test_what_is_no_provider_gets_no_faults() -> None:
+    with pytest.raises(OptionError, match="STT, VAD, LLM, TTS or Transport"):
+        with_faults("a voice")  # type: ignore[type-var]
+    with pytest.raises(OptionError, match="0 to 1"):
+        Chance(1, 2.0)
+
+
+def test_the_page_about_faults_says_what_happens() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "faults.md").read_text(encoding="utf-8")
+    block = re.findall(r"```python\n(.*?)```", page, re.DOTALL)[0]
+    scope: dict[str, Any] = {"Waiter": keeper}
+    exec(compile(block, "docs/faults.md", "exec", dont_inherit=True), scope)
+    scope["test_a_sink_that_never_reports_the_end_is_given_up"]()

@@ -206,7 +206,8 @@ class Performance:
         if model is not None and (model.state["open"] or model.state["user_speaking"]):
             return False
         restarting = any(actor.status.value == "restarting" for actor in snapshot.values())
-        return not (snapshot.obligations or speaking or agent["open_turns"] or deciding or restarting)
+        held = any(actor.status.value == "suspended" and actor.data_depth for actor in snapshot.values())
+        return not held and not (snapshot.obligations or speaking or agent["open_turns"] or deciding or restarting)
 
     async def _end_calls(self) -> None:
         """What the script called has ended by now; what it raised is the run's failure."""

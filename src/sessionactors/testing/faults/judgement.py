@@ -43,13 +43,17 @@ def _is_owed(found: Broken, fault: Fault, run: Run) -> bool:
     if not isinstance(fault, SignalFault):
         return True
     if found.promise == "P2":
-        return not (_hides_sound(fault) or (fault.signal == "tts.audio" and fault.does in UNKNOWABLE_SOUND))
+        return not (_hides_sound(fault) or _loses_sound(fault))
     # What ignores that it was cancelled is given up at the end, and named.
     return not (fault.does == "stuck" and found.what.startswith(("abandoned", "left behind")) and _is_named(run))
 
 
 def _hides_sound(fault: Fault) -> bool:
     return isinstance(fault, SignalFault) and (fault.signal.startswith("playout.") or fault.does == "lose")
+
+
+def _loses_sound(fault: Fault) -> bool:
+    return isinstance(fault, SignalFault) and fault.signal == "tts.audio" and fault.does in UNKNOWABLE_SOUND
 
 
 def _is_named(run: Run) -> bool:
@@ -59,9 +63,12 @@ def _is_named(run: Run) -> bool:
 
 
 def _more_than_was_heard(run: Run) -> Iterator[Broken]:
+    if any(_loses_sound(fault) for fault in run.struck):
+        return
+    heard_of = {piece.segment for piece in run.audio}
     kept: dict[str, str] = {}
     for piece in run.transcripts:
-        if piece.participant == "agent":
+        if piece.participant == "agent" and piece.segment in heard_of:  # the others were shown only
             kept[piece.segment] = kept.get(piece.segment, "") + piece.text
     for segment, text in kept.items():
         _, heard = run.heard_of(segment)
