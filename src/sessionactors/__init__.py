@@ -164,6 +164,7 @@ if TYPE_CHECKING:
     )
     from .model.video import VideoFrame
     from .model.video_sampling import VoiceActivityVideoSampler
+    from .monitors import Monitors, PromiseViolated, Violation
     from .providers.mcp import MCPServerHTTP, MCPServerStdio
     from .runtime import NS, ActorSystem, CloseReport, Delivery, EffectPort, Outbox, Tap, TreeSnapshot, message
     from .service.errors import AdmissionRefused, RoomExists, RoomOverLimit
@@ -403,6 +404,7 @@ __all__ = [
     "ModelSettings",
     "ModelUsage",
     "ModelUsageCollector",
+    "Monitors",
     "MuteDuringFirstSpeech",
     "MuteStrategy",
     "MuteUntilFirstSpeech",
@@ -426,6 +428,7 @@ __all__ = [
     "PlaybackStarted",
     "PlaybackStartedEvent",
     "PreemptiveGenerationOptions",
+    "PromiseViolated",
     "ProviderTool",
     "RawFunctionTool",
     "RealtimeCapabilities",
@@ -557,6 +560,7 @@ __all__ = [
     "VideoOutput",
     "VideoSink",
     "VideoSource",
+    "Violation",
     "VoiceActivityVideoSampler",
     "WebSocketLimits",
     "WebSocketRooms",
@@ -794,6 +798,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "model.video": ("VideoFrame",),
     "model.video_sampling": ("VoiceActivityVideoSampler",),
+    "monitors": ("Monitors", "PromiseViolated", "Violation"),
     "providers.mcp": (
         "MCPServerHTTP",
         "MCPServerStdio",

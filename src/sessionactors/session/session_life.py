@@ -45,9 +45,9 @@ from .components import SilenceGuard, as_actor, itself, one_of, options_for, rel
 from .endpoint_sinks import OutputTextSink
 from .given_components import default_vad, model_given, stt_given, tts_given, vad_given
 from .job import as_of_job, session_starts
-from .journaling import witness_of
 from .lifecycle import SessionLifecycle
 from .mirror import Mirror
+from .monitoring import watching
 from .post_box import PostBox
 from .prewarming import prewarm
 from .realtime_turns import RealtimeTurns, turns_beside
@@ -213,7 +213,7 @@ class SessionLife(SessionLink[Userdata_T]):
                 lambda: Supervisor(wiring, lifecycle.finish),
                 user_loop=loop,
                 user_context=contextvars.copy_context(),
-                witness=witness_of(self._journal, system, self._room_name, wiring),
+                witness=watching(self._journal, self._monitors, system, self._room_name, wiring, self._post),
             )
         except BaseException as error:
             if (beside := wiring.components.beside_room_text) is not None:

@@ -73,6 +73,7 @@ from .lifecycle import SessionLifecycle
 from .mcp_servers import with_servers
 from .mirror import Mirror
 from .mock_tools import Mock
+from .monitoring import SessionMonitors
 from .open_toolsets import OpenToolsets
 from .post_box import PostBox
 from .room_options import TextInputCallback
@@ -127,6 +128,7 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
         loop: asyncio.AbstractEventLoop | None = None,
         actors: Sequence[AnyDropIn] = (),
         journal: SessionJournal | Sequence[SessionJournal] | None = None,
+        monitors: SessionMonitors | None = None,
         system: ActorSystem | None = None,
         turn_detection: NotGivenOr[TurnDetection] = NOT_GIVEN,
         min_endpointing_delay: NotGivenOr[float] = NOT_GIVEN,
@@ -178,7 +180,7 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
             },
             conn_options=conn_options,
         )
-        self._given_loop = loop
+        self._given_loop, self._given_system = loop, system
         self._recognition = recognition_options(stt_context_options, keyterms_options)
         self._video_sampler = checked_sampler(video_sampler)
         self._given_tools = self._tools = with_servers("AgentSession", tools, mcp_servers)
@@ -186,15 +188,13 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
         check_tool_handling(tool_handling)
         self._tool_handling = tool_handling
         self._amd: AMD | None = None
-        self._approvals = ToolApprovals(self._decide_approval)
-        self._toolsets = OpenToolsets()
+        self._approvals, self._toolsets = ToolApprovals(self._decide_approval), OpenToolsets()
         self._userdata = userdata
         self._drop_ins = tuple(as_actor(drop_in) for drop_in in actors)
-        self._journal, self._given_system = journal, system
+        self._journal, self._monitors = journal, monitors
         self._system: ActorSystem | None = None
-        self._mirror = Mirror()
+        self._mirror, self._waits = Mirror(), Waits()
         self._tool_mocks: dict[type[Agent], Mapping[str, Mock]] = {}
-        self._waits = Waits()
         ends = SessionEnds(self._refs)
         self._input, self._output = AgentInput(ends), AgentOutput(ends)
         self._agent: Agent | None = None

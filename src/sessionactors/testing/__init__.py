@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .scripted_tts import ScriptedTTS
     from .seeded_dispatcher import SeededDispatcher
     from .virtual_loop import Quiescent, VirtualLoop, run
+    from .watched import watched
 
 __all__ = [
     "CLIENT_TURNS",
@@ -58,6 +59,7 @@ __all__ = [
     "expecting",
     "explore",
     "run",
+    "watched",
 ]
 
 _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -77,6 +79,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "scripted_tts": ("ScriptedTTS",),
     "seeded_dispatcher": ("SeededDispatcher",),
     "virtual_loop": ("Quiescent", "VirtualLoop", "run"),
+    "watched": ("watched",),
 }
 _HOME_OF: Final = {name: module for module, names in _HOMES.items() for name in names}
 
