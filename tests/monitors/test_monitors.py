@@ -30,7 +30,7 @@ from sessionactors.runtime.envelope import Envelope
 from sessionactors.runtime.operation import Operation
 from sessionactors.runtime.policy import policy_of
 from sessionactors.runtime.witness import Witness
-from sessionactors.testing import Scenario, invariants, watched
+from sessionactors.testing import Run, Scenario, invariants, watched
 from sessionactors.transports.memory import MemoryTransport
 
 from tests.session.talks import STORY, Session, barge_in, keeper
@@ -93,15 +93,16 @@ def test_a_violation_is_an_event_a_line_with_its_causes_and_a_black_box_and_the_
 
     monkeypatch.setattr(handling, "wanted", unfenced)
     told: list[Violation] = []
+    journal = DumpingJournal()  # type: ignore[abstract]
+
+    def play(seed: int) -> Run:
+        scenario = talk(Monitors(on_violation=told.append), journal=journal)
+        scenario.call_behind("tts", AudioSynthesized, 3, lambda session: session.interrupt())
+        scenario.call(2.0, lambda session: session.say("Goodbye."))
+        return scenario.play(seed)
+
     with capture_logs() as lines:
-        for seed in range(1, 40):
-            journal = DumpingJournal()
-            scenario = talk(Monitors(on_violation=told.append), journal=journal)
-            scenario.call_behind("tts", AudioSynthesized, 3, lambda session: session.interrupt())
-            scenario.call(2.0, lambda session: session.say("Goodbye."))
-            run = scenario.play(seed)
-            if told:
-                break
+        run = next(run for seed in range(1, 40) if (run := play(seed)) and told)
     first = told[0]
     assert journal.dumped[0].startswith(f"P1 at {first.message_type} #{first.message_id} in ")
     assert first.promise == "P1"

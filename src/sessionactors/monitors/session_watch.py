@@ -72,18 +72,18 @@ class SessionWatch:
             case FloorGranted():
                 if (by := self._cut.get(target.path)) is not None:
                     yield "P1", f"{target.name} is given the floor, and was cut off by #{by}"
-                spec = self._specs.get(target.name)
-                if spec is None or not spec.automatic or not self._speaking:
+                begins = self._specs.get(target.name)
+                if begins is None or not begins.automatic or not self._speaking:
                     return
-                if not self._protected.get(target.name, not spec.allow_interruptions):
+                if not self._protected.get(target.name, not begins.allow_interruptions):
                     yield "P7", f"{target.name} is given the floor while {', '.join(sorted(self._speaking))} speaks"
             case _:
                 pass
 
 
-def _writes(what: tuple[object, ...]) -> bool:
+def _writes(what: object) -> bool:
     """Whether an operation is ``out.port(sink.write, ...)``."""
-    return len(what) > 1 and getattr(what[1], "__name__", "") == "write"
+    return isinstance(what, tuple) and len(what) > 1 and getattr(what[1], "__name__", "") == "write"
 
 
 def _changes(old: SupervisorState, new: SupervisorState) -> Iterator[tuple[str, str]]:

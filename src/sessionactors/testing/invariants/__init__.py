@@ -32,6 +32,7 @@ from .life import (
 )
 from .sound import (
     p01_no_stale_sound,
+    p01_nothing_of_what_was_cut_goes_on,
     p01_what_was_cut_is_not_granted,
     p02_history_is_what_was_heard,
     p08_audio_balances,
@@ -53,6 +54,7 @@ __all__ = [
     "check",
     "no_handler_fails",
     "p01_no_stale_sound",
+    "p01_nothing_of_what_was_cut_goes_on",
     "p01_what_was_cut_is_not_granted",
     "p02_history_is_what_was_heard",
     "p03_transcripts_are_conserved",
@@ -98,6 +100,7 @@ def check(run: Run) -> None:
 CHECKS: tuple[Check, ...] = (
     no_handler_fails,
     p01_no_stale_sound,
+    p01_nothing_of_what_was_cut_goes_on,
     p01_what_was_cut_is_not_granted,
     p02_history_is_what_was_heard,
     p03_transcripts_are_conserved,

@@ -14,6 +14,8 @@ from sessionactors.messages.floor import (
     SilenceSpeech,
     SpeechInterrupted,
 )
+from sessionactors.messages.session import SpeechAudible
+from sessionactors.messages.tts import SegmentAudio
 from sessionactors.model.chat import ChatMessage
 from sessionactors.testing.scenario_run import Run
 
@@ -117,3 +119,20 @@ def p01_what_was_cut_is_not_granted(run: Run) -> Iterator[Broken]:
     for delivery in run.handled(FloorGranted):
         if delivery.id > told.get(delivery.target, delivery.id):
             yield Broken("P1", f"{delivery.target} was cut off, and then given the floor")
+
+
+def p01_nothing_of_what_was_cut_goes_on(run: Run) -> Iterator[Broken]:
+    """Audio behind the silence of its speech is discarded, whoever sent it; what was cut is not said to be heard."""
+    silenced: set[str] = set()
+    cut = {delivery.target: delivery.id for delivery in run.handled(SpeechInterrupted)}
+    for delivery in run.deliveries:
+        match delivery.message:
+            case SilenceSpeech(speech) if delivery.outcome == "handled":
+                silenced.add(speech)
+            case SegmentAudio(segment) if delivery.outcome == "handled" and segment.split("/", 1)[0] in silenced:
+                yield Broken("P1", f"audio of {segment} reached the output behind its silence, and was not discarded")
+            case SpeechAudible(speech) if delivery.target == run.room:
+                if delivery.id > cut.get(f"{run.room}/floor/{speech}", delivery.id):
+                    yield Broken("P6", f"{speech} was cut off, and then said to be heard")
+            case _:
+                pass

@@ -103,13 +103,18 @@ def p07_the_user_wins(run: Run) -> Iterator[Broken]:
 def p03_turns_of_a_handoff_are_the_next_agents(run: Run) -> Iterator[Broken]:
     """Who has left replies to nothing more: a turn that ends while agents change is the next one's."""
     left: set[str] = set()
+    by: dict[str, SpeechSpec] = {}
     for delivery in sorted(run.deliveries, key=attrgetter("id")):
         match delivery.message:
             case AgentTakesOver(agent, gone=gone):
                 left = (left | set(gone)) - {agent.key}
-            case ScheduleSpeech(spec) | PromoteSpeech(spec) if spec.agent.key in left:
-                yield Broken(
-                    "P3", f"{spec.id} answers {spec.turn or 'a call'} in the name of {spec.agent.id}, who has left"
-                )
+            case ScheduleSpeech(spec) | PromoteSpeech(spec):
+                by[spec.id] = spec
+                if spec.agent.key in left:
+                    yield Broken("P3", f"{spec.id} is scheduled in the name of {spec.agent.id}, who has left")
+            case FloorGranted():
+                speaks = by.get(delivery.target.rsplit("/", 1)[-1])
+                if speaks is not None and speaks.automatic and speaks.agent.key in left:
+                    yield Broken("P3", f"{speaks.id} is given the floor in the name of {speaks.agent.id}, who has left")
             case _:
                 pass
