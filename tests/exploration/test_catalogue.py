@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sessionactors.testing import Covered, Scenario, explore
+from sessionactors.testing import Scenario, explore
 from sessionactors.testing.campaign import scenarios_of
 
 from tests.exploration import catalogue
@@ -23,6 +23,6 @@ def test_the_catalogue_is_large_enough() -> None:
 
 @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS)
 def test_every_promise_holds_in_any_order(scenario: Callable[[], Scenario]) -> None:
-    covered = explore(scenario, schedules=SCHEDULES, covered=Covered())
+    covered = explore(scenario, schedules=SCHEDULES)
     assert covered.runs == SCHEDULES
     assert len(covered.orders) > SCHEDULES // 4, "schedules that make no difference explore nothing"

@@ -155,7 +155,7 @@ def test_the_booking_goes_on_in_any_order() -> None:
         assert handoffs(run) == [(None, "booking"), ("booking", "asks_name"), ("asks_name", "booking")]
         assert run.said() == ["What is your name?", "Your table is booked."]
 
-    explore(booked, schedules=20, expect=expect)
+    explore(booked, schedules=6, expect=expect)
 
 
 def remembered(run: Run, request: int) -> list[str]:
@@ -314,7 +314,7 @@ def test_f11_nested_tasks_in_any_order() -> None:
     def expect(run: Run) -> None:
         assert outputs(run)[-1] == ("book", "booked for Ada and friends", False)
 
-    explore(lambda: booked(Booking(Outer)), schedules=15, expect=expect)
+    explore(lambda: booked(Booking(Outer)), schedules=5, expect=expect)
 
 
 def test_tasks_of_one_turn_take_turns() -> None:

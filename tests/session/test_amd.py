@@ -381,4 +381,4 @@ def test_a_machine_hears_only_the_message_in_any_order() -> None:
     def only_the_message(run: Run) -> None:
         assert run.said() == ["Call back."]
 
-    explore(machine_call, schedules=6, expect=only_the_message)
+    explore(machine_call, schedules=3, expect=only_the_message)

@@ -72,7 +72,7 @@ def test_a_tool_that_closes_the_session_loses_nothing_in_any_order() -> None:
         assert [item.output for item in run.history if isinstance(item, FunctionCallOutput)] == ["gone"]
         assert run.agent_states[-1] == "listening"
 
-    explore(lambda: hangs_up([]), schedules=20, expect=nothing_is_lost)
+    explore(lambda: hangs_up([]), schedules=6, expect=nothing_is_lost)
 
 
 class ClosesIn(Agent):

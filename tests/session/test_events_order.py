@@ -127,7 +127,7 @@ def test_what_the_page_promises_of_the_order_holds_in_any_schedule(section: str)
                 assert lines.index(first) < lines.index(then)
         assert lines[-1].startswith("close")
 
-    explore(SECTIONS[section], schedules=4, check=lambda _: (), expect=kept)
+    explore(SECTIONS[section], schedules=3, check=lambda _: (), expect=kept)
 
 
 def test_every_section_of_the_page_is_looked_at_and_every_event_is_in_its_table() -> None:

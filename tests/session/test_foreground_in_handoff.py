@@ -58,7 +58,7 @@ def test_p11_a_tool_that_a_handoff_waits_for_gets_the_quiet_while_a_turn_waits_f
 
 
 def test_p11_no_handoff_and_no_quiet_wait_for_each_other_in_any_order() -> None:
-    explore(talk, schedules=15, expect=nobody_waits_for_ever)
+    explore(talk, schedules=5, expect=nobody_waits_for_ever)
 
 
 def test_a_tool_that_asks_before_the_handoff_comes_gets_the_quiet() -> None:

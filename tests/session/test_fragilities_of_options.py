@@ -34,7 +34,7 @@ def test_f07_a_turn_that_was_decided_is_committed_whatever_comes_then(again: flo
     run = played(scenario())
     assert " ".join(text for role, text in run.conversation if role == "user") == "How are you today?"
     if again == 3.0:  # the end of the turn itself
-        explore(scenario, schedules=8)
+        explore(scenario, schedules=3)
 
 
 class Noted(AudioSource):

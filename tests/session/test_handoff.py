@@ -201,7 +201,7 @@ def test_f05_nothing_that_is_said_during_a_handoff_is_lost_in_any_order() -> Non
         assert handoffs(run) == [(None, "slow_to_leave"), ("slow_to_leave", "second")]
         assert [text for role, text in run.conversation if role == "user"][1:] == ["Are you there?", "Hello?"]
 
-    explore(said_while_leaving, schedules=8, expect=expect)
+    explore(said_while_leaving, schedules=3, expect=expect)
 
 
 class Router(Agent):
@@ -240,7 +240,7 @@ def test_speaking_over_a_handoff_in_any_order() -> None:
         assert [text for role, text in run.conversation if role == "user"][-1] == "Hurry up please."
         assert instructions(run)[-1] == "You are the second."
 
-    explore(scenario, schedules=6, expect=expect)
+    explore(scenario, schedules=3, expect=expect)
 
 
 # -- F1: several agents ----------------------------------------------------------------------------------------------
@@ -683,4 +683,4 @@ def test_another_recogniser_in_any_order() -> None:
     def expect(run: Run) -> None:
         assert [text for role, text in run.conversation if role == "user"] == ["Hello there.", "Can you hear me?"]
 
-    explore(scenario, schedules=10, expect=expect)
+    explore(scenario, schedules=3, expect=expect)

@@ -75,7 +75,7 @@ def test_a_call_that_may_not_be_cancelled_goes_on_with_its_tools_and_holds_up_no
 
     logs: list[list[str]] = []
     run = played(talk())
-    explore(talk, schedules=20)
+    explore(talk, schedules=6)
     assert all(log == ["setup", "handoff", "called", "aclose"] for log in logs)
     assert taken_over(run) == near(2.0)
     assert [item.output for item in run.history if isinstance(item, FunctionCallOutput)][-1] == "called"

@@ -111,7 +111,7 @@ def test_f20_signals_are_lost_in_any_order() -> None:
     for number in range(1, 9):
         run = talk(lambda number=number: Unreliable("progressed", number, times=0)).play(number)  # type: ignore[misc]
         at_rest(run)
-    explore(lambda: talk(lambda: Unreliable("finished", 2, times=2)), schedules=10, expect=at_rest)
+    explore(lambda: talk(lambda: Unreliable("finished", 2, times=2)), schedules=3, expect=at_rest)
 
 
 # -- F9: one owner of the pause ----------------------------------------------------------------------------------------

@@ -107,7 +107,7 @@ def test_what_is_said_over_a_protected_speech_is_kept_in_order_in_any_order_of_m
     def in_order(run: Run) -> None:
         assert [text for _, text in run.conversation] == [NOTICE, "Stop.", "Noted."]
 
-    explore(talk, schedules=12, expect=in_order)
+    explore(talk, schedules=4, expect=in_order)
 
 
 def test_p03_over_a_protected_speech_the_recogniser_gets_silence_counted_in_seconds() -> None:
@@ -284,4 +284,4 @@ def test_gates_in_any_order() -> None:
         assert not gate(run)[-1][1]
         assert invariants.broken(run) == []
 
-    explore(talk, schedules=8, expect=closed_at_the_end)
+    explore(talk, schedules=3, expect=closed_at_the_end)

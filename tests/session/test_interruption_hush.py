@@ -110,7 +110,7 @@ def test_p07_a_short_silence_in_any_order_of_messages() -> None:
         scenario.llm_otherwise("Fine.")
         return scenario
 
-    explore(talk, schedules=12)
+    explore(talk, schedules=4)
 
 
 # -- few words over what is held ---------------------------------------------------------------------------------------

@@ -130,4 +130,4 @@ def test_p07_two_people_over_a_speech_in_any_order_of_messages() -> None:
         scenario.llm_otherwise("Fine.")
         return scenario
 
-    explore(talk, schedules=8)
+    explore(talk, schedules=3)

@@ -65,7 +65,7 @@ def test_f29_the_transcript_is_right_in_any_order() -> None:
         cut = run.said()[0]
         assert "".join(text for _, text in shown(run) if text in STORY) == cut
 
-    explore(lambda: barge_in(frame_ms=50), schedules=6, expect=as_heard)
+    explore(lambda: barge_in(frame_ms=50), schedules=3, expect=as_heard)
 
 
 def test_words_need_not_wait_for_the_voice() -> None:

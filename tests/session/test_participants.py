@@ -53,7 +53,7 @@ def test_p03_words_of_several_people_at_once_are_conserved_in_any_order() -> Non
         said = [text for role, text in run.conversation if role == "user"]
         assert sorted(said) == ["And who are you?", "How are you?"]
 
-    explore(two_callers, schedules=10, expect=kept)
+    explore(two_callers, schedules=3, expect=kept)
 
 
 def test_a_reply_waits_until_nobody_speaks() -> None:

@@ -87,7 +87,7 @@ def test_a_handoff_in_any_order(model: RealtimeCapabilities) -> None:
     def all_said(run: Run) -> None:
         assert run.said() == ["One moment.", "Yes?", "It."]
 
-    explore(lambda: handoff(model), schedules=4, expect=all_said)
+    explore(lambda: handoff(model), schedules=3, expect=all_said)
 
 
 def changed(model: RealtimeCapabilities, change: Callable[[Session], object]) -> Run:

@@ -107,7 +107,7 @@ def test_an_interruption_in_any_order(model: RealtimeCapabilities) -> None:
     def heard_is_kept(run: Run) -> None:
         assert [cut.transcript for cut in server_of(run).last.truncations] == run.said()[:1]
 
-    explore(lambda: barge_in(model), schedules=8, expect=heard_is_kept)
+    explore(lambda: barge_in(model), schedules=3, expect=heard_is_kept)
 
 
 def test_a_model_that_cannot_truncate_is_not_told_to() -> None:

@@ -96,7 +96,7 @@ def test_the_user_who_speaks_when_the_session_is_lost_is_not_taken_to_speak_for_
 
 
 def test_a_loss_in_any_order() -> None:
-    explore(lambda: barge_in(RealtimeScript(SPEAKING, faults=Faults([4.0]))), schedules=6)
+    explore(lambda: barge_in(RealtimeScript(SPEAKING, faults=Faults([4.0]))), schedules=3)
 
 
 def test_a_server_that_never_comes_back_ends_the_session_with_its_error() -> None:
@@ -231,4 +231,4 @@ def test_p12_realtime_killed_in_the_middle_of_a_reply_in_any_order() -> None:
         scenario.kill("realtime", message=100)
         return scenario
 
-    explore(killed, schedules=6)  # type: ignore[arg-type]
+    explore(killed, schedules=3)  # type: ignore[arg-type]

@@ -66,7 +66,7 @@ def test_late_words_keep_their_place_in_any_order() -> None:
         assert [role for role, _ in run.conversation] == ["user", "assistant", "user", "assistant"]
 
     explore(
-        lambda: late(barge_in(RealtimeScript(SPEAKING, transcription_delay=8.0)), 15.0), schedules=8, expect=in_place
+        lambda: late(barge_in(RealtimeScript(SPEAKING, transcription_delay=8.0)), 15.0), schedules=3, expect=in_place
     )
 
 

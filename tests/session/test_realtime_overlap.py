@@ -57,7 +57,7 @@ def test_a_backchannel_is_no_turn_and_the_model_forgets_it() -> None:
 
 
 def test_a_backchannel_is_no_turn_in_any_order() -> None:
-    explore(lambda: mumbled(Judge(ended(BACKCHANNEL), takes=0.6)), schedules=6, expect=uninterrupted)
+    explore(lambda: mumbled(Judge(ended(BACKCHANNEL), takes=0.6)), schedules=3, expect=uninterrupted)
 
 
 def test_an_interruption_cuts_the_reply_and_is_a_turn() -> None:

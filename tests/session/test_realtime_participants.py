@@ -50,7 +50,7 @@ def test_the_next_one_is_heard_in_any_order() -> None:
     def bob_is_heard(run: Run) -> None:
         assert understood(run)[-1] == ("bob", "And now?")
 
-    explore(lambda: relay(SPEAKING), schedules=4, expect=bob_is_heard)
+    explore(lambda: relay(SPEAKING), schedules=3, expect=bob_is_heard)
 
 
 def test_who_leaves_while_they_speak_has_said_it_and_is_not_taken_to_speak_for_ever() -> None:

@@ -60,7 +60,7 @@ def test_a_reply_to_tools_in_any_order(model: RealtimeScript) -> None:
         assert run.said() == ["Let me see.", "It is sunny."]
         assert {piece.speech for piece in run.audio} == {"speech-1"}
 
-    explore(lambda: weather(model), schedules=5, expect=two_steps)
+    explore(lambda: weather(model), schedules=3, expect=two_steps)
 
 
 class Silent(Agent):

@@ -78,7 +78,7 @@ def test_what_a_tool_says_comes_before_its_reply_in_any_order() -> None:
     def expected(run: Run) -> None:
         assert run.said() == WORDS
 
-    explore(lambda: books(waits=False, audio=False), schedules=8, expect=expected)
+    explore(lambda: books(waits=False, audio=False), schedules=3, expect=expected)
 
 
 # -- several tools ---------------------------------------------------------------------------------------------------
@@ -142,4 +142,4 @@ def test_a_call_that_the_model_cancels_is_replied_to_once_in_any_order() -> None
     def once(run: Run) -> None:
         assert run.said() == ["It has begun.", "Stopped."]
 
-    explore(lambda: cancelled(True), schedules=8, expect=once)
+    explore(lambda: cancelled(True), schedules=3, expect=once)

@@ -106,4 +106,4 @@ def test_what_is_shown_is_right_in_any_order() -> None:
         assert [texts[-1] for _, texts in names(room.said_by("caller"))] == ["How are you", "Good"]
         assert room.agent_attributes["lk.agent.state"] == run.agent_states[-1]
 
-    explore(make, schedules=8, expect=shown)
+    explore(make, schedules=3, expect=shown)

@@ -165,7 +165,7 @@ def test_p11_a_self_wait_raises_in_any_order() -> None:
             await context.speech_handle
         return "found"
 
-    explore(lambda: with_tool(tool), schedules=8)
+    explore(lambda: with_tool(tool), schedules=3)
 
 
 def test_p11_two_tools_cannot_wait_for_each_others_speech() -> None:

@@ -49,7 +49,7 @@ def test_p04_the_reply_is_heard_so_much_sooner(options: dict[str, object], laten
 
 @pytest.mark.parametrize("voice", [True, False])
 def test_p04_a_prepared_reply_in_any_order_of_messages(voice: bool) -> None:
-    explore(lambda: pinned(preemptive_tts=voice), schedules=10)
+    explore(lambda: pinned(preemptive_tts=voice), schedules=3)
 
 
 def test_nobody_hears_of_a_reply_before_its_turn_is_committed() -> None:
@@ -92,7 +92,7 @@ def test_p04_a_reply_to_words_that_went_on_is_dropped_and_its_tokens_are_counted
 
 
 def test_p04_dropped_replies_in_any_order_of_messages() -> None:
-    explore(goes_on, schedules=10)
+    explore(goes_on, schedules=3)
 
 
 class Editing(Agent):

@@ -109,7 +109,7 @@ def test_a_flush_at_the_end_adds_nothing() -> None:
 
 @pytest.mark.parametrize("cut", [None, 3.31, 4.3, 5.3, 6.5])
 def test_segments_in_any_order_of_messages(cut: float | None) -> None:
-    explore(lambda: in_two_parts(cut=cut), schedules=6)
+    explore(lambda: in_two_parts(cut=cut), schedules=3)
 
 
 def test_segments_without_a_voice_are_shown_as_one_message() -> None:

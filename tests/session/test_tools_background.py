@@ -415,7 +415,7 @@ def test_p05_updates_and_ends_are_conserved_in_any_order() -> None:
         assert [call_id for call_id, _ in pairs(run)] == ["call-1-1", "call-1-1_update_1", "call-1-1_final"]
         assert sum(isinstance(item, FunctionCall) for item in run.history) == 3
 
-    explore(conversation, schedules=16, expect=check)
+    explore(conversation, schedules=5, expect=check)
 
 
 @pytest.mark.parametrize("actor", ["tools", "deferred", "floor"])

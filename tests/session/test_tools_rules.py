@@ -495,7 +495,7 @@ def test_p05_calls_are_conserved_wherever_the_reply_is_cut_and_tools_is_killed()
 
 
 def test_p05_calls_are_conserved_in_any_order() -> None:
-    explore(conversation, schedules=24)
+    explore(conversation, schedules=8)
 
 
 def test_p10_a_session_closes_in_time_at_any_point_of_a_tool_phase() -> None:
@@ -548,7 +548,7 @@ def test_p05_every_call_in_a_request_has_its_output_or_is_marked_as_in_progress(
             assert sorted(calls) == sorted(answers)
             assert len(set(calls)) == len(calls)
 
-    explore(conversation, schedules=12, expect=check)
+    explore(conversation, schedules=4, expect=check)
 
 
 # -- on_enter, and the end -------------------------------------------------------------------------------------------

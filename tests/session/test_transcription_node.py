@@ -208,7 +208,7 @@ def test_what_a_node_yields_after_it_was_cancelled_is_nowhere() -> None:
 
 
 def test_what_is_kept_is_what_was_shown_in_whatever_order() -> None:
-    explore(lambda: spoken(Framing(), cut=1.0), schedules=10, check=changed)
+    explore(lambda: spoken(Framing(), cut=1.0), schedules=3, check=changed)
 
 
 # -- nodes that fail ---------------------------------------------------------------------------------------------------

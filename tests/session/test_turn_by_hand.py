@@ -228,7 +228,7 @@ def test_p03_commit_and_clear_conserve_transcripts_in_any_order(at: float) -> No
         made.llm_otherwise("Fine.")
         return made
 
-    explore(scenario, schedules=8)
+    explore(scenario, schedules=3)
 
 
 @pytest.mark.parametrize("victim", ["turn", "stt"])

@@ -299,7 +299,7 @@ def test_p03_held_words_are_conserved_in_any_order() -> None:
         made.user_says("Please stop now.", at=6.2, until=7.0)
         return made
 
-    explore(scenario, schedules=8)
+    explore(scenario, schedules=3)
 
 
 def test_p12_an_offer_that_the_floor_loses_is_not_waited_for_for_ever() -> None:

@@ -36,8 +36,8 @@ def adds_up(run: Run) -> None:
 
 
 def test_p21_the_way_from_the_last_frame_heard_to_the_first_frame_spoken_adds_up_in_any_order() -> None:
-    explore(lambda: one_turn(frame_ms=50), schedules=16, expect=adds_up)
-    explore(lambda: barge_in(frame_ms=50), schedules=6, expect=adds_up)
+    explore(lambda: one_turn(frame_ms=50), schedules=5, expect=adds_up)
+    explore(lambda: barge_in(frame_ms=50), schedules=3, expect=adds_up)
 
 
 def test_p21_the_way_begins_at_the_last_frame_of_speech_and_ends_at_the_transport() -> None:

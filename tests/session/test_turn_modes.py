@@ -131,7 +131,7 @@ def test_f07_a_decision_that_is_due_is_void_when_the_user_goes_on_in_any_order()
         made.llm_otherwise("Fine.")
         return made
 
-    explore(scenario, schedules=8)
+    explore(scenario, schedules=3)
     run = played(scenario())
     assert " ".join(text for _, text in turns_at(run)) == "One two"
 

@@ -110,7 +110,7 @@ def test_a_wake_phrase_opens_the_ear_for_a_while() -> None:
 
 
 def test_p03_transcripts_behind_a_gate_are_conserved_in_any_order() -> None:
-    explore(lambda: waking(frame_ms=100), schedules=8)
+    explore(lambda: waking(frame_ms=100), schedules=3)
 
 
 def test_noise_begins_no_turn_where_words_do() -> None:

@@ -344,4 +344,4 @@ def test_what_was_to_be_told_when_a_handoff_came_is_not_told_later() -> None:
 
 
 def test_p03_words_that_were_cut_in_on_are_conserved_in_any_order() -> None:
-    explore(lambda: talking(Limited(stock=True), {"max_words": 5}, frame_ms=100), schedules=8)
+    explore(lambda: talking(Limited(stock=True), {"max_words": 5}, frame_ms=100), schedules=3)

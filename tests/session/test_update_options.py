@@ -49,7 +49,7 @@ def test_f10_a_delay_changes_in_any_order_of_messages() -> None:
         scenario.call(3.0, shorter)
         return scenario
 
-    explore(scenario, schedules=8)
+    explore(scenario, schedules=3)
 
 
 def test_f10_a_detector_that_is_set_while_the_session_runs_is_asked() -> None:

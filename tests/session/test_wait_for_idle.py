@@ -273,7 +273,7 @@ def test_tools_that_wait_are_idle_at_the_same_time_in_any_order() -> None:
 
         return with_tool(tool)
 
-    explore(talk, schedules=20)
+    explore(talk, schedules=6)
 
 
 def test_a_tool_that_has_answered_its_call_may_wait_and_so_may_what_it_left_behind() -> None:
@@ -461,7 +461,7 @@ def test_on_exit_may_wait_until_what_it_says_has_been_heard() -> None:
     agents: list[SaysGoodbye] = []
     run = played(talk())
     assert run.said() == ["Goodbye.", "I am the other one.", "The other one."]
-    explore(talk, schedules=20)
+    explore(talk, schedules=6)
     assert all(agent.idle for agent in agents)
 
 
@@ -487,7 +487,7 @@ def test_a_tool_that_a_handoff_waits_for_does_not_wait_for_what_the_user_says_to
         said = played(talk(at)).said()
         assert {"I am the other one.", "Fine.", "Yes."} <= set(said)
     assert len(idle) == 3
-    explore(talk, schedules=20)
+    explore(talk, schedules=6)
     assert len(idle) == 23
 
 
@@ -514,7 +514,7 @@ def test_a_tool_that_waits_already_when_the_handoff_comes_does_not_wait_for_what
     run = played(talk())
     assert run.said() == ["Let me see.", "Fine.", "I am the other one.", "Yes."]
     assert idle[0] - run.began / 1e9 == near(run.audio[0].until)
-    explore(talk, schedules=20)
+    explore(talk, schedules=6)
     assert len(idle) == 21
 
 
@@ -564,7 +564,7 @@ def test_a_wait_ends_behind_the_reply_in_any_order() -> None:
         scenario.call(0.5, wait)
         return scenario
 
-    explore(talk, schedules=8)
+    explore(talk, schedules=3)
 
 
 # -- drain -----------------------------------------------------------------------------------------------------------

@@ -134,4 +134,4 @@ def test_p11_no_node_waits_for_itself_in_any_order() -> None:
     def ends(run: Any) -> None:
         assert run.ended_at < 5.0
 
-    explore(scenario, schedules=20, expect=ends)
+    explore(scenario, schedules=6, expect=ends)

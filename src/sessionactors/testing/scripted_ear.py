@@ -22,6 +22,8 @@ from sessionactors.model.sentinel import FlushSentinel
 
 AT_ONCE = 0.001
 """Seconds: what comes closer together than this was buffered, and is audio of the past."""
+INSTANT = 1e-9
+"""Seconds that no loop can wait: what is as near as that is due."""
 NEAR = 0.1
 """Seconds of audio before a moment that must have been heard for it to be understood."""
 
@@ -133,13 +135,13 @@ class ScriptedVAD(VAD):
             if await self._faults.strike(now):
                 return
             stretch = self._stretch(now)
-            if began is not None and (stretch is None or now - stretch[1] >= self._min_silence - 1e-9):
+            if began is not None and (stretch is None or now - stretch[1] >= self._min_silence - INSTANT):
                 end = began if stretch is None else stretch[1]
                 yield VADEvent(VADEventType.END_OF_SPEECH, end - began, now - end, 0.0, speaking=False)
                 began = None
             elif began is None and stretch is not None and now < stretch[1]:
                 heard_from = max(stretch[0], opened)
-                if now - heard_from >= self._min_speech - 1e-9:
+                if now - heard_from >= self._min_speech - INSTANT:
                     began = heard_from
                     yield VADEvent(VADEventType.START_OF_SPEECH, now - began, 0.0)
             if began is None or stretch is None:
@@ -229,11 +231,11 @@ class ScriptedSTT(STT):
         at, words_end, event = line
         if self._on_flush and event.type is SpeechEventType.FINAL_TRANSCRIPT:
             return reader.flushed_after(words_end)
-        return now >= at - 1e-9 and reader.position >= words_end - NEAR / 2  # audio may come late
+        return now >= at - INSTANT and reader.position >= words_end - NEAR / 2  # audio may come late
 
     def _next_time(self, script: Sequence[_Line]) -> float | None:
         now = self.timeline.now()
-        times = [line[0] for line in script if line[0] > now]
+        times = [line[0] for line in script if line[0] > now + INSTANT]
         fault = self._faults.due()
         return min((*times, *([] if fault is None else [fault])), default=None)
 

@@ -30,9 +30,16 @@ THREAD_PATIENCE = 5.0
 LENT_PATIENCE = 1.0
 """Real seconds for which each jump of the clock waits for work in the loop's own helper threads."""
 
+MOST_ROUNDS = 200_000
+"""Rounds of the loop at one instant: a thousand times what a call of minutes needs."""
+
 
 class Quiescent(RuntimeError):
     """Raised when nothing is ready, no timer is armed and no thread runs: what is awaited can never happen."""
+
+
+class Livelock(RuntimeError):
+    """Raised when the loop goes round and round at one instant: somebody waits for a time that is not later."""
 
 
 class _JumpingSelector(selectors.BaseSelector):
@@ -45,6 +52,7 @@ class _JumpingSelector(selectors.BaseSelector):
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = self._real.select(0)
         if ready or (timeout is not None and timeout <= 0):
+            self._loop.count_round()
             return ready
         patience = self._loop.patience(forever=timeout is None)
         if patience:
@@ -83,6 +91,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def __init__(self) -> None:
         self._now_ns = 0
+        self._rounds = 0
         self._threads_before = set(threading.enumerate())
         self._lent: set[asyncio.Future[object]] = set()
         super().__init__(_JumpingSelector(self))
@@ -130,8 +139,22 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             return THREAD_PATIENCE if forever else 0.002
         return 0.0
 
+    def count_round(self) -> None:
+        """The loop goes round without waiting.
+
+        Raises:
+            Livelock: it has done nothing else for long.
+        """
+        self._rounds += 1
+        if self._rounds > MOST_ROUNDS:
+            self._rounds = 0  # who catches it may go on
+            raise Livelock(
+                f"the clock stands at {self.time():.6f} s, and {MOST_ROUNDS} rounds of the loop changed nothing"
+            )
+
     def advance(self, seconds: float) -> None:
         """Move the clock. The loop calls it when all is quiet."""
+        self._rounds = 0
         self._now_ns += max(1, nanoseconds(seconds))
 
 
