@@ -11,6 +11,7 @@ import inspect
 import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -21,6 +22,7 @@ from sessionactors.session.across_loops import called
 from sessionactors.session.room_options_legacy import RoomInputOptions, RoomOutputOptions
 from sessionactors.transports.websocket.close_code import CloseCode, WireError
 from sessionactors.transports.websocket.limits import WebSocketLimits
+from sessionactors.transports.websocket.link import WebSocketStatistics
 from sessionactors.transports.websocket.native_wire import NativeWire
 from sessionactors.transports.websocket.sockets import Socket
 from sessionactors.transports.websocket.transport import ServedTransport, WebSocketTransport
@@ -55,8 +57,10 @@ class WebSocketRoomsStats:
     """Those whose room is open."""
     waiting: int
     """Those that have not said hello yet, or whose room is being opened."""
+    resumed: int = 0
+    """Those with which a client came back to its room."""
     ended: Mapping[CloseCode | None, int] = field(default_factory=dict)
-    """How the others ended; None: the client did."""
+    """How the others ended; None: the client did. One with which a client came back ended as ``normal``."""
     faults: Mapping[CloseCode, int] = field(default_factory=dict)
     """Messages of clients that were wrong or too many, of connections that have ended."""
     audio_dropped: float = 0.0
@@ -113,7 +117,9 @@ class WebSocketRooms:
         self._allow = allow
         self._max_waiting = max_waiting
         self._options = room_input_options, room_output_options
-        self._connections = self._open = self._waiting = 0
+        self._connections = self._open = self._waiting = self._resumed = 0
+        self._present: dict[WebSocketTransport, asyncio.AbstractEventLoop] = {}
+        """Callers whose room is open, and the loop of each."""
         self._ended: Counter[CloseCode | None] = Counter()
         self._faults: Counter[CloseCode] = Counter()
         self._audio_dropped = self._flood_dropped = 0.0
@@ -125,6 +131,7 @@ class WebSocketRooms:
             connections=self._connections,
             open=self._open,
             waiting=self._waiting,
+            resumed=self._resumed,
             ended=dict(self._ended),
             faults=dict(self._faults),
             audio_dropped=self._audio_dropped,
@@ -153,29 +160,57 @@ class WebSocketRooms:
         """On the users' loop: the account of one connection, which lives ``there``."""
         self._connections += 1
         end: CloseCode | None = CloseCode.GOING_AWAY
+        account = True
         try:
-            handle = await self._enter(transport, there)
-            if isinstance(handle, CloseCode):
-                end = handle
-                return
-            self._open += 1
-            try:
-                transport.follow(handle.session)
-                await handle.wait_closed()
-            finally:
-                self._open -= 1
-            end = CloseCode.NORMAL if transport.ended is None else transport.ended[0]
+            entered = await self._enter(transport, there)
+            if isinstance(entered, WebSocketTransport):
+                account = False  # the other's, from now on
+                end = await self._come_back(entered, transport, there)
+            elif isinstance(entered, CloseCode):
+                end = entered
+            else:
+                await self._talk(entered, transport, there)
+                end = CloseCode.NORMAL if transport.ended is None else transport.ended[0]
         finally:
             if not there.is_closed():
                 await called(there, transport.aclose)
             self._ended[end] += 1
-            statistics = transport.statistics
-            self._faults.update(statistics.faults)
-            self._audio_dropped += statistics.audio_dropped
-            self._flood_dropped += statistics.flood_dropped
+            if account:
+                self._add(transport.statistics)
 
-    async def _enter(self, transport: WebSocketTransport, there: asyncio.AbstractEventLoop) -> RoomHandle | CloseCode:
-        """The room of a caller, or with which code they were sent away."""
+    async def _talk(self, handle: RoomHandle, transport: WebSocketTransport, there: asyncio.AbstractEventLoop) -> None:
+        self._open += 1
+        self._present[transport] = there
+        try:
+            transport.follow(handle.session)
+            await handle.wait_closed()
+        finally:
+            self._open -= 1
+            del self._present[transport]
+
+    async def _come_back(
+        self, entered: WebSocketTransport, transport: WebSocketTransport, there: asyncio.AbstractEventLoop
+    ) -> CloseCode:
+        """Let the connection take a lost one's place, and wait for its end."""
+        self._resumed += 1
+        try:
+            await called(there, lambda: entered.take_over(transport))
+        except WireError as error:
+            self._resumed -= 1
+            code, message = error.code, error.message
+            await called(there, lambda: transport.refuse(code, message))
+            return code
+        return CloseCode.NORMAL
+
+    def _add(self, statistics: WebSocketStatistics) -> None:
+        self._faults.update(statistics.faults)
+        self._audio_dropped += statistics.audio_dropped
+        self._flood_dropped += statistics.flood_dropped
+
+    async def _enter(
+        self, transport: WebSocketTransport, there: asyncio.AbstractEventLoop
+    ) -> RoomHandle | WebSocketTransport | CloseCode:
+        """The room of a caller, or the connection that they come back to, or with which code they were sent away."""
         refusal: tuple[CloseCode, str]
         if self._waiting >= self._max_waiting:
             refusal = CloseCode.FULL, f"{self._waiting} callers wait for a room already"
@@ -183,10 +218,15 @@ class WebSocketRooms:
             self._waiting += 1
             try:
                 hello = await called(there, transport.hello)
-                if await self._may_enter(hello, transport.headers):
+                if not await self._may_enter(hello, transport.headers):
+                    refusal = CloseCode.UNAUTHORIZED, "the token is missing or wrong"
+                elif hello.ticket is None:
                     transport.room = room = self._room_for(hello)
                     return await self._spawn(room, transport)
-                refusal = CloseCode.UNAUTHORIZED, "the token is missing or wrong"
+                elif (left := self._left_with(hello.ticket, there)) is not None:
+                    return left
+                else:
+                    refusal = CloseCode.GONE, "there is no session to come back to: it is over, or the ticket is old"
             except WireError as error:
                 return error.code
             except AdmissionRefused as refused:
@@ -200,6 +240,19 @@ class WebSocketRooms:
                 self._waiting -= 1
         await called(there, lambda: transport.refuse(*refusal))
         return refusal[0]
+
+    def expect_nobody(self) -> None:
+        """The server ends: rooms whose clients were to come back are over. On the loop of the rooms."""
+        for transport, loop in self._present.items():
+            with suppress(RuntimeError):  # the loop is closed, and the room over
+                loop.call_soon_threadsafe(transport.expect_nobody)
+
+    def _left_with(self, ticket: str, there: asyncio.AbstractEventLoop) -> WebSocketTransport | None:
+        for transport, loop in self._present.items():
+            own = transport.ticket
+            if loop is there and own is not None and hmac.compare_digest(own.encode(), ticket.encode()):
+                return transport
+        return None
 
     async def _may_enter(self, hello: Hello, headers: Mapping[str, str]) -> bool:
         if self._token is not None and not hmac.compare_digest((hello.token or "").encode(), self._token.encode()):

@@ -94,5 +94,6 @@ async def serve_rooms(
     try:
         yield RoomServer(calls, host, bound, secure=ssl is not None)
     finally:
+        calls.expect_nobody()
         if not actors.is_closed():  # with the loop all its sockets are
             await called(actors, lambda: accepting.__aexit__(None, None, None))

@@ -22,6 +22,8 @@ class CloseCode(IntEnum):
     """Too many messages could not be read, or the first one."""
     UNAUTHORIZED = 4401
     """The token is missing or wrong."""
+    GONE = 4404
+    """There is no session to come back to: it has ended, or the ticket is not its last one."""
     UNSUPPORTED = 4406
     """A version, codec, rate or format that is not spoken here."""
     NO_HELLO = 4408
@@ -32,6 +34,8 @@ class CloseCode(IntEnum):
     """Nothing came for too long, not even an answer to a ping: the connection is half open."""
     TOO_SLOW = 4411
     """What was sent was not read in time."""
+    REPLACED = 4412
+    """The client came back on another connection."""
     ROOM_EXISTS = 4423
     """The room is open already."""
     RATE_LIMITED = 4429

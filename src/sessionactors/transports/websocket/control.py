@@ -44,6 +44,10 @@ class HelloMessage(Message):
     output: OutputFormat = OutputFormat()
     positions: bool = True
     """Whether the client answers ``mark`` and ``clear``."""
+    resumable: bool = False
+    """Whether the client comes back if the connection is lost."""
+    resume: str | None = Field(default=None, max_length=128)
+    """It comes back: as its last ``ready`` said."""
     attributes: dict[Annotated[str, Field(max_length=128)], Annotated[str, Field(max_length=1024)]] = Field(
         default={}, max_length=64
     )

@@ -45,6 +45,8 @@ class WebSocketLimits:
     client is pinged, where its protocol has pings."""
     clear_within: float = 0.5
     """Seconds for a client to say where it stopped; after that the position is reckoned."""
+    resume_within: float = 15.0
+    """Seconds in which a client may come back whose connection was lost, if it said that it would."""
     close_within: float = 2.0
     """Seconds for what waits to be sent and for the closing handshake; after that the connection is cut."""
 

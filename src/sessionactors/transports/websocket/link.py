@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -74,6 +74,21 @@ class WebSocketStatistics:
     """Messages of the client that were wrong or too many."""
 
 
+def sum_of(statistics: Sequence[WebSocketStatistics]) -> WebSocketStatistics:
+    """Of one connection after the other. What waits is what waits on the last one."""
+    faults: Counter[CloseCode] = Counter()
+    for each in statistics:
+        faults.update(each.faults)
+    return WebSocketStatistics(
+        received=sum(each.received for each in statistics),
+        sent=sum(each.sent for each in statistics),
+        waiting=statistics[-1].waiting,
+        audio_dropped=sum(each.audio_dropped for each in statistics),
+        flood_dropped=sum(each.flood_dropped for each in statistics),
+        faults=dict(faults),
+    )
+
+
 class Link:
     """A connection from the hello to its end.
 
@@ -110,6 +125,15 @@ class Link:
         self._tasks: list[asyncio.Task[None]] = []
         self._watch: asyncio.TimerHandle | None = None
         self._ending: asyncio.Task[None] | None = None
+        self._over = asyncio.Event()
+
+    async def wait_over(self) -> None:
+        """Wait until it has ended."""
+        await self._over.wait()
+
+    def unsent(self) -> list[Told]:
+        """What waits to be sent."""
+        return self._queue.waiting()
 
     @property
     def statistics(self) -> WebSocketStatistics:
@@ -349,6 +373,7 @@ class Link:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+            self._over.set()
 
     async def _send_rest(self, code: CloseCode, reason: str) -> None:
         if code not in (CloseCode.NORMAL, CloseCode.GOING_AWAY):

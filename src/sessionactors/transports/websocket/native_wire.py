@@ -99,7 +99,14 @@ class NativeWire(Wire):
         self._encoder = OpusEncoder(spoken.sample_rate) if opus_out else PcmEncoder()
         self._hello = hello
         self.marks = self.answers_clear = hello.positions
-        return Hello(hello.identity, hello.room, hello.token, attributes=hello.attributes)
+        return Hello(
+            hello.identity,
+            hello.room,
+            hello.token,
+            attributes=hello.attributes,
+            may_return=hello.resumable,
+            ticket=hello.resume,
+        )
 
     # -- what they are told ------------------------------------------------------------------------------------------
 
@@ -122,10 +129,10 @@ class NativeWire(Wire):
                 return [_json("state", who=who, state=state)]
             case Fault(code, message):
                 return [_json("error", code=int(code), name=code.label, message=message)]
-            case Ready(room):
-                return [
-                    _json("ready", version=control.VERSION, room=room, output=self._output(), frame_ms=self.frame_ms)
-                ]
+            case Ready(room, ticket, within):
+                back = {} if ticket is None else {"resume": ticket, "resume_within": within}
+                facts = {"output": self._output(), "frame_ms": self.frame_ms, **back}
+                return [_json("ready", version=control.VERSION, room=room, **facts)]
             case Ping() | Bye():
                 return [_json("ping") if isinstance(told, Ping) else _json("bye", reason=told.reason)]
             case _:

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
 from sessionactors.interfaces.audio_io import (
     AudioSink,
@@ -26,6 +26,7 @@ from sessionactors.model.errors import AudioFormatError, SessionStateError
 
 from .heard_segment import HeardSegment
 from .limits import WebSocketLimits
+from .line import Line, position_error_of
 from .wire import Begin, Clear, Cleared, End, Mark, Played, Sound, Told, Wire
 
 MARK_EVERY: Final = 0.1
@@ -34,24 +35,6 @@ PIECE: Final = 0.1
 """Seconds of audio in a message at most; the first of a stretch has one frame, so that it is heard and marked early."""
 LATENCY: Final = 0.1
 """Seconds that audio is taken to need from here to the ear, where nobody says so."""
-RECKONED_ERROR: Final = 0.25
-"""Seconds by which a position may be off that is reckoned by the clock alone: the network's delay and the client's
-buffer, less :data:`LATENCY`."""
-MARKED_ERROR: Final = 0.1
-"""Seconds by which one may be off that is reckoned from the last mark, where a clear is not answered."""
-
-
-class Line(Protocol):
-    """The way to the client."""
-
-    def post(self, *words: Told) -> None:
-        """Send, in order. From any thread."""
-
-    def silence(self) -> None:
-        """Drop all audio, and take none. From any thread."""
-
-    def unsilence(self) -> None:
-        """Take audio again."""
 
 
 class RemotePlayout(AudioSink):
@@ -68,7 +51,7 @@ class RemotePlayout(AudioSink):
     def __init__(self, line: Line, wire: Wire, limits: WebSocketLimits) -> None:
         self.label = f"{wire.label}-sink"
         self.sample_rate = wire.sample_rate
-        self.position_error = RECKONED_ERROR if not wire.marks else 0.0 if wire.answers_clear else MARKED_ERROR
+        self.position_error = position_error_of(wire)
         self._line = line
         self._marks = wire.marks
         self._answered = wire.answers_clear
@@ -88,6 +71,7 @@ class RemotePlayout(AudioSink):
         self._timer: asyncio.TimerHandle | None = None
         self._muted_at: float | None = None
         self._closed = False
+        self._away = False
         self._refused = 0
         self._events: list[SinkEvent] = []
 
@@ -117,7 +101,7 @@ class RemotePlayout(AudioSink):
             self._be_muted()
             self._muted_at = None
             self._line.unsilence()
-        if self._closed:
+        if self._closed or self._away:
             self._events += [PlaybackFinished(segment, 0.0, interrupted=True)]
         else:
             self._open = HeardSegment(segment, self.sample_rate)
@@ -196,6 +180,26 @@ class RemotePlayout(AudioSink):
     def lost(self) -> None:
         """The client is gone. From any thread."""
         self._soon(self.close)
+
+    def away(self) -> None:
+        """The client may come back: what plays ends where it is, and what begins meanwhile ends unheard."""
+        self._away = True
+        self._soon(self._be_away)
+
+    def back(self, line: Line, wire: Wire) -> None:
+        """The client is there again, on another connection. From its thread, behind :meth:`away`.
+
+        Args:
+            line: the way to it.
+            wire: with the sample rate that it had before.
+        """
+        self._line, self._marks, self._answered = line, wire.marks, wire.answers_clear
+        self.position_error = position_error_of(wire)
+        self._away = False
+
+    def _be_away(self) -> None:
+        self._cut_all(None)
+        self._report()
 
     def _soon(self, call: Callable[[], None]) -> None:
         loop = self._loop

@@ -37,6 +37,10 @@ class SendQueue:
             return told
         return None
 
+    def waiting(self) -> list[Told]:
+        """All that waits, in order."""
+        return [told for _, told in self._waiting]
+
     def give_up(self) -> None:
         """Nobody reads: the audio that waits is missed."""
         self.dropped_bytes += sum(len(told.pcm) for _, told in self._waiting if isinstance(told, Sound))

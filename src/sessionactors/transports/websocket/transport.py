@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import secrets
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import ClassVar, Final, Protocol, assert_never
 
@@ -14,7 +17,7 @@ from sessionactors.model.events import PublicEvent, UserState, UserStateChangedE
 
 from .close_code import CloseCode, WireError
 from .limits import WebSocketLimits
-from .link import Link, WebSocketStatistics
+from .link import Link, WebSocketStatistics, sum_of
 from .native_wire import NativeWire
 from .playout import RemotePlayout
 from .sockets import Socket
@@ -32,6 +35,7 @@ from .wire import (
     Ready,
     Spoken,
     State,
+    Told,
     Transcript,
     Typed,
     Wire,
@@ -39,6 +43,10 @@ from .wire import (
 
 AGENT_STATE: Final = "lk.agent.state"
 """The attribute by which a session says what its agent does."""
+MISSED: Final = 256
+"""Transcripts that are kept for a client that may come back: the newest."""
+_LOST: Final = (CloseCode.SILENT, CloseCode.TOO_SLOW)
+"""Ends of a connection that its client need not have meant."""
 
 
 class HasUserState(Protocol):
@@ -56,7 +64,8 @@ class WebSocketTransport(Transport):
     """One client on one connection.
 
     To be made, connected and closed on the loop on which the connection was accepted, which is the loop from which the
-    session is started. It is over when the connection is: there is no coming back to it.
+    session is started. It is over when the connection is, unless the client said that it would come back: then another
+    connection may take the lost one's place (:meth:`take_over`), within ``resume_within`` of the limits.
 
     Args:
         socket: the connection, accepted. See :class:`.WebsocketsSocket`, :class:`.StarletteSocket`,
@@ -83,6 +92,13 @@ class WebSocketTransport(Transport):
         self._source = WebSocketSource()
         self._sink: RemotePlayout | None = None
         self._ended: tuple[CloseCode | None, str] | None = None
+        self.ticket: str | None = None
+        """With it the client may come back; another one each time."""
+        self._away: asyncio.TimerHandle | None = None
+        """Runs out when the client has not come back."""
+        self._missed: deque[Told] = deque(maxlen=MISSED)
+        self._states: dict[str, State] = {}
+        self._past: list[WebSocketStatistics] = []
 
     # -- the client --------------------------------------------------------------------------------------------------
 
@@ -109,9 +125,9 @@ class WebSocketTransport(Transport):
 
         def told(event: PublicEvent) -> None:
             if isinstance(event, UserStateChangedEvent):
-                self._link.post(State("user", event.new_state))
+                self._show(State("user", event.new_state))
 
-        self._link.post(State("user", session.user_state))
+        self._show(State("user", session.user_state))
         session.on_any(told)
 
     @property
@@ -121,8 +137,8 @@ class WebSocketTransport(Transport):
 
     @property
     def statistics(self) -> WebSocketStatistics:
-        """The connection's account."""
-        return self._link.statistics
+        """The account of the connection, and of those that it took the place of."""
+        return sum_of([*self._past, self._link.statistics])
 
     @property
     def ended(self) -> tuple[CloseCode | None, str] | None:
@@ -152,7 +168,7 @@ class WebSocketTransport(Transport):
             raise APIConnectionError(f"no client: {error}", retryable=False) from error
         self._sink = RemotePlayout(self._link, self._wire, self._limits)
         self._link.start(self._on_heard, self._on_down)
-        self._link.post(Ready(self.room))
+        self._link.post(self._ready(hello))
         events.participant_joined(hello.identity, self._source, kind=hello.kind, attributes=hello.attributes)
 
     @property
@@ -160,21 +176,91 @@ class WebSocketTransport(Transport):
         return self._sink
 
     def publish_transcript(self, segment: TranscriptSegment) -> None:
-        self._link.post(Transcript(segment))
+        self._tell(Transcript(segment))
 
     def set_attributes(self, attributes: Mapping[str, str]) -> None:
         """The agent's state goes to the client; it has no use for other attributes."""
         if (state := attributes.get(AGENT_STATE)) is not None:
-            self._link.post(State("agent", state))
+            self._show(State("agent", state))
 
     async def aclose(self) -> None:
         """Say good-bye and close the connection."""
         self._closed = True
+        self.ticket = None
+        if self._away is not None:
+            self._away.cancel()
         self._source.stop()
         if self._sink is not None:
             self._sink.lost()
         self._link.post(Bye("session_ended"))
         await self._link.end(CloseCode.NORMAL, "session ended")
+
+    # -- coming back -------------------------------------------------------------------------------------------------
+
+    async def take_over(self, other: WebSocketTransport) -> None:
+        """Go on with the connection of ``other``, whose client said hello with our ticket; returns when that is over.
+
+        The lost connection need not have been noticed: it is closed. The client hears nothing of what it missed; it is
+        told what was written meanwhile, and the states. On the loop of both connections.
+
+        Args:
+            other: made for the new connection; it is over, its connection is ours.
+
+        Raises:
+            WireError: it is not the client that was here, speaks in another rate, or comes too late.
+        """
+        hello, was, sink = await other.hello(), self._hello, self._sink
+        if self._closed or self.ticket is None or hello.ticket != self.ticket or was is None or sink is None:
+            raise WireError(CloseCode.GONE, "there is no session to come back to", fatal=True)
+        if hello.identity != was.identity:
+            raise WireError(CloseCode.UNAUTHORIZED, f"the session is {was.identity!r}'s", fatal=True)
+        if other._wire.sample_rate != sink.sample_rate:
+            raise WireError(CloseCode.UNSUPPORTED, f"come back with output at {sink.sample_rate} Hz", fatal=True)
+        before = self._link
+        if self._away is None:  # nobody has noticed that the connection is lost
+            self._go_away()
+            ending = asyncio.create_task(before.end(CloseCode.REPLACED, "came back on another connection"))
+        else:
+            self._away.cancel()
+            ending = asyncio.create_task(before.wait_over())
+        self._past.append(before.statistics)
+        link, self._socket, self._wire, self._hello = other._link, other._socket, other._wire, hello
+        link.start(self._on_heard, self._on_down)
+        link.post(self._ready(hello), *self._states.values(), *self._missed)
+        self._missed.clear()
+        self._link, self._away = link, None
+        sink.back(link, self._wire)
+        await link.wait_over()
+        await ending
+
+    def expect_nobody(self) -> None:
+        """The server ends: the client cannot come back any more. On the connection's loop."""
+        self.ticket = None
+        if self._away is not None and not self._closed:
+            self._away.cancel()
+            self._gone(None, "connection_lost")
+
+    def _ready(self, hello: Hello) -> Ready:
+        self.ticket = secrets.token_urlsafe(24) if hello.may_return else None
+        return Ready(self.room, self.ticket, 0.0 if self.ticket is None else self._limits.resume_within)
+
+    def _go_away(self) -> None:
+        self._missed.extend(told for told in self._link.unsent() if isinstance(told, Transcript))
+        self._source.end()
+        if self._sink is not None:
+            self._sink.away()
+
+    def _tell(self, told: Told) -> None:
+        """Now, or when the client is back."""
+        if self._away is None:
+            self._link.post(told)
+        else:
+            self._missed.append(told)
+
+    def _show(self, state: State) -> None:
+        self._states[state.who] = state
+        if self._away is None:
+            self._link.post(state)
 
     # -- within ------------------------------------------------------------------------------------------------------
 
@@ -200,8 +286,18 @@ class WebSocketTransport(Transport):
                 assert_never(heard)
 
     def _on_down(self, code: CloseCode | None, reason: str) -> None:
-        """The connection has ended, not by us: there is nobody to come back."""
-        self._ended = code, reason
+        """The connection has ended, not by us."""
+        lost = reason == "connection_lost" if code is None else code in _LOST
+        if lost and self.ticket is not None and not self._closed:
+            loop = asyncio.get_running_loop()
+            self._away = loop.call_later(self._limits.resume_within, self._gone, code, reason)
+            self._go_away()
+        else:
+            self._gone(code, reason)
+
+    def _gone(self, code: CloseCode | None, reason: str) -> None:
+        """There is nobody to come back."""
+        self._ended, self.ticket = (code, reason), None
         self._source.end()
         if self._sink is not None:
             self._sink.lost()

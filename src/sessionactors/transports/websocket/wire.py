@@ -39,6 +39,10 @@ class Hello:
     kind: ParticipantKind = "standard"
     attributes: Mapping[str, str] = field(default_factory=dict)
     """What else they say of themselves; for a telephone call what the provider says of it."""
+    may_return: bool = False
+    """They will come back if the connection is lost."""
+    ticket: str | None = field(default=None, repr=False)
+    """They come back: what their last :class:`Ready` said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +113,10 @@ class Ready:
     """The session listens."""
 
     room: str
+    ticket: str | None = field(default=None, repr=False)
+    """With it the client may come back to the session, if the connection is lost; None: it may not."""
+    within: float = 0.0
+    """Seconds in which it may."""
 
 
 @dataclass(frozen=True, slots=True)
