@@ -70,3 +70,16 @@ def test_who_comes_back_while_their_last_words_are_waited_for_is_heard() -> None
     run = conversation.scenario().play()
     invariants.check(run)
     assert run.conversation[-2:] == [("user", "Tell me."), ("assistant", "That is all.")]
+
+
+@pytest.mark.parametrize("fault", ["garbage tts.audio#9", "dead tts.open#2"])
+def test_a_voice_that_fails_before_its_speech_has_the_floor_fails_that_speech(fault: str) -> None:
+    """Number 5163: the failure came before ``output`` knew of the segment, and the speech was waited for for ever."""
+    moment = Moment(0.41, "tells", "By code, number 0.")
+    scenario = Conversation(AgentPlan(enters="replies"), moments=(moment,)).scenario()
+    scenario.inject(fault)
+    run = scenario.play()
+    assert faults.broken(run) == []
+    assert [str(struck) for struck in run.struck] == [fault]
+    assert run.settled
+    assert run.ended_at < 20

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sessionactors.interfaces.tts import TTS
-from sessionactors.messages.tts import ResendText
+from sessionactors.messages.tts import ResendText, SegmentAudioEnded, SynthesisFailed
 from sessionactors.model.metrics import TTSMetrics
 from sessionactors.runtime import NS, Ref, Scope
 from sessionactors.runtime.frozen import replace
@@ -118,6 +118,8 @@ class TTSState:
     """The newest segments that ended, failed or were cancelled."""
     early_credit: Mapping[str, float] = field(default_factory=dict)
     """Seconds for segments whose text has not come."""
+    untold: Mapping[str, SynthesisFailed | SegmentAudioEnded] = field(default_factory=dict)
+    """How those of them ended that ``output`` had not begun to play: it is told again when it wants them."""
     failing: bool = False
     """The last segment failed for good: the next success is a recovery."""
     done: int = 0
@@ -137,10 +139,12 @@ class TTSState:
         early = {name: credit for name, credit in self.early_credit.items() if name != segment.name}
         return replace(self, segments={**self.segments, segment.name: segment}, early_credit=early)
 
-    def without(self, name: str) -> TTSState:
-        """That segment is over, or is not to begin."""
+    def without(self, name: str, untold: SynthesisFailed | SegmentAudioEnded | None = None) -> TTSState:
+        """That segment is over, or is not to begin; ``untold``: how, if ``output`` knows nothing of it yet."""
+        ends = {other: end for other, end in self.untold.items() if other != name and other in self.ended}
         return replace(
             self,
+            untold=ends if untold is None else {**ends, name: untold},
             segments={other: segment for other, segment in self.segments.items() if other != name},
             early_credit={other: credit for other, credit in self.early_credit.items() if other != name},
             ended=self.ended if name in self.ended else (*self.ended, name)[-REMEMBERED:],

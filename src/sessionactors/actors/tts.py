@@ -127,8 +127,9 @@ class TTSActor(Actor[TTSState, TTSMessage]):
         segment = state.segments.get(end.segment)
         received = 0 if segment is None else segment.received
         if segment is None and not end.length:
-            out.tell(self._wiring.output, SegmentAudioEnded(end.segment, end.scope))
-            return replace(state.without(end.segment), done=state.done + 1)
+            silent = SegmentAudioEnded(end.segment, end.scope)
+            out.tell(self._wiring.output, silent)
+            return replace(state.without(end.segment, silent), done=state.done + 1)
         if segment is None or end.length > received:
             return self._ask_again(state, end.segment, received, end.reply_to, out)
         return self._go_on(state, segment.with_end(), out)
@@ -188,21 +189,24 @@ class TTSActor(Actor[TTSState, TTSMessage]):
         return replace(state.without(segment.name), cancelled=state.cancelled + 1)
 
     def _finish(self, state: TTSState, segment: SpokenSegment, out: Outbox[TTSMessage]) -> TTSState:
-        out.tell(self._wiring.output, SegmentAudioEnded(segment.name, segment.scope))
+        end = SegmentAudioEnded(segment.name, segment.scope)
+        out.tell(self._wiring.output, end)
         self._publish_metrics(segment, out)
         if state.failing and segment.audio.received:
             out.tell(self._wiring.supervisor, Recovered("tts"))
             state = replace(state, failing=False)
-        return replace(state.without(segment.name), done=state.done + 1)
+        return replace(state.without(segment.name, None if segment.audio.credit else end), done=state.done + 1)
 
     def _give_up(self, state: TTSState, segment: SpokenSegment, error: Exception, out: Outbox[TTSMessage]) -> TTSState:
         self._stop(segment, out)
         out.log(
             "synthesis_failed", level="warning", segment=segment.name, error=repr(error), unheard=segment.seconds_held
         )
-        out.tell(self._wiring.output, SynthesisFailed(segment.name, error))
+        end = SynthesisFailed(segment.name, error)
+        out.tell(self._wiring.output, end)
         out.tell(self._wiring.supervisor, ComponentFailed("tts", error, segment.label))
-        return replace(state.without(segment.name), failing=True, failed=state.failed + 1)
+        state = state.without(segment.name, None if segment.audio.credit else end)
+        return replace(state, failing=True, failed=state.failed + 1)
 
     # -- attempts ----------------------------------------------------------------------------------------------------
 
@@ -295,6 +299,8 @@ class TTSActor(Actor[TTSState, TTSMessage]):
     def _on_credit(self, state: TTSState, name: str, seconds: float, out: Outbox[TTSMessage]) -> TTSState:
         segment = state.segments.get(name)
         if segment is None:
+            if (end := state.untold.get(name)) is not None:
+                out.tell(self._wiring.output, end)
             return state.with_early_credit(name, seconds)
         waited_for_us = not segment.audio.room
         segment = replace(segment, audio=segment.audio.granted(seconds))
