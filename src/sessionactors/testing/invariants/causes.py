@@ -20,12 +20,13 @@ def p21_every_message_has_its_cause(run: Run) -> Iterator[Broken]:
     if run.deliveries_lost:
         return
     kept: set[int] = set()
-    acted: set[str] = set()
+    acted: dict[str, int] = {}  # the first message that each handled: what it said before has no cause
     last = {delivery.target: place for place, delivery in enumerate(run.deliveries)}
     for place, delivery in enumerate(run.deliveries):
         if delivery.cause == NO_CAUSE:
             lives_on = last.get(delivery.sender, 0) > place  # else it is the news of its end
-            if delivery.sender in acted and lives_on and not _from_outside(delivery, run):
+            spoke = acted.get(delivery.sender, delivery.id) < delivery.id
+            if spoke and lives_on and not _from_outside(delivery, run):
                 yield Broken("P21", f"{_named(delivery)} from {delivery.sender} says nothing of its cause")
         elif delivery.cause not in kept:
             yield Broken(
@@ -33,7 +34,7 @@ def p21_every_message_has_its_cause(run: Run) -> Iterator[Broken]:
             )
         if delivery.outcome == "handled":
             kept.add(delivery.id)
-            acted.add(delivery.target)
+            acted.setdefault(delivery.target, delivery.id)
 
 
 def _from_outside(delivery: Delivery, run: Run) -> bool:
