@@ -15,7 +15,7 @@ from sessionactors.model.errors import APIConnectionError
 from sessionactors.model.sentinel import FlushSentinel
 from sessionactors.model.tools import ToolChoice, ToolDefinition
 from sessionactors.testing import MarkedVoice, ScriptedRealtime, ScriptedRealtimeSession, ScriptedResponse
-from sessionactors.testing.scripted_ear import Timeline
+from sessionactors.testing.scripted_hearing import Timeline
 
 FAULTS = ("dead", "hung", "empty success", "slow drip", "reconnect storm", "garbage", "error mid-stream")
 ANSWER = "I am fine, thank you. And how are you?"

@@ -94,6 +94,9 @@ class InputActor(Actor[InputState, InputMessage]):
         self._model_rate = None if components.realtime is None else components.realtime.input_sample_rate
         self._resamplers: dict[int, MonoResampler] = {}
         """Resources, not state: what they hold back (a few ms) is lost in a restart."""
+        self._wished: tuple[int | None, ...] = ()
+        self._used: list[MonoResampler] = []
+        """Those for the rates that were wished for last."""
 
     def initial(self) -> InputState:
         """No source yet."""
@@ -162,10 +165,12 @@ class InputActor(Actor[InputState, InputMessage]):
         """One for each rate that somebody wants now."""
         refs = self._refs
         wanted = (refs.vad_rate, refs.stt_rate, self._model_rate, refs.detector_rate, refs.overlap_rate)
-        rates = sorted({rate for rate in wanted if rate is not None})
-        for rate in rates:
-            self._resamplers.setdefault(rate, MonoResampler(rate))
-        return [self._resamplers[rate] for rate in rates]
+        if wanted != self._wished:
+            rates = sorted({rate for rate in wanted if rate is not None})
+            for rate in rates:
+                self._resamplers.setdefault(rate, MonoResampler(rate))
+            self._wished, self._used = wanted, [self._resamplers[rate] for rate in rates]
+        return self._used
 
     def _pass_on(self, state: InputState, frame: AudioFrame | None, out: Outbox[InputMessage]) -> InputState:
         if frame is None:  # the filter still fills, or was empty

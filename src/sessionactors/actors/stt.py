@@ -158,14 +158,17 @@ class STTActor(Actor[STTState, STTMessage]):
     def _on_audio(self, state: STTState, frame: AudioFrame, number: int, out: Outbox[STTMessage]) -> STTState:
         if state.stage is Stage.IDLE:
             state = self._open(state, out)
+        seconds, fed, fed_at = frame.duration, state.fed, state.fed_at
         if state.stage is Stage.LISTENING:
             out.feed(STREAM, frame)
-            state = replace(state, fed=state.fed + frame.duration, fed_at=out.now)
+            fed, fed_at = fed + seconds, out.now
         return replace(
             state,
+            fed=fed,
+            fed_at=fed_at,
             flowing=True,
             progress=replace(state.progress, heard=number),
-            since_final=state.since_final + frame.duration,
+            since_final=state.since_final + seconds,
         )
 
     @staticmethod

@@ -8,7 +8,7 @@ from sessionactors.interfaces.llm import FunctionToolCall
 from sessionactors.interfaces.realtime import RealtimeUsage
 from sessionactors.model.audio import AudioFrame
 
-from .scripted_ear import Timeline
+from .scripted_hearing import Timeline
 
 USAGE = RealtimeUsage(input_tokens=10, output_tokens=20, output_audio_tokens=20)
 """Tokens of any reply."""

@@ -9,7 +9,9 @@ audio came.
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_right
 from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
+from operator import itemgetter
 from typing import TypeAlias
 
 from sessionactors.interfaces.stt import STT, SpeechEvent, SpeechEventType
@@ -20,32 +22,14 @@ from sessionactors.model.chat import ChatContext, ChatMessage
 from sessionactors.model.errors import APIConnectionError
 from sessionactors.model.sentinel import FlushSentinel
 
-AT_ONCE = 0.001
-"""Seconds: what comes closer together than this was buffered, and is audio of the past."""
+from .scripted_hearing import NEAR, Hearing, Timeline
+
 INSTANT = 1e-9
 """Seconds that no loop can wait: what is as near as that is due."""
-NEAR = 0.1
-"""Seconds of audio before a moment that must have been heard for it to be understood."""
 
 
 _Line: TypeAlias = tuple[float, float, SpeechEvent]
 """When a recogniser says something, until when it must have heard for it, and what it says."""
-
-
-class Timeline:
-    """Where a double is: seconds since its first sample."""
-
-    def __init__(self) -> None:
-        self._origin: float | None = None
-
-    def begin(self, first: AudioFrame) -> None:
-        """The first frame has just come, complete."""
-        if self._origin is None:
-            self._origin = asyncio.get_running_loop().time() - first.duration
-
-    def now(self) -> float:
-        """Seconds since the first sample; 0.0 before it."""
-        return 0.0 if self._origin is None else asyncio.get_running_loop().time() - self._origin
 
 
 class Faults:
@@ -74,6 +58,11 @@ class Faults:
     def due(self) -> float | None:
         """Time of the next fault."""
         return min((times[0] for times in (self._failures, self._hangs, self._ends) if times), default=None)
+
+    def strikes(self, now: float) -> bool:
+        """Whether it is time for a fault."""
+        due = self.due()
+        return due is not None and now >= due
 
     async def strike(self, now: float) -> bool:
         """Fail or hang, if it is time; True: end."""
@@ -152,13 +141,14 @@ class ScriptedVAD(VAD):
 
     def _stretch(self, now: float) -> tuple[float, float] | None:
         """The last stretch that has begun, with those that follow too soon for its end to be noticed."""
-        current: tuple[float, float] | None = None
-        for begin, end in self._speech:
-            if begin > now:
-                break
-            joins = current is not None and begin - current[1] < self._min_silence
-            current = (current[0], end) if joins and current is not None else (begin, end)
-        return current
+        last = bisect_right(self._speech, now, key=itemgetter(0)) - 1
+        if last < 0:
+            return None
+        begin, end = self._speech[last]
+        while last > 0 and begin - self._speech[last - 1][1] < self._min_silence:
+            last -= 1
+            begin = self._speech[last][0]
+        return begin, end
 
 
 class ScriptedSTT(STT):
@@ -209,119 +199,38 @@ class ScriptedSTT(STT):
     ) -> AsyncIterator[SpeechEvent]:
         """Events at their times, as far as their audio was heard."""
         self.streams += 1
-        reader = _Reader(aiter(audio), self.timeline)
+        hearing = Hearing(audio, self.timeline)
         script = list(self._script)
         try:
             while True:
-                read_on = await reader.read_until(self._next_time(script))
+                before = self.timeline.now()
+                owed = any(line[0] <= before + INSTANT for line in script)
+                hears_on = await hearing.until(self._next_time(script, before), frames=owed)
                 now = self.timeline.now()
-                self.flushes.extend(reader.new_flushes())
+                self.flushes.extend(hearing.new_flushes())
+                if self._faults.strikes(now):
+                    hearing.stop()
                 if await self._faults.strike(now):
                     return
-                for line in [line for line in script if self._due(line, now, reader)]:
+                for line in [line for line in script if self._due(line, now, hearing)]:
                     script.remove(line)
-                    if reader.heard(line[1]):
+                    if hearing.heard(line[1]):
                         yield line[2]
-                if not read_on:
+                if not hears_on:
                     return
         finally:
-            await reader.aclose()
+            await hearing.aclose()
 
-    def _due(self, line: _Line, now: float, reader: _Reader) -> bool:
+    def _due(self, line: _Line, now: float, hearing: Hearing) -> bool:
         at, words_end, event = line
         if self._on_flush and event.type is SpeechEventType.FINAL_TRANSCRIPT:
-            return reader.flushed_after(words_end)
-        return now >= at - INSTANT and reader.position >= words_end - NEAR / 2  # audio may come late
+            return hearing.flushed_after(words_end)
+        return now >= at - INSTANT and hearing.position >= words_end - NEAR / 2  # audio may come late
 
-    def _next_time(self, script: Sequence[_Line]) -> float | None:
-        now = self.timeline.now()
+    def _next_time(self, script: Sequence[_Line], now: float) -> float | None:
         times = [line[0] for line in script if line[0] > now + INSTANT]
         fault = self._faults.due()
         return min((*times, *([] if fault is None else [fault])), default=None)
-
-
-class _Reader:
-    """Reads audio in the background of a wait, and knows which times it has heard.
-
-    A frame that comes when it is expected ends now. After a gap (at the start of a stream, or when an actor before it
-    was restarted) all that comes at once is audio of the past: the last of it ends now, the first is as much older.
-    """
-
-    def __init__(self, audio: AsyncIterator[AudioFrame | FlushSentinel], timeline: Timeline) -> None:
-        self._audio = audio
-        self._timeline = timeline
-        self._pending: asyncio.Future[AudioFrame | FlushSentinel] | None = None
-        self._heard: list[tuple[float, float]] = []
-        self._flushes: list[float] = []
-        self._told = 0
-        self.position = -1.0
-        """Where the newest frame ends."""
-
-    async def read_until(self, at: float | None) -> bool:
-        """Read until something was read or the timeline is at ``at``; False when the audio has ended."""
-        item = await self._next(None if at is None else max(0.0, at - self._timeline.now()))
-        if isinstance(item, AudioFrame):
-            self._timeline.begin(item)
-            now = self._timeline.now()
-            if now - self.position < 2 * item.duration:
-                self._place(item, now)
-            else:
-                await self._read_backlog(item)
-        elif item is not None:
-            self._place(item, self._timeline.now())
-        return self._pending is None or not self._pending.done() or self._pending.exception() is None
-
-    async def _read_backlog(self, first: AudioFrame) -> None:
-        backlog: list[AudioFrame | FlushSentinel] = [first]
-        while (item := await self._next(AT_ONCE)) is not None:
-            backlog.append(item)
-        end = self._timeline.now() - AT_ONCE
-        for past in reversed(backlog):
-            self._place(past, end)
-            if isinstance(past, AudioFrame):
-                end -= past.duration
-
-    async def _next(self, patience: float | None) -> AudioFrame | FlushSentinel | None:
-        if self._pending is None:
-            self._pending = asyncio.ensure_future(_anext(self._audio))
-        await asyncio.wait([self._pending], timeout=patience)
-        if not self._pending.done() or self._pending.exception() is not None:
-            return None
-        item, self._pending = self._pending.result(), None
-        return item
-
-    def _place(self, item: AudioFrame | FlushSentinel, end: float) -> None:
-        if isinstance(item, AudioFrame):
-            self._heard.append((end - item.duration, end))
-            self.position = max(self.position, end)
-        else:
-            self._flushes.append(end)
-
-    def heard(self, moment: float) -> bool:
-        """Whether the audio before a moment was heard."""
-        slack = 0.05
-        return any(begin < moment + slack and end > moment - NEAR + slack for begin, end in self._heard)
-
-    def flushed_after(self, moment: float) -> bool:
-        """Whether a flush came behind a moment."""
-        return any(flush >= moment - 0.05 for flush in self._flushes)
-
-    def new_flushes(self) -> list[float]:
-        """Flushes since the last call."""
-        new, self._told = self._flushes[self._told :], len(self._flushes)
-        return new
-
-    async def aclose(self) -> None:
-        """Read nothing more."""
-        if self._pending is not None:
-            self._pending.cancel()
-            await asyncio.wait([self._pending])
-            if not self._pending.cancelled():
-                self._pending.exception()  # taken, so that asyncio does not report it as never retrieved
-
-
-async def _anext(audio: AsyncIterator[AudioFrame | FlushSentinel]) -> AudioFrame | FlushSentinel:
-    return await anext(audio)
 
 
 class ScriptedTurnDetector(TurnDetector):

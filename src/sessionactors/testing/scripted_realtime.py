@@ -16,7 +16,8 @@ from sessionactors.interfaces.realtime import RealtimeCapabilities, RealtimeMode
 
 from .marked_voice import SAMPLE_RATE, MarkedVoice
 from .realtime_script import HeardSaying, HeardTime, ScriptedResponse
-from .scripted_ear import Faults, Timeline
+from .scripted_ear import Faults
+from .scripted_hearing import Timeline
 from .scripted_realtime_session import ScriptedRealtimeSession
 
 SPEAKING = RealtimeCapabilities(

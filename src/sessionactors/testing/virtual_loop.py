@@ -32,6 +32,8 @@ LENT_PATIENCE = 1.0
 
 MOST_ROUNDS = 200_000
 """Rounds of the loop at one instant: a thousand times what a call of minutes needs."""
+POLL_EVERY = 64
+"""Turns of a busy loop between two looks at the real world: each is a call of the system, and nearly always in vain."""
 
 
 class Quiescent(RuntimeError):
@@ -48,19 +50,19 @@ class _JumpingSelector(selectors.BaseSelector):
     def __init__(self, loop: VirtualLoop) -> None:
         self._loop = loop
         self._real = selectors.DefaultSelector()
+        self._unpolled = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        ready = self._real.select(0)
-        if ready or (timeout is not None and timeout <= 0):
+        if timeout is not None and timeout <= 0:  # something is ready; before a jump all is looked at
             self._loop.count_round()
-            return ready
-        patience = self._loop.patience(forever=timeout is None)
-        if patience:
-            ready = self._real.select(patience)
-            if ready:
-                return ready
-        ready = self._real.select(0)  # a thread may have called back and ended since the first look
+            self._unpolled += 1
+            if self._unpolled < POLL_EVERY:
+                return []
+            self._unpolled = 0
+            return self._real.select(0)
+        ready = self._real.select(self._loop.patience(forever=timeout is None))
         if ready:
+            self._loop.count_round()
             return ready
         if timeout is None:
             raise Quiescent("nothing is ready and no timer is armed: what is awaited can never happen")
