@@ -8,6 +8,7 @@
 #   make peer      the same programs on livekit-agents and on ours
 #   make every-index  each fault at each index, a close at each message with each actor blocked, 1,000 sessions
 #   make mutants   removes each guard and shows that its test fails
+#   make order-mutants  seeds faults of order and shows that exploration finds them
 #   make serve     rooms over HTTP, on this machine
 #   make explore   scenarios in 20,000 orders, with every promise checked
 #   make bench     kernel benchmark
@@ -127,6 +128,10 @@ JOBS ?= 2
 .PHONY: explore
 explore: $(DEV) ## scenarios in 20,000 orders, with every promise checked; SCHEDULES= for each, JOBS= processes
 	$(BIN)/python -m sessionactors.cli explore tests.exploration.catalogue --schedules $(SCHEDULES) --jobs $(JOBS) $(ARGS)
+
+.PHONY: order-mutants
+order-mutants: $(DEV) ## seeded faults that only exploration finds: how many schedules each strategy needs
+	$(BIN)/python tests/mutants/orders.py $(ARGS)
 
 .PHONY: bench
 bench: $(DEV) ## kernel benchmark against Pykka threads and asyncio queues

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.mutants import orders
 from tests.mutants.run import ROOT, Mutant, load
 
 MUTANTS = load()
@@ -41,3 +42,14 @@ def test_a_mutant_that_no_longer_fits_is_named(change: dict[str, str], says: str
 
 def test_no_two_mutants_are_called_the_same() -> None:
     assert len({label(mutant) for mutant in MUTANTS}) == len(MUTANTS)
+
+
+ORDERS = orders.load()
+
+
+def test_each_mutant_of_order_fits_the_tree_and_stands_in_the_table() -> None:
+    stale = {mutant.name: problem for mutant in ORDERS if (problem := mutant.problem(ROOT)) is not None}
+    assert stale == {}, "the code has moved: mend the entry in tests/mutants/orders.toml"
+    page = orders.PAGE.read_text()
+    assert [mutant.name for mutant in ORDERS if f"| {mutant.name} |" not in page] == []
+    assert len({mutant.name for mutant in ORDERS}) == len(ORDERS) >= 15

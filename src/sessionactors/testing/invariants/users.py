@@ -114,7 +114,7 @@ def p03_turns_of_a_handoff_are_the_next_agents(run: Run) -> Iterator[Broken]:
                     yield Broken("P3", f"{spec.id} is scheduled in the name of {spec.agent.id}, who has left")
             case FloorGranted():
                 speaks = by.get(delivery.target.rsplit("/", 1)[-1])
-                if speaks is not None and speaks.automatic and speaks.agent.key in left:
+                if speaks is not None and speaks.agent.key in left:
                     yield Broken("P3", f"{speaks.id} is given the floor in the name of {speaks.agent.id}, who has left")
             case _:
                 pass
