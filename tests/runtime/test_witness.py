@@ -232,7 +232,7 @@ def test_a_kill_is_an_order_and_a_failed_start_is_told() -> None:
         root.tell(Do(lambda out: out.spawn("child", Stillborn)))
         await asyncio.sleep(9)
         if not root.cell.stopping:
-            root.cell.order(Kill(Boom()))
+            root.cell.deliver_system(Kill(Boom()))
         await asyncio.sleep(1)
 
     told = witnessed(script)
@@ -258,7 +258,7 @@ def test_an_end_that_takes_too_long_is_told_for_the_children_of_a_restart_too() 
     async def script(system: ActorSystem, root: Ref[Any]) -> None:
         root.tell(Do(spawn))
         await asyncio.sleep(0.1)
-        root.cell.children["child"].order(Kill(Boom()))
+        root.cell.children["child"].deliver_system(Kill(Boom()))
         await asyncio.sleep(9)
 
     assert [line for line in witnessed(script) if "abandoned" in line] == ["happened room/child children abandoned -"]

@@ -140,8 +140,9 @@ class CloseProtocol:
         """Tell the drop-ins of the end. They have handled all that came before once they have handled this."""
         out.subscribe((EventRaised,))
         event = CloseEvent(closing.reason, out.wall(), closing.error)
-        for path in paths:
-            out.tell(state.listeners[path].ref, EventRaised(event))
+        for path, listener in state.listeners.items():  # not of the set: its order is another in each process
+            if path in paths:
+                out.tell(listener.ref, EventRaised(event))
         out.timer("finish", LAST_CALL_SHARE * max(0, closing.until - out.now) / NS, FinishClose())
         return replace(state, closing=replace(closing, finishing=True, last_calls=paths))
 

@@ -11,10 +11,11 @@ import platform
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 import msgspec
 
+from sessionactors.runtime import Terminated, commit
 from sessionactors.runtime.witness import Fate, Happening, Hook
 
 from .digest import Digest
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from sessionactors.runtime.system import ActorSystem
     from sessionactors.runtime.tree import Tree
 
-OURS: Final = "sessionactors."
+OURS: Final = "sessionactors.actors."
 """Handlers that are there again when the journal is replayed."""
 HASHED_EVERY: Final = 250_000_000
 """Nanoseconds from one hash of an actor's state to the next, at least."""
@@ -72,7 +73,8 @@ class Recorder:
 
     def about(self, system: ActorSystem, room: str, notes: Mapping[str, str]) -> Header:
         """What a journal of a session that begins now says of itself."""
-        at, python = system.clock.now(), platform.python_version()
+        # As the clock counts, so that seconds since the epoch come out the same, to the last bit.
+        at, python = system.clock.origin, platform.python_version()
         return Header(
             version("sessionactors"), python, room, system.seed, at, system.clock.wall(at), self.captured, dict(notes)
         )
@@ -233,6 +235,8 @@ class Recorder:
         for target, what in ops:
             if target is not None:
                 parts += (target.path, flatten(what, self._encoder))
+            elif (asked := cast("tuple[Any, ...]", what))[0] is commit.watch:
+                parts += (asked[1].path, flatten(Terminated, self._encoder))
         if len(parts) > 2:
             self._record(parts)
 

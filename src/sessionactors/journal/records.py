@@ -163,7 +163,7 @@ class Said:
 
     target: str
     told: tuple[tuple[str, object], ...]
-    """Path and message."""
+    """Path and message; the class :class:`~sessionactors.runtime.Terminated`: it wants to know of that actor's end."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -159,6 +159,7 @@ def _not_there(name: str) -> Callable[..., NoReturn]:
     def call(self: StandIn, *_: object, **__: object) -> NoReturn:
         raise NotInJournal(f"{name}() of {self!r} was called: a journal holds what came of it, not the code")
 
+    call.__name__ = call.__qualname__ = name
     return call
 
 

@@ -311,13 +311,13 @@ class Cell(PykkaCell):
 
     # -- control -----------------------------------------------------------------------------------------------------
 
-    def order(self, message: SystemMessage) -> None:
-        """Deliver a system message that comes from outside of the tree's handlers."""
+    def deliver_system(self, message: SystemMessage) -> None:
+        """From outside of the tree's handlers: a message for the cell itself."""
         if self.tree.witness is not None:
             self.tree.witness.ordered(self, message)
-        self.deliver_system(message)
+        self.queue_system(message)
 
-    def deliver_system(self, message: SystemMessage) -> None:
+    def queue_system(self, message: SystemMessage) -> None:
         """A message for the cell itself; served before control, also while messages are held."""
         if self.stopped:
             if message.reply_to is not None:

@@ -36,6 +36,15 @@ class Clock:
         self._monotonic_origin = now()
         self._wall_origin = time.time() if wall_origin is None else wall_origin
 
+    @property
+    def origin(self) -> int:
+        """Monotonic time at which the wall clock was looked at."""
+        return self._monotonic_origin
+
+    def set_origin(self, at: int, wall: float) -> None:
+        """For a replay: the wall clock was ``wall`` seconds since the epoch at the monotonic time ``at``."""
+        self._monotonic_origin, self._wall_origin = at, wall
+
     @classmethod
     def for_loop(cls, loop: asyncio.AbstractEventLoop) -> Clock:
         """The clock that belongs to a loop."""

@@ -205,9 +205,6 @@ def effect(
     if cell.held & ENDING:
         return
     system, tree = cell.system, cell.tree
-    running = cell.effects.get(key)
-    if running is not None:
-        outside.cancel_effect(cell, key, report=False)
     home = system.loop
     context = contextvars.copy_context()
     if user_loop and tree.user_loop is not None:
@@ -215,7 +212,7 @@ def effect(
         if tree.user_context is not None:
             context = tree.user_context.copy()
     context.run(structlog.contextvars.bind_contextvars, room=tree.name, actor=cell.path, message_id=cell.cause_id)
-    started = Effect(
+    begun = Effect(
         cell,
         key,
         run,
@@ -229,8 +226,15 @@ def effect(
         cause=cell.cause_id,
         turn=cell.outbox.turn,
     )
-    cell.effects[key] = started
-    started.start()
+    begin_effect(cell, begun)
+
+
+def begin_effect(cell: Cell, begun: Effect) -> None:
+    """Start an effect, in place of one of its key that runs."""
+    if begun.key in cell.effects:
+        outside.cancel_effect(cell, begun.key, report=False)
+    cell.effects[begun.key] = begun
+    begun.start()
 
 
 def feed(cell: Cell, key: str, item: object) -> None:
@@ -273,8 +277,8 @@ def spawn(cell: Cell, child: Cell) -> None:
 def stop(cell: Cell, ref: Ref[object], reason: str) -> None:
     """End an actor."""
     with suppress(SystemClosed):  # of another system: its actors have ended
-        obey = ref.cell.deliver_system if ref.cell.tree is cell.tree else ref.cell.order
-        ref.cell.system.call(lambda: obey(Stop(reason)))
+        deliver = ref.cell.queue_system if ref.cell.tree is cell.tree else ref.cell.deliver_system
+        ref.cell.system.call(lambda: deliver(Stop(reason)))
 
 
 def watch(cell: Cell, ref: Ref[object], tell_me: Callable[[Terminated], object]) -> None:

@@ -92,16 +92,22 @@ def effect_ended(cell: Cell, effect: Effect, value: object, error: BaseException
         cell.tree.witness.happened(cell, Happening.EFFECT_ENDED, effect, cell.system.clock.now())
     if effect.alarm is not None:
         effect.alarm.cancel()
+    effect_over(cell, effect)
+    if not (effect.cancelled and not effect.report) and not cell.stopping:
+        report_effect(cell, effect, value, error)
+    if cell.stopping:
+        lifecycle.maybe_finish(cell)
+
+
+def effect_over(cell: Cell, effect: Effect) -> None:
+    """Nothing of an effect is left."""
+    effect.over = True
     if effect.abandoned:
         cell.system.abandoned_effects.remove(effect.name)
     if cell.effects.get(effect.key) is effect:
         del cell.effects[effect.key]
     elif effect in cell.ending_effects:
         cell.ending_effects.remove(effect)
-    if not (effect.cancelled and not effect.report) and not cell.stopping:
-        report_effect(cell, effect, value, error)
-    if cell.stopping:
-        lifecycle.maybe_finish(cell)
 
 
 def effect_expired(cell: Cell, effect: Effect) -> None:

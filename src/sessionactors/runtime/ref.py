@@ -247,7 +247,7 @@ class Ref(pykka.ActorRef["Cell"], Generic[M_contra]):
         future = KernelFuture()
         future.answering_thread = system.answering_thread
         message: SystemMessage = kind(reply_to=future)
-        system.call(lambda: self.cell.order(message))
+        system.call(lambda: self.cell.deliver_system(message))
         return future
 
     def proxy(self) -> NoReturn:

@@ -68,7 +68,7 @@ class Execution(Intervention):
         """As if a handler had failed, but no message is lost."""
         cell = self._system.tree(delivery.room).cells.get(delivery.target)
         if cell is not None:
-            cell.order(Kill(self._error))
+            cell.deliver_system(Kill(self._error))
 
 
 class Call(Intervention):
