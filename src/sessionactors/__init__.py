@@ -55,9 +55,11 @@ if TYPE_CHECKING:
     from .interfaces.vad import VAD, VADCapabilities, VADEvent, VADEventType
     from .interfaces.video_io import VideoSink, VideoSource
     from .journal.black_box import BlackBox
+    from .journal.divergence import Divergence
     from .journal.errors import JournalDamaged, JournalError, JournalVersionError
     from .journal.journal import Journal
     from .journal.reading import JournalReader
+    from .journal.replay import Moment, NotReplayable, Replay
     from .model.answering import AMDCategory, AMDPredictionEvent
     from .model.audio import AudioFrame
     from .model.chat import ChatContext
@@ -341,6 +343,7 @@ __all__ = [
     "DebugMessageEvent",
     "Delivery",
     "DetectionOptions",
+    "Divergence",
     "DropIn",
     "DuplicatePromptArgs",
     "DuplicateToolError",
@@ -404,6 +407,7 @@ __all__ = [
     "ModelSettings",
     "ModelUsage",
     "ModelUsageCollector",
+    "Moment",
     "Monitors",
     "MuteDuringFirstSpeech",
     "MuteStrategy",
@@ -413,6 +417,7 @@ __all__ = [
     "NodeError",
     "NonverbalOptions",
     "NotGiven",
+    "NotReplayable",
     "OptionError",
     "Outbox",
     "Overlap",
@@ -445,6 +450,7 @@ __all__ = [
     "RecognitionUsage",
     "RecognizedWord",
     "RemoteItemAdded",
+    "Replay",
     "ReplyPromptArgs",
     "ResponseAudio",
     "ResponseDone",
@@ -659,6 +665,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "interfaces.video_io": ("VideoSink", "VideoSource"),
     "journal.black_box": ("BlackBox",),
+    "journal.divergence": ("Divergence",),
     "journal.errors": (
         "JournalDamaged",
         "JournalError",
@@ -666,6 +673,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "journal.journal": ("Journal",),
     "journal.reading": ("JournalReader",),
+    "journal.replay": ("Moment", "NotReplayable", "Replay"),
     "model.answering": ("AMDCategory", "AMDPredictionEvent"),
     "model.audio": ("AudioFrame",),
     "model.chat": ("ChatContext",),

@@ -19,9 +19,9 @@ from sessionactors.journal.replay import NotReplayable, Replay
 from sessionactors.messages.history import AppendItems
 from sessionactors.runtime import Outbox
 from sessionactors.session.drop_in import DropIn
-from sessionactors.testing import Run, Scenario
+from sessionactors.testing import Run, RunsPart, Scenario, from_journal
 
-from tests.session.talks import barge_in, one_turn, typed
+from tests.session.talks import one_turn, typed
 
 
 @pytest.fixture(autouse=True)
@@ -81,7 +81,7 @@ def killed(actor: str) -> Callable[..., Scenario]:
     return make
 
 
-@pytest.mark.parametrize("make, seed", [(barge_in, 7), (typed, None), (calls_tools, None), (calls_tools, 7)])
+@pytest.mark.parametrize("make, seed", [(one_turn, 7), (typed, None), (calls_tools, None), (calls_tools, 7)])
 def test_p24_a_session_runs_again_message_by_message(
     make: Callable[..., Scenario], seed: int | None, tmp_path: Path
 ) -> None:
@@ -215,3 +215,21 @@ def test_what_is_no_journal_of_a_whole_session_says_so(tmp_path: Path) -> None:
         Replay(b"RIFF no journal")
     with pytest.raises(FileNotFoundError):
         Replay(tmp_path / "none.journal")
+
+
+def test_a_journal_becomes_a_test(call: tuple[bytes, Run], monkeypatch: pytest.MonkeyPatch) -> None:
+    replay = from_journal(call[0])
+    assert replay.number == 0
+    assert replay.first(lambda replay: replay.facts("floor").get("current") == "speech-1") is not None
+    assert replay.facts("nobody") == {}
+    receive = History.receive
+
+    def changed(self: History, state: object, message: object, out: Outbox[object]) -> object:
+        out.log("changed")
+        return receive(self, state, message, out)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(History, "receive", changed)
+    with pytest.raises(RunsPart, match="scenario/history handles") as raised:
+        from_journal(call[0])
+    assert isinstance(raised.value, AssertionError)
+    assert raised.value.divergence.actor == "scenario/history"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
@@ -124,6 +125,44 @@ def explore(
         raise typer.Exit(FAILED)
 
 
+@app.command()
+def replay(
+    file: Annotated[Path, typer.Argument(help="The journal of a session.")],
+    until: Annotated[int | None, typer.Option(help="Stop at this message, and show every actor.")] = None,
+    step: Annotated[bool, typer.Option("--step", help="Show each message, and what it changed.")] = False,  # noqa: FBT002
+    diff: Annotated[
+        int | None, typer.Option(help="Show what differs between this message and --until (or the end).")
+    ] = None,
+    first: Annotated[
+        str | None, typer.Option(help="Stop at the first message after which ACTOR.FACT=VALUE holds.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,  # noqa: FBT002
+) -> None:
+    """Run a recorded session again, message by message. Exits with 1 where it parts from the journal."""
+    from .replay import Showing, Watch, opened
+
+    try:
+        again = opened(file)
+        showing = Showing(again, as_json=as_json)
+        last = again.messages if until is None else until
+        if first is not None:
+            lines = showing.first(Watch(first))
+        elif diff is not None:
+            lines = showing.between(diff, last)
+        elif step:
+            lines = showing.steps(last, _wait_for_enter)
+        elif until is not None:
+            lines = showing.at(until)
+        else:
+            lines = showing.all()
+        for line in lines:
+            typer.echo(line)
+    except SessionActorsError as error:
+        fail(error)
+    if again.divergence is not None:
+        raise typer.Exit(FAILED)
+
+
 def app_for(program: WorkerOptions | AgentServer) -> typer.Typer:
     """The commands of a program that brings its entry point."""
     from .worker_program import add_worker_commands
@@ -171,3 +210,14 @@ def fail(error: Exception) -> NoReturn:
 
 def _note(text: str) -> None:
     typer.echo(text, err=True)
+
+
+def _wait_for_enter() -> bool:
+    """After each step, if somebody sits there; False: they have had enough (Ctrl-D)."""
+    if not sys.stdin.isatty():
+        return True
+    try:
+        input()
+    except EOFError:
+        return False
+    return True

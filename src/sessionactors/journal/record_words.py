@@ -19,6 +19,7 @@ from .records import (
 )
 
 if TYPE_CHECKING:
+    from sessionactors.runtime.envelope import Envelope
     from sessionactors.runtime.operation import Operation
 
 
@@ -81,3 +82,10 @@ def said(record: Record) -> str:  # noqa: PLR0911  a line for each kind
             return f"{target} could not {operation}: {error!r}"
         case _:
             return repr(record)
+
+
+def served_in_words(record: Record | None, served: Envelope | None) -> str:
+    """The message at which two runs part: that of the record, or the one that was handled last."""
+    if isinstance(record, Handled) and (served is None or served.id != record.id):
+        return f"{record.type} #{record.id}"
+    return "-" if served is None else f"{type(served.message).__name__} #{served.id} from {served.sender}"

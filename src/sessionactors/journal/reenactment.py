@@ -33,7 +33,7 @@ from .errors import JournalDamaged
 from .happenings import effect_of, let_happen
 from .outsiders import Outsider, Outsiders
 from .plain import differences, plain
-from .record_words import about, operation_in_words, said, same_turn
+from .record_words import about, operation_in_words, said, same_turn, served_in_words
 from .records import (
     Checkpoint,
     Closed,
@@ -105,7 +105,8 @@ class Reenactment(Witness):
         """Kernel clock of the newest record."""
         self._digest = Digest() if header.captured.hashes else None
         self._outsiders = Outsiders(self.tree, world, self._next_error)
-        self._serving: Envelope | None = None
+        self.serving: Envelope | None = None
+        """The message that was handled last."""
         self._before: object = None
         self._root = root
 
@@ -164,7 +165,7 @@ class Reenactment(Witness):
             case Named():
                 self._take()
             case Obeyed(target, order):
-                self._serving = None
+                self.serving = None
                 if order == Stop.__name__ and not self._cell(target).mailbox.system:
                     self._cell(target).deliver_system(Stop())  # by an actor of the user's own
                 lifecycle.serve_system(self._cell(target))
@@ -275,7 +276,7 @@ class Reenactment(Witness):
         kind = type(envelope.message).__name__
         record = self._peek()
         self.handled_so_far += 1
-        self._serving = envelope
+        self.serving = envelope
         now = Handled(cell.path, envelope.id, envelope.cause, kind, began, began, len(ops), None)
         if not self._expect(now, lambda record: same_turn(record, now)):
             return
@@ -292,7 +293,7 @@ class Reenactment(Witness):
         if self._outsiders.serving:
             return
         self.handled_so_far += 1
-        self._serving = envelope
+        self.serving = envelope
         now = Failed(cell.path, envelope.id, error, began)
         record = self._peek()
         if self._expect(now, lambda record: isinstance(record, Failed) and about(record) == about(now)):
@@ -365,13 +366,12 @@ class Reenactment(Witness):
     def _part(self, recorded: str, now: str, state: object = None) -> None:
         if self.divergence is not None:
             return
-        envelope = self._serving
         changes = () if state is None else tuple(differences(plain(self._before), plain(state)))[:CHANGES]
         record = self._ahead if self._ahead is not None else self.last
         self.divergence = Divergence(
             self.handled_so_far,
             getattr(record, "target", self.header.room),
-            "-" if envelope is None else f"{type(envelope.message).__name__} #{envelope.id} from {envelope.sender}",
+            served_in_words(record, self.serving),
             recorded,
             now,
             changes,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
-from sessionactors.runtime import TreeSnapshot, snapshot
+from sessionactors.runtime import NS, TreeSnapshot, snapshot
 
 from .divergence import Divergence
 from .errors import JournalDamaged, JournalError
@@ -76,6 +76,7 @@ class Replay:
         contents = self._contents
         self._again = Reenactment(header, root_of(given.root), records, world, contents.ids, contents.names)
         self._again.begin()
+        self._began = self._again.at
 
     # -- facts -------------------------------------------------------------------------------------------------------
 
@@ -111,9 +112,16 @@ class Replay:
             case Handled() as last:
                 return Moment(self.number, last.target, last.type, last.id, last.cause, last.began)
             case Failed() as last:
-                return Moment(self.number, last.target, "", last.id, 0, last.began, failed=True)
+                served = self._again.serving
+                kind = "" if served is None else type(served.message).__name__
+                return Moment(self.number, last.target, kind, last.id, 0, last.began, failed=True)
             case None:
                 return None
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of the session so far."""
+        return (self._again.at - self._began) / NS
 
     # -- going on ----------------------------------------------------------------------------------------------------
 
@@ -165,6 +173,13 @@ class Replay:
     def states(self) -> Mapping[str, object]:
         """The states of all actors that live, by path."""
         return {path: cell.state for path, cell in sorted(self._again.tree.cells.items())}
+
+    def facts(self, actor: str) -> Mapping[str, object]:
+        """What an actor's summary says, by its path or the end of it; nothing while there is no such actor."""
+        for path, cell in self._again.tree.cells.items():
+            if path == actor or path.endswith(f"/{actor}"):
+                return cell.actor.summary(cell.state)
+        return {}
 
     def state(self, actor: str) -> object:
         """The state of one actor, by path or name.

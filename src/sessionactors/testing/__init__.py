@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .covered import Covered
     from .exploration import PromiseBroken, expecting, explore
     from .invariants import Broken
+    from .journal_tests import RunsPart, from_journal
     from .marked_voice import MarkedVoice
     from .realtime_script import ScriptedResponse
     from .scenario import Scenario
@@ -40,6 +41,7 @@ __all__ = [
     "Quiescent",
     "RealtimeScript",
     "Run",
+    "RunsPart",
     "Scenario",
     "Schedule",
     "ScheduleError",
@@ -58,6 +60,7 @@ __all__ = [
     "VirtualLoop",
     "expecting",
     "explore",
+    "from_journal",
     "run",
     "watched",
 ]
@@ -66,6 +69,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "covered": ("Covered",),
     "exploration": ("PromiseBroken", "expecting", "explore"),
     "invariants": ("Broken",),
+    "journal_tests": ("RunsPart", "from_journal"),
     "marked_voice": ("MarkedVoice",),
     "scenario": ("Scenario",),
     "schedule": ("Schedule", "ScheduleError"),
