@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import Any, cast
 
 from sessionactors.runtime import NS, TreeSnapshot, snapshot
 
@@ -74,7 +75,8 @@ class Replay:
         if not isinstance(header, Header) or not isinstance(given, Given):
             raise JournalDamaged("the journal does not say what its session was made of")
         contents = self._contents
-        self._again = Reenactment(header, root_of(given.root), records, world, contents.ids, contents.names)
+        again = cast("type[Any]", Reenactment)  # of a witness's calls it needs but some
+        self._again = again(header, root_of(given.root), records, world, contents.ids, contents.names)
         self._again.begin()
         self._began = self._again.at
 

@@ -87,19 +87,15 @@ class Witness(Protocol):
         People who tell and ask, effects, timers, expired obligations, stock Pykka actors, other trees, subscriptions,
         and ports that answer at once. What handlers tell each other is in the operations of :meth:`handled`.
         """
-        return
 
     def ordered(self, cell: Cell, message: SystemMessage) -> None:
         """A system message from outside of the tree's handlers: stop, kill, suspend, step, resume."""
-        return
 
     def obeyed(self, cell: Cell, message: SystemMessage) -> None:
         """A system message is served now."""
-        return
 
     def taken(self, cell: Cell, envelope: Envelope, began: int) -> None:
         """A message is given to the thread of its actor; :meth:`handled` or :meth:`failed` follows later."""
-        return
 
     def handled(
         self, cell: Cell, envelope: Envelope, began: int, ended: int, state: object, ops: list[Operation]
@@ -109,43 +105,33 @@ class Witness(Protocol):
         The list is the kernel's own and empty again afterwards. A replay, and only a replay, replaces operations in it:
         those that would leave the tree.
         """
-        return
 
     def committed(self, cell: Cell, envelope: Envelope, error: BaseException | None) -> None:
         """All that a handled message asked for is done; ``error``: part of it failed, and so did the actor."""
-        return
 
     def failed(self, cell: Cell, envelope: Envelope, error: BaseException, began: int) -> None:
         """A handler has raised: it has changed nothing and sent nothing."""
-        return
 
     def hooked(self, cell: Cell, hook: Hook, now: int, state: object, ops: list[Operation]) -> None:
         """A hook has returned; as :meth:`handled`. The first of an actor tells that it lives."""
-        return
 
     def hook_failed(self, cell: Cell, hook: Hook, now: int, error: BaseException) -> None:
         """A hook has raised."""
-        return
 
     def not_carried_out(self, cell: Cell, operation: Operation, error: BaseException) -> None:
         """An operation of the commit in hand has raised: a port, or control sent into a full lane."""
-        return
 
     def discarded(self, cell: Cell, envelope: Envelope, fate: Fate, now: int) -> None:
         """A message will not be handled."""
-        return
 
     def happened(self, cell: Cell, what: Happening, effect: Effect | None, now: int) -> None:
         """Something other than a message is about to change a cell; ``effect`` for those that say so."""
-        return
 
     def finished(self, cell: Cell) -> None:
         """An actor has ended for good: nothing of it is left."""
-        return
 
     def named(self, tree: Tree, name: str) -> None:
         """From any thread: somebody outside of the handlers took a name of :meth:`Tree.new_id`."""
-        return
 
 
 class Keeper(Protocol):

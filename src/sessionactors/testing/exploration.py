@@ -98,7 +98,7 @@ def explore(
     covered = Covered() if covered is None else covered
     expected, drawn_from = _measured(trial, faults)
     pairs = covered.pairs
-    witness = (lambda _: Pairs(pairs)) if watched else None
+    witness = (lambda _: Pairs(pairs)) if watched else None  # type: ignore[abstract]  # it needs one of many calls
     for seed in range(first, first + schedules):
         attempt = Attempt(schedule_of(seed, strategy, expected))
         if drawn_from is not None:
