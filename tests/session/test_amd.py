@@ -263,6 +263,27 @@ def test_a_call_that_was_answered_before_is_listened_to_at_once() -> None:
     assert call.verdict(run) == (AMDCategory.UNCERTAIN, "no_speech_timeout", near(10.1))
 
 
+def test_who_is_dialled_inside_of_the_block_is_listened_to_when_they_answer() -> None:
+    call = Call(room=lambda: MemoryTransport(participant=None, frame_ms=100, silence_rate=16000))
+
+    def dial(room: MemoryTransport) -> None:
+        room.join("caller", kind="sip", attributes={"sip.callStatus": "dialing"})
+
+    call.scenario._act(2.0, dial)
+    call.scenario._act(9.0, lambda room: room.change(attributes={"sip.callStatus": "active"}))
+    run = played(call.scenario)
+    assert call.verdict(run) == (AMDCategory.UNCERTAIN, "no_speech_timeout", near(9.0 + 10.0))
+
+
+def test_a_voice_that_is_on_when_the_call_is_answered_counts_from_there() -> None:
+    call = Call(room=ringing())
+    call.scenario.user_says("", at=1.0, until=4.0)
+    call.scenario._act(3.0, lambda room: room.change(attributes={"sip.callStatus": "active"}))
+    run = played(call.scenario)
+    assert call.verdict(run) == (AMDCategory.HUMAN, "short_greeting", near(4.5))
+    assert call.results[0].speech_duration == near(1.0)
+
+
 def test_who_is_not_there_in_five_seconds_is_missing() -> None:
     call = Call(options={"participant_identity": "somebody"})
     call.scenario.user_says("", at=1.0, until=2.0)  # of somebody else

@@ -55,7 +55,7 @@ def heard(scenario: Scenario, *names: str) -> list[object]:
 
 
 def test_states_name_what_was_and_what_is() -> None:
-    scenario = one_turn()
+    scenario = one_turn(frame_ms=100)
     events = heard(scenario, "agent_state_changed", "user_state_changed")
     run = played(scenario)
     agent = [(one.old_state, one.new_state) for one in run.of(AgentStateChangedEvent)]
@@ -69,7 +69,7 @@ def test_states_name_what_was_and_what_is() -> None:
 
 def test_a_transcript_names_speaker_and_language() -> None:
     data = SpeechData(text="Bonjour", language="fr", speaker_id="S1", confidence=0.9)
-    scenario = Scenario(keeper())
+    scenario = Scenario(keeper(), frame_ms=100)
     scenario.stt_reports(SpeechEvent(SpeechEventType.FINAL_TRANSCRIPT, alternatives=(data,)), at=1.0)
     scenario.llm_otherwise("Oui?")
     events = heard(scenario, "user_input_transcribed")
@@ -81,7 +81,7 @@ def test_a_transcript_names_speaker_and_language() -> None:
 
 
 def test_a_voice_without_words_and_a_false_interruption_are_heard_by_name() -> None:
-    scenario = Scenario(keeper(), transcription_timeout=1.5)
+    scenario = Scenario(keeper(), transcription_timeout=1.5, frame_ms=100)
     scenario.user_says("Tell me a story.", at=0.5, until=2.5)
     scenario.llm_replies(STORY)
     scenario.tts_speaks(duration=8.0)
@@ -108,10 +108,10 @@ class Judge(InterruptionDetector):
 
 
 def test_a_judged_overlap_has_all_its_figures() -> None:
-    scenario = Scenario(keeper(), turn_handling={"interruption": {"mode": Judge()}})
+    scenario = Scenario(keeper(), turn_handling={"interruption": {"mode": Judge()}}, frame_ms=100)
     scenario.user_says("Tell me a story.", at=0.5, until=2.5)
     scenario.llm_replies(STORY)
-    scenario.tts_speaks(duration=15.0)
+    scenario.tts_speaks(duration=6.0)
     scenario.user_says("Stop!", at=6.0, until=7.0)
     scenario.llm_otherwise("Fine.")
     events = heard(scenario, "overlapping_speech")
@@ -173,7 +173,7 @@ def test_the_tools_of_a_step_are_told_with_calls_and_outputs_side_by_side() -> N
 
 @pytest.mark.parametrize("reason", list(CloseReason))
 def test_a_close_tells_any_of_its_reasons(reason: CloseReason) -> None:
-    scenario = one_turn()
+    scenario = one_turn(frame_ms=100)
     scenario.call(1.0, lambda session: session.shutdown(drain=False, reason=reason))
     events = heard(scenario, "close")
     played(scenario)

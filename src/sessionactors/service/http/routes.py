@@ -22,13 +22,12 @@ from .calls import Calls
 from .gate import Gate, Refused
 from .guarded_route import RIGHT, guarded, problem_of
 from .injected import message_for
-from .looking import LOOK, NO_ROOM, PROBLEMS, looking, room_info
+from .looking import LOOK, NO_ROOM, PROBLEMS, described, looking, room_info
 from .models import (
     Closed,
     Done,
     InjectBody,
     Line,
-    Problem,
     RoomInfo,
     SayBody,
     SpawnBody,
@@ -46,11 +45,11 @@ TALK = {RIGHT: Right.TALK.value}
 INTERVENE = {RIGHT: Right.INTERVENE.value}
 INTERVENTION_WITHIN = 2.0
 """Seconds in which the actor loop must have carried out an intervention."""
-NOT_NOW: dict[int | str, dict[str, object]] = {503: {"model": Problem, "description": "not now; try again later"}}
+NOT_NOW: dict[int | str, dict[str, object]] = {503: described("not now; try again later")}
 BAD_START: dict[int | str, dict[str, object]] = {
     **NOT_NOW,
-    409: {"model": Problem, "description": "a room of that name is there"},
-    502: {"model": Problem, "description": "the session of the room could not be started"},
+    409: described("a room of that name is there"),
+    502: described("the session of the room could not be started"),
 }
 
 Deadline = Annotated[float | None, Query(ge=0, le=600, allow_inf_nan=False, description="Seconds for all of it.")]
