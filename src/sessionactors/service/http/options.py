@@ -36,7 +36,8 @@ class HttpOptions:
     tokens: Mapping[str, Collection[Right | str]] = field(default_factory=dict, repr=False)
     """The rights of each token, such as ``{"3f9c...": ("look", "talk")}``; with none, nobody is let in."""
     remote: bool = False
-    """Whether requests from other machines are answered. A proxy on this machine counts as this machine."""
+    """Whether requests from other machines are answered. Behind a proxy that is whom it names, as uvicorn has it
+    (``X-Forwarded-For``): a service that is reached through one sets this, and listens on loopback all the same."""
     origins: frozenset[str] = frozenset()
     """Origins (``https://desk.example.org``) of pages whose scripts may open a WebSocket; this host's own always may.
     For other requests browsers ask for CORS, which is off: add Starlette's ``CORSMiddleware`` to open it."""
