@@ -53,6 +53,17 @@ def _mended(node: Node) -> Node:
     return node
 
 
+_class_definitions: Final[list[bytes]] = []
+
+
+def _class_definition(index: int) -> bytes:
+    """Of one of all classes met in this process; made once."""
+    while len(_class_definitions) <= index:
+        number, name, names = CLASSES[len(_class_definitions)]
+        _class_definitions.append(to_bytes([int(Defines.CLASS), number, name, *names]))
+    return _class_definitions[index]
+
+
 class Encoder(Context):
     """Values of one journal to bytes.
 
@@ -65,7 +76,7 @@ class Encoder(Context):
         self.audio = audio
         self.table = FLATTEN
         self._redact = redact
-        self._classes = 0
+        self.classes = 0
         """Of all classes of the process, how many are defined in this journal."""
         self._next = count(1).__next__
         self._known: dict[int, int] = {}
@@ -74,7 +85,7 @@ class Encoder(Context):
         """Weak references; or the thing itself where it allows none."""
         self._definitions: dict[int, bytes] = {}
         self._dead: deque[int] = deque()
-        self._new: list[bytes] = []
+        self.new: list[bytes] = []
 
     def encode(self, value: object) -> bytes:
         """A value as bytes. What it needs is in :meth:`new_definitions` then, which must stand before it.
@@ -86,26 +97,24 @@ class Encoder(Context):
 
     def bytes_of(self, node: Node) -> bytes:
         """Nodes that were flattened with this encoder, redacted, as bytes."""
-        return to_bytes(node if self._redact is None else self._redact(node))
-
-    @property
-    def defines(self) -> bool:
-        """Whether there are definitions that were not taken."""
-        return bool(self._new) or len(CLASSES) > self._classes
+        if self._redact is not None:
+            return to_bytes(self._redact(node))
+        try:
+            return _to_bytes(node)
+        except (OverflowError, UnicodeEncodeError):
+            return to_bytes(node)
 
     def new_definitions(self) -> Iterator[bytes]:
         """What was met for the first time since the last call."""
-        while len(CLASSES) > self._classes:
-            number, name, names = CLASSES[self._classes]
-            self._classes += 1
-            yield to_bytes([int(Defines.CLASS), number, name, *names])
-        new, self._new = self._new, []
+        while len(CLASSES) > self.classes:
+            yield _class_definition(self.classes)
+            self.classes += 1
+        new, self.new = self.new, []
         yield from new
 
     def all_definitions(self) -> Iterator[bytes]:
         """All so far, for a file that begins in the middle."""
-        for number, name, names in CLASSES[: self._classes]:
-            yield to_bytes([int(Defines.CLASS), number, name, *names])
+        yield from map(_class_definition, range(self.classes))
         yield from tuple(self._definitions.values())
 
     # -- what only lives here ----------------------------------------------------------------------------------------
@@ -133,7 +142,7 @@ class Encoder(Context):
 
     def _define(self, number: int, told: list[Node]) -> None:
         definition = self._definitions[number] = to_bytes(told if self._redact is None else self._redact(told))
-        self._new.append(definition)
+        self.new.append(definition)
 
     def _hold(self, thing: object) -> int:
         key, number = id(thing), self._next()

@@ -132,14 +132,14 @@ def _read_only_list(items: ReadOnlyList[object], context: Context) -> Node:
 
 def _enum_of(cls: type[Enum]) -> Flatten:
     """Members are few, and the same for good."""
-    known: dict[Enum, Node] = {}
+    known: dict[int, Node] = {}
     ours = is_allowed(cls)
 
     def flatten_member(member: Enum, context: Context) -> Node:
-        node = known.get(member)
+        node = known.get(id(member))
         if node is None:
             of_ours = [int(Tag.ENUM), class_number(cls), flatten(member.value, context)] if ours else None
-            node = known[member] = of_ours or [int(Tag.USER_ENUM), name_of(cls), str(member.name)]
+            node = known[id(member)] = of_ours or [int(Tag.USER_ENUM), name_of(cls), str(member.name)]
         return node
 
     return flatten_member

@@ -2,7 +2,7 @@
 
 What handlers tell each other is not recorded: it follows from what came from outside. A handled message is a row of
 numbers. States are hashed, so that a replay sees where it parts; an actor that is told something a hundred times a
-second is hashed four times.
+second is hashed once in it.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ import platform
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, cast
 
 import msgspec
 
-from sessionactors.runtime import Terminated, commit
+from sessionactors.runtime import NS, Terminated, commit
 from sessionactors.runtime.witness import Fate, Happening, Hook
 
 from .digest import Digest
 from .encoding import Encoder, to_bytes
-from .flattening import Node, flatten
+from .flattening import CLASSES, FLATTEN, Node, flatten
 from .layout import Code
 from .records import Captured, Header
 from .tags import FORMAT, Defines
@@ -36,8 +36,11 @@ if TYPE_CHECKING:
 
 OURS: Final = "sessionactors.actors."
 """Handlers that are there again when the journal is replayed."""
-HASHED_EVERY: Final = 250_000_000
+HASHED_EVERY: Final = NS
 """Nanoseconds from one hash of an actor's state to the next, at least."""
+
+ENTERED: Final = int(Code.ENTERED)
+HANDLED: Final = int(Code.HANDLED)
 
 _row = msgspec.msgpack.Encoder().encode
 """Rows of small numbers need no mending."""
@@ -58,6 +61,9 @@ class Recorder:
         captured: what is kept.
         redact: what texts become before they leave the session; None: they stay.
     """
+
+    only_failed_commits: ClassVar[bool] = True
+    """For the kernel: of :meth:`committed` only failures matter."""
 
     def __init__(self, sink: Sink, captured: Captured, *, redact: Callable[[Node], Node] | None = None) -> None:
         self._put = sink.put
@@ -82,8 +88,7 @@ class Recorder:
     def begin(self, header: Header, given: object) -> None:
         """Write the head of the journal."""
         head = self.head(header)
-        for definition in self._encoder.new_definitions():
-            self._put(definition)
+        self._define()
         self._put(head)
         self._record([int(Code.GIVEN), flatten(given, self._encoder)])
 
@@ -126,26 +131,30 @@ class Recorder:
 
     def entered(self, cell: Cell, envelope: Envelope) -> None:
         """See :class:`~sessionactors.runtime.witness.Witness`, as for all that follow."""
-        origin, reply_to = envelope.origin, envelope.reply_to
+        origin, reply_to, encoder, path = envelope.origin, envelope.reply_to, self._encoder, cell.path
         how: Node = None
         if origin is not None:
             timer = None if origin.timer_key is None else [origin.timer_key, origin.timer_generation]
             how = [timer, None if origin.effect is None else _named(origin.effect), origin.reserved]
-        self._record(
+        message = envelope.message
+        record = encoder.bytes_of(
             [
-                int(Code.ENTERED),
-                self._actor(cell.path),
+                ENTERED,
+                self._actors.get(path) or self._actor(path),
                 envelope.id,
                 envelope.sender,
                 envelope.cause,
                 envelope.turn,
                 envelope.at,
-                flatten(envelope.message, self._encoder),
+                FLATTEN[message.__class__](message, encoder),
                 how,
                 reply_to is not None,
                 None if reply_to is None else reply_to.deadline,
             ]
         )
+        if encoder.new or len(CLASSES) > encoder.classes:
+            self._define()
+        self._put(record)
 
     def ordered(self, cell: Cell, message: SystemMessage) -> None:
         """A system message from outside."""
@@ -171,7 +180,7 @@ class Recorder:
         if state is not cell.state and self._digest is not None and ended >= self._hashed.get(path, 0):
             self._hashed[path] = ended + HASHED_EVERY
             hashed = self._digest.of(state)
-        self._put(_row((16, number, envelope.id, envelope.cause, code, began, ended - began, len(ops), hashed)))
+        self._put(_row((HANDLED, number, envelope.id, envelope.cause, code, began, ended - began, len(ops), hashed)))
         if ops and not type(cell.actor).__module__.startswith(OURS):
             self._said(cell, ops)
 
@@ -225,10 +234,12 @@ class Recorder:
 
     def _record(self, node: list[Node]) -> None:
         record = self._encoder.bytes_of(node)
-        if self._encoder.defines:
-            for definition in self._encoder.new_definitions():
-                self._put(definition)
+        self._define()
         self._put(record)
+
+    def _define(self) -> None:
+        for definition in self._encoder.new_definitions():
+            self._put(definition)
 
     def _said(self, cell: Cell, ops: list[Operation]) -> None:
         parts: list[Node] = [int(Code.SAID), self._actor(cell.path)]

@@ -50,6 +50,7 @@ class JournalFile:
         """Why nothing more is written."""
         self._most = most_bytes
         self._waiting: list[bytes] = []
+        self._append = self._waiting.append
         self._came = self._went = 0
         self._losing = 0
         self._resumed: Callable[[], None] | None = None
@@ -66,20 +67,19 @@ class JournalFile:
 
     def put(self, record: bytes) -> None:
         """On the actor loop: take a record."""
-        if self._came - self._went + len(record) > self._most or self.error is not None:
+        came = self._came + len(record)
+        if came - self._went > self._most or self.error is not None:
             self._losing += 1
             self.lost += 1
             return
         if self._losing:
             gap, self._losing = self._losing, 0
-            self._append(_row([int(Code.LOST), gap]))
+            self.put(_row([int(Code.LOST), gap]))
             if self._resumed is not None:
                 self._resumed()
+            came = self._came + len(record)
+        self._came = came
         self._append(record)
-
-    def _append(self, record: bytes) -> None:
-        self._came += len(record)
-        self._waiting.append(record)
 
     def close(self) -> None:
         """No more records come; the thread writes what waits and closes the file."""

@@ -176,8 +176,9 @@ def note_handled(cell: Cell, envelope: Envelope, began: int) -> None:
     cell.handler_ns += ended - began
     cell.waited_ns += began - envelope.at
     cell.recorder.record(envelope, began, ended)
-    if cell.system.taps.active:
-        cell.system.taps.publish(cell, envelope, began, ended, "handled")
+    taps = cell.system.taps
+    if taps.watched and type(envelope.message) in taps.watched:
+        taps.publish(cell, envelope, began, ended, "handled")
     cell.current = None
 
 

@@ -25,6 +25,9 @@ Ts = TypeVarTuple("Ts")
 POOL = "sessionactors virtual"
 """Begins the names of the loop's own helper threads, which stay when their work is done."""
 
+WRITING = "sessionactors journals"
+"""Name of the thread that writes journals: it calls nobody back."""
+
 THREAD_PATIENCE = 5.0
 """Real seconds to wait for a helper thread (a plain ``def`` tool, DNS) when nothing else can happen."""
 LENT_PATIENCE = 1.0
@@ -137,7 +140,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         if self._lent:  # less than for ever: the thread may be waiting for what the clock will bring
             return LENT_PATIENCE
         others = (thread for thread in threading.enumerate() if thread not in self._threads_before)
-        if any(not thread.name.startswith(POOL) for thread in others):
+        if any(not thread.name.startswith((POOL, WRITING)) for thread in others):
             return THREAD_PATIENCE if forever else 0.002
         return 0.0
 
