@@ -29,6 +29,9 @@ Audio = Annotated[bool, typer.Option("--audio", help="Use microphone and speaker
 Text = Annotated[bool, typer.Option("--text", help="Type and read, as without --audio.")]
 Actor = Annotated[list[str] | None, typer.Option("--actor", help="Drop-in actor: a file, or a name such as recorder.")]
 JsonLines = Annotated[bool, typer.Option("--json", help="Print one JSON object per event and line, for programs.")]
+JournalFile = Annotated[
+    Path | None, typer.Option("--journal", help="Record the session into this file, in place of one of that name.")
+]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show all log lines, on standard error.")]
 
 
@@ -46,11 +49,12 @@ def demo(
     voice: Annotated[bool, typer.Option("--voice/--text", help="A caller who speaks, or one who types.")] = True,  # noqa: FBT002
     seed: Annotated[int, typer.Option(help="Chooses what the caller says.")] = 1,
     json_lines: JsonLines = False,  # noqa: FBT002
+    journal: JournalFile = None,
 ) -> None:
     """A spoken conversation, offline: a caller asks, uses a tool, interrupts, says goodbye."""
     from .demo.run import run_demo
 
-    run(run_demo(out, voice=voice, seed=seed, json_lines=json_lines))
+    run(run_demo(out, voice=voice, seed=seed, json_lines=json_lines, journal=journal))
 
 
 @app.command()
@@ -59,8 +63,36 @@ def console(
     audio: Audio = False,  # noqa: FBT002
     actor: Actor = None,
     json_lines: JsonLines = False,  # noqa: FBT002
+    journal: JournalFile = None,
 ) -> None:
     """Talk to an agent in the terminal. Ctrl-D ends the conversation."""
+    _talk(module, audio=audio, actor=actor, json_lines=json_lines, journal=journal)
+
+
+@app.command()
+def record(
+    module: Annotated[str, typer.Argument(help="Path or dotted name of a module with an agent.")],
+    file: Annotated[Path, typer.Argument(help="The journal; one of that name gives way.")] = Path("call.journal"),
+    audio: Audio = False,  # noqa: FBT002
+    actor: Actor = None,
+    sound: Annotated[bool, typer.Option("--sound/--no-sound", help="Keep what was heard and said as sound.")] = True,  # noqa: FBT002
+    texts: Annotated[bool, typer.Option("--texts/--no-texts", help="Keep what was said and typed as words.")] = True,  # noqa: FBT002
+) -> None:
+    """Talk to an agent in the terminal, and record the session so that it can be run again."""
+    _talk(module, audio=audio, actor=actor, json_lines=False, journal=file, sound=sound, texts=texts)
+    _note(f"recorded in {file}: read it with `sessionactors journal {file}`")
+
+
+def _talk(
+    module: str,
+    *,
+    audio: bool,
+    actor: list[str] | None,
+    json_lines: bool,
+    journal: Path | None,
+    sound: bool = True,
+    texts: bool = True,
+) -> None:
     from .console import talk
     from .entry_points import find_entry_point
     from .loading import make_drop_in
@@ -70,7 +102,32 @@ def console(
         actors = [make_drop_in(name) for name in actor or ()]
     except SessionActorsError as error:
         fail(error)
-    run(talk(entry_point, audio=audio, actors=actors, json_lines=json_lines, note=_note))
+    kept = None
+    if journal is not None:
+        from sessionactors.journal.journal import Journal
+
+        kept = Journal(journal, audio=sound, transcripts=texts, overwrite=True)
+    run(talk(entry_point, audio=audio, actors=actors, json_lines=json_lines, note=_note, journal=kept))
+    if kept is not None and not kept.wait_closed():
+        _note(f"the journal {journal} is not complete")
+    if kept is not None and kept.error is not None:
+        fail(kept.error)
+
+
+@app.command(name="journal")
+def show_journal(
+    file: Annotated[Path, typer.Argument(help="A journal, also one that was cut off.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per record and line.")] = False,  # noqa: FBT002
+    whole: Annotated[bool, typer.Option("--whole", help="Also each message that was handled.")] = False,  # noqa: FBT002
+) -> None:
+    """Print a journal: what came to a session from outside, what failed, and remarks."""
+    from .journal_lines import lines
+
+    try:
+        for line in lines(file, as_json=as_json, whole=whole):
+            typer.echo(line)
+    except SessionActorsError as error:
+        fail(error)
 
 
 @app.command()

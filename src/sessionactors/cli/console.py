@@ -29,6 +29,7 @@ from sessionactors.service.worker.user_functions import SetupFunction
 from sessionactors.session.agent_session import AgentSession
 from sessionactors.session.drop_in import AnyDropIn
 from sessionactors.session.job import current_job
+from sessionactors.session.journaling import SessionJournal
 from sessionactors.transports.console import ConsoleTransport
 from sessionactors.transports.transcript import AGENT
 
@@ -58,6 +59,7 @@ async def talk(
     stdout: TextIO | None = None,
     note: Callable[[str], None] = print,
     setup: SetupFunction | None = None,
+    journal: SessionJournal | None = None,
 ) -> CloseEvent:
     """Run an entry point for a room that is the terminal, until its session ends or the input does.
 
@@ -73,6 +75,7 @@ async def talk(
         stdout: instead of the standard output.
         note: given what people should know besides the conversation.
         setup: prepares what jobs share, before the entry point runs.
+        journal: records the first session.
 
     Raises:
         NoSession: the entry point returned and had started no session in its room.
@@ -87,6 +90,8 @@ async def talk(
 
     def on_session(session: AgentSession[object]) -> None:
         watch(session)
+        if journal is not None and not started.is_set():
+            session.record_into(journal)
         started.set()
 
     ctx = JobContext(room, actors=actors, on_session=on_session)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
+from sessionactors.model.errors import SessionStateError
 from sessionactors.runtime import (
     Ref,
     Tap,
@@ -11,6 +12,7 @@ from sessionactors.runtime import (
 )
 
 from . import diagram
+from .journaling import SessionJournal
 from .session_link import SessionLink, Userdata_T
 from .turn_latency import TurnLatency, turn_latency
 from .waits import WaitEdge
@@ -45,6 +47,18 @@ class Insight(SessionLink[Userdata_T]):
             turn: its id, such as ``turn-3``; None for the last one that was answered.
         """
         return turn_latency(self._trace.deliveries(), turn)
+
+    def record_into(self, journal: SessionJournal) -> None:
+        """As ``AgentSession(journal=...)``, beside what was given there: for who is not who made the session.
+
+        Raises:
+            SessionStateError: the session runs already.
+        """
+        if self._root is not None:
+            raise SessionStateError("record_into(): the session runs already: a journal begins with it")
+        given = self._journal
+        before = () if given is None else tuple(given) if isinstance(given, Sequence) else (given,)
+        self._journal = (*before, journal)
 
     def keep_black_box(self, why: str = "asked for") -> tuple[object, ...]:
         """Have what was seen of the session last written, where it has a :class:`.BlackBox`. From any thread, at once.

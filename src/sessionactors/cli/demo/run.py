@@ -12,6 +12,7 @@ from typing import Final, TextIO, cast
 
 from sessionactors.cli.loading import drop_in_class
 from sessionactors.cli.plain_values import plain
+from sessionactors.journal.journal import Journal
 from sessionactors.model.chat import ChatMessage
 from sessionactors.model.errors import OptionError, SessionActorsError
 from sessionactors.model.events import AgentStateChangedEvent, CloseEvent, CloseReason, ConversationItemAddedEvent
@@ -49,7 +50,13 @@ class DemoFailed(SessionActorsError):
 
 
 async def run_demo(
-    out: Path, *, voice: bool = True, seed: int = 1, json_lines: bool = False, stdout: TextIO | None = None
+    out: Path,
+    *,
+    voice: bool = True,
+    seed: int = 1,
+    json_lines: bool = False,
+    stdout: TextIO | None = None,
+    journal: Path | None = None,
 ) -> Verification:
     """Hold the call, write the files, measure them.
 
@@ -59,6 +66,7 @@ async def run_demo(
         seed: chooses the caller's sentences, >= 0.
         json_lines: print JSON for programs instead of lines for people.
         stdout: instead of the standard output.
+        journal: records the session into this file, in place of one of that name.
 
     Raises:
         OptionError: ``out`` cannot be a directory, or the seed is negative.
@@ -69,7 +77,7 @@ async def run_demo(
     await asyncio.to_thread(_prepare, out)
     view = JsonView(stdout or sys.stdout) if json_lines else LiveView(stdout or sys.stdout)
     view.say(f"sessionactors demo, seed {seed}: a caller and an agent, {'offline' if voice else 'typed'}")
-    call = _Call(out, view, voice=voice)
+    call = _Call(out, view, voice=voice, journal=journal)
     try:
         end = await call.hold(await _lines(script, voice=voice))
     finally:
@@ -113,6 +121,7 @@ class _Call:
     out: Path
     view: JsonView | LiveView
     voice: bool = field(kw_only=True)
+    journal: Path | None = None
     interrupted: bool = False
     answered: bool = False
     """The question that interrupted is being answered."""
@@ -137,6 +146,7 @@ class _Call:
             turn_handling={"turn_detection": GrammarTurnDetector(FRONT_DESK)},
             aec_warmup_duration=None,  # a caller in a script has no echo
             actors=drop_ins,
+            journal=None if self.journal is None else Journal(self.journal, overwrite=True),
         )
         self.view.watch(session)
         session.on("agent_state_changed", lambda event: self._on_state(session, event))
