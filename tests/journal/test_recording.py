@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import pytest
 
+from sessionactors import Agent, function_tool
 from sessionactors.journal.errors import JournalDamaged, JournalError, JournalVersionError
 from sessionactors.journal.file import Packer, frames
 from sessionactors.journal.journal import Journal
@@ -32,6 +33,7 @@ from sessionactors.journal.records import (
 from sessionactors.journal.stand_ins import StandIn
 from sessionactors.journal.writer import JournalFile
 from sessionactors.messages.ear import FrameCaptured
+from sessionactors.testing import Scenario
 
 from tests.session.talks import barge_in, played, typed
 
@@ -146,6 +148,33 @@ def test_what_people_say_is_not_in_a_redacted_journal(tmp_path: Path, how: str) 
     header = records[0]
     assert isinstance(header, Header)
     assert not header.captured.faithful
+
+
+class Clerk(Agent):
+    def __init__(self) -> None:
+        super().__init__(instructions="Zanzibar is what you know about.")
+
+    @function_tool
+    async def price(self, place: str) -> str:
+        """What a journey costs."""
+        return f"{place} Zanzibar costs 500"
+
+
+def test_nothing_of_a_spoken_talk_with_tools_is_in_a_journal_without_transcripts(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "a.journal", audio=False, transcripts=False)
+    scenario = Scenario(Clerk(), journal=journal, frame_ms=50)
+    scenario.user_says("Take me to Zanzibar please.", at=0.5, until=2.5)
+    scenario.llm_replies("Zanzibar, well.", tool_calls=[("price", '{"place": "Zanzibar"}')])
+    scenario.llm_replies("Zanzibar is dear.")
+    scenario.user_types("Zanzibar it is.", at=9.0)
+    scenario.llm_replies("Zanzibar then.")
+    played(scenario)
+    assert journal.wait_closed()
+    with (tmp_path / "a.journal").open("rb") as file:
+        written = b"".join(frame for frame in frames(file) if frame is not None)
+    leaks = [written[max(0, at - 150) : at + 20] for at in range(len(written)) if written.startswith(b"Zanzibar", at)]
+    assert not leaks
+    assert b"Xxxxxxxx".lower() in written.lower()
 
 
 def test_what_was_flushed_before_a_kill_9_is_there(tmp_path: Path) -> None:

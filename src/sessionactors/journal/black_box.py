@@ -16,8 +16,8 @@ from sessionactors.model.errors import OptionError
 from sessionactors.runtime.messages import Kill
 from sessionactors.runtime.witness import Hook, Witness
 
+from .encoding import Redacts
 from .file import Packer
-from .flattening import Node
 from .journal import FLUSH_INTERVAL, given_to, redactor
 from .recorder import Recorder
 from .records import Captured
@@ -139,9 +139,7 @@ class _Ring:
 class RingRecorder(Recorder):
     """Records one session into its ring."""
 
-    def __init__(
-        self, box: BlackBox, system: ActorSystem, room: str, ring: _Ring, redact: Callable[[Node], Node] | None
-    ) -> None:
+    def __init__(self, box: BlackBox, system: ActorSystem, room: str, ring: _Ring, redact: Redacts | None) -> None:
         super().__init__(ring, box.captured, redact=redact)
         self._box = box
         self._system = system

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import count
-from typing import Final, cast
+from typing import Final, Protocol, cast
 
 import msgspec
 
@@ -64,6 +64,16 @@ def _class_definition(index: int) -> bytes:
     return _class_definitions[index]
 
 
+class Redacts(Protocol):
+    """What changes texts before they are written."""
+
+    def __call__(self, node: Node) -> Node:
+        """Nodes of a value, with the texts in it changed."""
+
+    def fact(self, name: str, node: Node) -> Node:
+        """Nodes of a fact of a stand-in."""
+
+
 class Encoder(Context):
     """Values of one journal to bytes.
 
@@ -72,7 +82,7 @@ class Encoder(Context):
         redact: what nodes become before they are written; None: they stay.
     """
 
-    def __init__(self, *, audio: bool = True, redact: Callable[[Node], Node] | None = None) -> None:
+    def __init__(self, *, audio: bool = True, redact: Redacts | None = None) -> None:
         self.audio = audio
         self.table = FLATTEN
         self._redact = redact
@@ -127,7 +137,8 @@ class Encoder(Context):
             kind, name, facts = described(thing)
             told = [int(Defines.LIVE), number, kind, name]
             for fact, value in facts.items():
-                told += [fact, flatten(value, self)]
+                node = flatten(value, self)
+                told += [fact, node if self._redact is None else self._redact.fact(fact, node)]
             self._define(number, told)
         return [int(Tag.LIVE), number]
 
@@ -141,7 +152,7 @@ class Encoder(Context):
         return [int(Tag.SCOPE), number, scope.closed]
 
     def _define(self, number: int, told: list[Node]) -> None:
-        definition = self._definitions[number] = to_bytes(told if self._redact is None else self._redact(told))
+        definition = self._definitions[number] = to_bytes(told)
         self.new.append(definition)
 
     def _hold(self, thing: object) -> int:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 from sessionactors.model.errors import OptionError, SessionStateError
 from sessionactors.runtime.witness import Witness
 
+from .encoding import Redacts
 from .errors import JournalError
-from .flattening import Node
 from .recorder import Recorder
 from .records import Captured
 from .redaction import Redactor, masked
@@ -27,7 +27,7 @@ FLUSH_INTERVAL: Final = 0.5
 _ODD: Final = re.compile(r"[^\w.@-]+")
 
 
-def redactor(*, transcripts: bool, redact: Callable[[str], str] | None) -> Callable[[Node], Node] | None:
+def redactor(*, transcripts: bool, redact: Callable[[str], str] | None) -> Redacts | None:
     """What is done to texts before they are kept; None: nothing."""
     if not transcripts:
         return Redactor(masked)
@@ -127,9 +127,7 @@ class Journal:
 class _FileRecorder(Recorder):
     """Records into a file, which ends with the tree."""
 
-    def __init__(
-        self, file: JournalFile, captured: Captured, redact: Callable[[Node], Node] | None, interval: float
-    ) -> None:
+    def __init__(self, file: JournalFile, captured: Captured, redact: Redacts | None, interval: float) -> None:
         super().__init__(file, captured, redact=redact)
         self._file = file
         file.when_resumed(self.again)

@@ -8,7 +8,7 @@ second is hashed once in it.
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, cast
@@ -19,7 +19,7 @@ from sessionactors.runtime import NS, Terminated, commit
 from sessionactors.runtime.witness import Fate, Happening, Hook
 
 from .digest import Digest
-from .encoding import Encoder, to_bytes
+from .encoding import Encoder, Redacts, to_bytes
 from .flattening import CLASSES, FLATTEN, Node, flatten
 from .layout import Code
 from .records import Captured, Header
@@ -65,7 +65,7 @@ class Recorder:
     only_failed_commits: ClassVar[bool] = True
     """For the kernel: of :meth:`committed` only failures matter."""
 
-    def __init__(self, sink: Sink, captured: Captured, *, redact: Callable[[Node], Node] | None = None) -> None:
+    def __init__(self, sink: Sink, captured: Captured, *, redact: Redacts | None = None) -> None:
         self._put = sink.put
         self.captured = captured
         self._encoder = Encoder(audio=captured.audio, redact=redact)

@@ -59,6 +59,10 @@ class Redactor:
             return [tag, self._all(node[1]), *node[2:]]
         return [self(part) for part in node]
 
+    def fact(self, name: str, node: Node) -> Node:
+        """A fact of a stand-in, such as the instructions of an agent."""
+        return self._all(node) if name in TEXTS else self(node)
+
     def _all(self, node: Node) -> Node:
         """Every text in a field of texts."""
         if isinstance(node, str):

@@ -58,6 +58,7 @@ class JournalFile:
         self._overwrite = overwrite
         self._file: int | None = None
         self._closing = False
+        self._writing = threading.Lock()
         self.closed = threading.Event()
         """Everything is written."""
 
@@ -88,7 +89,11 @@ class JournalFile:
     # -- on the writing thread ---------------------------------------------------------------------------------------
 
     def write(self) -> None:
-        """Write what waits."""
+        """Write what waits. On the writing thread, or at the end of the program."""
+        with self._writing:
+            self._write()
+
+    def _write(self) -> None:
         closing = self._closing  # before the list is read: what came before it is written
         count = len(self._waiting)
         if count and self.error is None:
@@ -100,8 +105,8 @@ class JournalFile:
                     self._write_all(frame)
             except FileExistsError:
                 self._failed(f"{self.path} is there already: name another file, or say Journal(overwrite=True)")
-            except OSError as error:
-                self._failed(f"the journal {self.path} cannot be written: {error}")
+            except Exception as error:  # noqa: BLE001  whatever it is, the other journals go on
+                self._failed(f"the journal {self.path} cannot be written: {error!r}")
         if closing and not self.closed.is_set():
             if self._file is not None:
                 os.close(self._file)
