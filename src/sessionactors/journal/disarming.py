@@ -23,14 +23,18 @@ ABOUT_OTHERS = (commit.watch, commit.stop)
 """Of an actor that may be in another tree."""
 
 
-def disarm(ops: list[Operation], world: ReplayWorld, port: Callable[..., None]) -> None:
+def disarm(ops: list[Operation], world: ReplayWorld, port: Callable[..., None]) -> list[Operation]:
     """Replace what would leave the tree, and make known what is opened and started.
 
     Args:
         ops: of one handler, in place.
         world: where recorded values live.
         port: in place of a port: gets the cell, the port and its arguments.
+
+    Returns:
+        What they were.
     """
+    asked = list(ops)
     for index, (target, what) in enumerate(ops):
         if target is not None:
             continue
@@ -46,6 +50,7 @@ def disarm(ops: list[Operation], world: ReplayWorld, port: Callable[..., None]) 
             ops[index] = (None, (port, *rest))
         elif call in QUIET or (call in ABOUT_OTHERS and not isinstance(rest[0], Ref)):
             ops[index] = (None, (_nothing,))
+    return asked
 
 
 def _nothing(cell: Cell) -> None:

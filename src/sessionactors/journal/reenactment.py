@@ -273,6 +273,7 @@ class Reenactment(Witness):
         self, cell: Cell, envelope: Envelope, began: int, ended: int, state: object, ops: list[Operation]
     ) -> None:
         """A handler has returned."""
+        asked = disarm(ops, self._world, self._port)  # also where the journal has ended, or the runs have parted
         kind = type(envelope.message).__name__
         record = self._peek()
         self.handled_so_far += 1
@@ -285,8 +286,7 @@ class Reenactment(Witness):
             return
         self.last = record
         self.system.time = self.at = record.ended
-        self._compare(record.operations, record.state, state, ops)
-        disarm(ops, self._world, self._port)
+        self._compare(record.operations, record.state, state, asked)
 
     def failed(self, cell: Cell, envelope: Envelope, error: BaseException, began: int) -> None:
         """A handler has raised."""
@@ -303,6 +303,7 @@ class Reenactment(Witness):
     def hooked(self, cell: Cell, hook: Hook, now: int, state: object, ops: list[Operation]) -> None:
         """A hook has returned."""
         self._world.cells[cell.path] = cell
+        asked = disarm(ops, self._world, self._port)
         if isinstance(cell.actor, Outsider):
             self._outsiders.add(cell)
         told = Hooked(cell.path, hook, now, len(ops), None)
@@ -315,8 +316,7 @@ class Reenactment(Witness):
         elif isinstance(record, Hooked):
             self.system.time = self.at = cell.outbox.now = record.at
             self._before = None
-            self._compare(record.operations, record.state, state, ops)
-        disarm(ops, self._world, self._port)
+            self._compare(record.operations, record.state, state, asked)
 
     def hook_failed(self, cell: Cell, hook: Hook, now: int, error: BaseException) -> None:
         """A hook has raised."""
