@@ -149,7 +149,7 @@ def test_a_scope_is_one_scope_wherever_it_stands_and_tells_when_it_was_closed() 
     assert isinstance(first, Scope)
     assert first.parent is not None
     assert (first.path, first.closed, first.is_within(first.parent)) == ("speech-1/step", False, True)
-    outer._close()
+    outer.close()
     assert there_and_back((outer,), encoder=encoder, decoder=decoder) == (first.parent,)
     assert first.closed
 

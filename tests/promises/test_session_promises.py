@@ -432,7 +432,7 @@ def test_a_broken_promise_is_reported_with_schedule_promise_and_diagram(monkeypa
 
     monkeypatch.setattr("sessionactors.actors.playout_segment.heard_length", claims_too_much)
     with pytest.raises(PromiseBroken) as caught:
-        explore(lambda: cut_at(2.0), schedules=3, first=7)
+        explore(lambda: cut_at(2.0), schedules=3, first=7, strategy="random", shrunk=False)
     assert caught.value.schedule == Schedule.random(7)
     assert caught.value.broken[0].promise == "P2"
     text = str(caught.value)

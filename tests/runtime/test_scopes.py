@@ -121,5 +121,5 @@ def test_a_scope_says_what_it_is() -> None:
     inner = Scope("speech-1/step-1", outer)
     assert (inner.is_within(outer), inner.is_within(inner), outer.is_within(inner)) == (True, True, False)
     assert repr(inner) == "<Scope speech-1/step-1>"
-    outer._close()
+    outer.close()
     assert repr(inner) == "<Scope speech-1/step-1 closed>"

@@ -150,7 +150,7 @@ async def test_no_room_starts_while_the_system_closes(make_system: Any) -> None:
     await ask(ref, lambda out: out.effect("held", held, failed=Note))
     await held.reached.count(1)
     closing = asyncio.ensure_future(system.aclose(0.05))
-    await asyncio.sleep(0)
+    await eventually(lambda: system.closing)
     with pytest.raises(SystemClosed, match="is closing: 'late' was not started"):
         await spawn(system, "late", Scripted)
     await closing

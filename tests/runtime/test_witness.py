@@ -200,7 +200,7 @@ def test_orders_and_what_is_never_handled() -> None:
         root.tell(Note("too late"))
         system.tree("room").new_id("by-hand")
         await asyncio.sleep(1)
-        scopes[0]._close()
+        scopes[0].close()
         assert not late.done()
         await root.step()
         await root.resume()

@@ -62,7 +62,7 @@ class Reader:
         if scope is None:
             scope = self._scopes[number] = Scope(path, cast("Scope | None", parent))
         if closed:
-            scope._close()  # noqa: SLF001  for the kernel: a scope is closed by an outbox, and here is none
+            scope.close()
         return scope
 
     def reply(self, message_id: int) -> RecordedReply:

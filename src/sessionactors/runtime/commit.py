@@ -311,7 +311,7 @@ def open_scope(cell: Cell, scope: Scope) -> None:
 
 def close_scope(cell: Cell, scope: Scope) -> None:
     """Fence everything inside a scope."""
-    scope._close()
+    scope.close()
     cell.tree.scope_closed(scope)
 
 

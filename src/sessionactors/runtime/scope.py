@@ -37,8 +37,8 @@ class Scope:
             scope = scope.parent
         return False
 
-    def _close(self) -> None:
-        """For the kernel, at commit."""
+    def close(self) -> None:
+        """For the kernel, at commit, and for who makes a recorded one again; actors ask ``out.close_scope``."""
         self._closed = True
 
     def __repr__(self) -> str:
