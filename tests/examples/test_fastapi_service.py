@@ -23,6 +23,7 @@ async def test_the_service_answers_in_thirty_lines() -> None:
             (said,) = (await http.post("/rooms/room-42/text", json=body)).json()["said"]
             assert "open day and night" in said
             assert (await http.get("/rooms", headers={"authorization": ""})).status_code == 401
+            assert (await http.delete("/rooms/room-42")).is_success
         async with httpx.AsyncClient(transport=asked, base_url="http://desk") as http:
             paths = (await http.get("/openapi.json")).json()["paths"]
             assert "/sessions/rooms/{room}/why" in paths

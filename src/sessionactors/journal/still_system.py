@@ -123,6 +123,6 @@ def still_tree(system: ActorSystem, name: str, ids: frozenset[int], names: froze
     numbers = Numbers(ids)
     tree.message_ids = cast("count[int]", numbers)
     tree.next_message_id = numbers.__next__
-    tree._counters = cast("dict[str, count[int]]", _Counters(names))  # noqa: SLF001  the names are the tree's own
+    tree.counters = cast("dict[str, count[int]]", _Counters(names))
     system.trees[name] = tree
     return tree, numbers

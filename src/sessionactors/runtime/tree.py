@@ -39,7 +39,8 @@ class Tree:
         self.random = random.Random(f"{seed}:{name}")
         self.message_ids = count(1)
         self.next_message_id = self.message_ids.__next__
-        self._counters: dict[str, count[int]] = {}
+        self.counters: dict[str, count[int]] = {}
+        """The last number of each kind of name that `new_id` has given."""
         self.root: Cell | None = None
         self.cells: dict[str, Cell] = {}
         self.ended: list[tuple[str, str | None]] = []
@@ -80,7 +81,7 @@ class Tree:
 
     def next_id(self, kind: str) -> str:
         """For handlers: as :meth:`new_id`."""
-        counter = self._counters.setdefault(kind, count(1))  # atomic: users' threads name speeches too
+        counter = self.counters.setdefault(kind, count(1))  # atomic: users' threads name speeches too
         return f"{kind}-{next(counter)}"
 
     def scope_closed(self, scope: Scope) -> None:
