@@ -12,7 +12,7 @@ import pytest
 import structlog
 from structlog.typing import Processor
 
-pytest_plugins = ["tests.guards.blocking", "tests.guards.leftovers", "tests.guards.pace", "tests.guards.tracing"]
+pytest_plugins = ["tests.guards.blocking", "tests.guards.leftovers", "tests.guards.pace"]
 
 PROCESSORS: MutableSequence[Processor] = [
     structlog.contextvars.merge_contextvars,

@@ -1,7 +1,7 @@
 """Prints the coverage of the last run and fails if `runtime/` or `actors/` is tested too little.
 
 Lines and branches are held to the bound separately: one percentage of both lets untaken branches hide among lines.
-`make coverage` and `.ci/run` run it after the suite.
+`make test` runs it after the suite.
 """
 
 from __future__ import annotations
