@@ -26,14 +26,19 @@ def put(box: PostBox[int], *numbers: int) -> None:
         box.put(number)
 
 
+def put_from_a_thread(box: PostBox[int], *numbers: int) -> None:
+    """Put them while the calling loop stands still: all wait before the first is delivered."""
+    there = threading.Thread(target=put, args=(box, *numbers))
+    there.start()
+    there.join()
+
+
 def test_a_burst_comes_in_order_and_wakes_the_loop_once() -> None:
     loop, got = CountingLoop(), list[int]()
     box = PostBox[int](loop, got.append)
 
     async def burst() -> None:
-        there = threading.Thread(target=put, args=(box, *range(100)))
-        there.start()
-        there.join()  # this loop does not run meanwhile
+        put_from_a_thread(box, *range(100))
         await asyncio.sleep(0)
 
     loop.run_until_complete(burst())
@@ -49,12 +54,12 @@ async def test_what_comes_while_it_is_emptied_is_delivered_behind() -> None:
     def deliver(number: int) -> None:
         got.append(number)
         if number == 1:
-            threading.Thread(target=put, args=(box, 3, 4)).start()
+            put_from_a_thread(box, 3, 4)
         if number == 4:
             done.set()
 
     box = PostBox[int](asyncio.get_running_loop(), deliver)
-    await asyncio.to_thread(put, box, 1, 2)
+    put_from_a_thread(box, 1, 2)
     await done.wait()
     assert got == [1, 2, 3, 4]
 

@@ -240,12 +240,13 @@ def handled_on_thread(cell: Cell, envelope: Envelope, state: object, error: Base
 
 
 def handled(cell: Cell, envelope: Envelope, state: object, began: int) -> None:
-    """Commit a handler that ran on its own thread."""
+    """Commit a handler that ran on its own thread, or before witnesses."""
     ops, ended, witness = cell.outbox.ops, cell.system.clock.now(), cell.tree.witness
     if witness is not None:
         witness.handled(cell, envelope, began, ended, state, ops)
     cell.state = state
     error = complete(cell, envelope, ops, ended)
+    cell.system.handling = None
     if witness is not None:
         witness.committed(cell, envelope, error)
     note_handled(cell, envelope, began)

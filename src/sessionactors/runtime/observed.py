@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Sized
 from typing import TYPE_CHECKING
 
-from . import failure, handling
+from . import handling
 from .operation import Operation
 
 if TYPE_CHECKING:
@@ -42,15 +42,4 @@ def handle(cell: Cell, envelope: Envelope, began: int) -> None:
     except BaseException as error:
         handling.handler_failed(cell, envelope, error, began)
         return
-    ended = system.clock.now()
-    witness = cell.tree.witness
-    if witness is not None:
-        witness.handled(cell, envelope, began, ended, state, ops)
-    cell.state = state
-    failed = handling.complete(cell, envelope, ops, ended)
-    system.handling = None
-    if witness is not None:
-        witness.committed(cell, envelope, failed)
-    handling.note_handled(cell, envelope, began)
-    if failed is not None:
-        failure.on_failure(cell, failed)
+    handling.handled(cell, envelope, state, began)
