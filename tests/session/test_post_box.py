@@ -26,19 +26,14 @@ def put(box: PostBox[int], *numbers: int) -> None:
         box.put(number)
 
 
-def put_from_a_thread(box: PostBox[int], *numbers: int) -> None:
-    """Put them while the calling loop stands still: all wait before the first is delivered."""
-    there = threading.Thread(target=put, args=(box, *numbers))
-    there.start()
-    there.join()
-
-
 def test_a_burst_comes_in_order_and_wakes_the_loop_once() -> None:
     loop, got = CountingLoop(), list[int]()
     box = PostBox[int](loop, got.append)
 
     async def burst() -> None:
-        put_from_a_thread(box, *range(100))
+        there = threading.Thread(target=put, args=(box, *range(100)))
+        there.start()
+        there.join()  # this loop does not run meanwhile
         await asyncio.sleep(0)
 
     loop.run_until_complete(burst())
@@ -47,20 +42,20 @@ def test_a_burst_comes_in_order_and_wakes_the_loop_once() -> None:
     assert loop.woken == 1
 
 
-async def test_what_comes_while_it_is_emptied_is_delivered_behind() -> None:
-    got: list[int] = []
-    done = asyncio.Event()
+def test_what_comes_while_it_is_emptied_is_delivered_behind() -> None:
+    loop, got, done = asyncio.new_event_loop(), list[int](), asyncio.Event()
 
     def deliver(number: int) -> None:
         got.append(number)
         if number == 1:
-            put_from_a_thread(box, 3, 4)
+            threading.Thread(target=put, args=(box, 3, 4)).start()
         if number == 4:
             done.set()
 
-    box = PostBox[int](asyncio.get_running_loop(), deliver)
-    put_from_a_thread(box, 1, 2)
-    await done.wait()
+    box = PostBox[int](loop, deliver)
+    put(box, 1, 2)  # before the loop runs: both wait when the first is delivered
+    loop.run_until_complete(done.wait())
+    loop.close()
     assert got == [1, 2, 3, 4]
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import io
 import os
 import subprocess
@@ -19,8 +20,21 @@ def console(out: io.StringIO) -> Console:
     return Console(file=out, width=80)
 
 
+class RoomThatEmpties(RoomLog):
+    """Says when somebody left."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.empty = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+
+    def participant_left(self, identity: str, reason: str) -> None:
+        super().participant_left(identity, reason)
+        self._loop.call_soon_threadsafe(self.empty.set)
+
+
 async def test_typed_lines_go_in_and_transcripts_come_out() -> None:
-    out, room = io.StringIO(), RoomLog()
+    out, room = io.StringIO(), RoomThatEmpties()
     read, write = os.pipe()
     os.write(write, b"hello\nbye\n")
     os.close(write)
@@ -30,10 +44,7 @@ async def test_typed_lines_go_in_and_transcripts_come_out() -> None:
         assert transport.audio_sink is None
         transport.publish_transcript(TranscriptSegment("agent", "1", "Hi ", final=False))
         transport.publish_transcript(TranscriptSegment("agent", "1", "Ann.", final=True))
-        lines = transport._lines
-        assert lines is not None
-        assert lines._pipe_closed is not None
-        await lines._pipe_closed
+        await room.empty.wait()
         await transport.aclose()
         await transport.aclose()
     assert room.told == [

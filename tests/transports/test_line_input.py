@@ -66,12 +66,11 @@ async def test_a_pipe_is_read_to_its_end() -> None:
             assert typist.reasons == ["end of input"]
 
 
-async def test_a_pipe_is_given_back_as_it_was_and_closing_is_no_end() -> None:
+async def test_a_pipe_that_others_share_stays_blocking_and_closing_is_no_end() -> None:
     read, write = os.pipe()
     with os.fdopen(read) as stream, os.fdopen(write, "w"):
         async with reading(stream) as typist:
-            assert not os.get_blocking(read)
-        assert os.get_blocking(read)
+            assert os.get_blocking(read)
         assert typist.reasons == []
 
 
@@ -125,21 +124,6 @@ async def test_a_terminal_that_hangs_up_ends_the_input_with_its_reason() -> None
             os.close(master)
             await typist.until(lambda: bool(typist.reasons))
             assert typist.reasons[0] in {"end of input", "input failed: [Errno 5] Input/output error"}
-
-
-async def test_a_loop_that_reads_no_pipes_gets_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def refuse(*_: object) -> None:
-        raise NotImplementedError
-
-    monkeypatch.setattr(asyncio.get_running_loop(), "connect_read_pipe", refuse)
-    read, write = os.pipe()
-    with os.fdopen(read) as stream:
-        async with reading(stream) as typist:
-            assert os.get_blocking(read)
-            os.write(write, b"hello\n")
-            os.close(write)
-            await typist.until(lambda: bool(typist.reasons))
-            assert typist.lines == ["hello"]
 
 
 async def test_it_is_opened_once() -> None:

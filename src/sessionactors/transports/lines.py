@@ -1,19 +1,17 @@
 """Lines typed or piped into a text stream, read beside the loop.
 
-A pipe is read by the loop itself. Everything else has a reader thread: epoll refuses regular files and ``/dev/null``,
-and a loop that reads a terminal has to make it non-blocking, which the terminal's output side shares: long prints would
-then fail.
+A thread reads them, not the loop: epoll refuses regular files and ``/dev/null``, a loop that reads a terminal has to
+make it non-blocking, which the terminal's output side shares (long prints would then fail), and uvloop closes the
+descriptor of a pipe it was given twice, the second time perhaps another's.
 """
 
 from __future__ import annotations
 
 import asyncio
 import codecs
-import contextlib
 import io
 import os
 import select
-import stat
 import sys
 import threading
 from collections.abc import Callable
@@ -52,7 +50,7 @@ class LineInput:
 
     Args:
         stream: where lines come from, ``sys.stdin`` for example. It is not closed, and should not be read by others.
-        on_line: given each line that is not blank; from the loop or another thread, must not block.
+        on_line: given each line that is not blank; from another thread, must not block.
         on_end: called once with the reason, when nothing more will come; not after :meth:`aclose`.
     """
 
@@ -62,10 +60,6 @@ class LineInput:
         self._on_end = on_end
         self._splitter = LineSplitter(getattr(stream, "encoding", None) or "utf-8")
         self._over = False
-        self._pipe: asyncio.ReadTransport | None = None
-        self._pipe_closed: asyncio.Future[None] | None = None
-        self._pipe_fd = -1
-        self._pipe_blocked = True
         self._reader: _ReaderThread | None = None
 
     async def open(self) -> None:
@@ -74,42 +68,17 @@ class LineInput:
         Raises:
             SessionStateError: it was opened before.
         """
-        if self._pipe is not None or self._reader is not None or self._over:
+        if self._reader is not None or self._over:
             raise SessionStateError("a LineInput is opened once")
-        fd = _descriptor(self._stream)
-        if fd is not None and stat.S_ISFIFO(os.fstat(fd).st_mode) and await self._open_pipe(fd):
-            return
-        self._reader = _ReaderThread(self._stream, fd, self._feed, self._end)
+        self._reader = _ReaderThread(self._stream, _descriptor(self._stream), self._feed, self._end)
         self._reader.start()
 
     async def aclose(self) -> None:
-        """Read no more, and give the stream back as it was. Safe to call twice."""
+        """Read no more. Safe to call twice."""
         self._over = True
-        if self._pipe is not None and self._pipe_closed is not None:
-            self._pipe.close()
-            await self._pipe_closed
-            self._pipe = None
-            # OSError: the program has closed its input meanwhile, and there is nothing to give back.
-            with contextlib.suppress(OSError):
-                os.set_blocking(self._pipe_fd, self._pipe_blocked)
         if self._reader is not None:
             reader, self._reader = self._reader, None
             await asyncio.to_thread(reader.stop)
-
-    async def _open_pipe(self, fd: int) -> bool:
-        """Let the loop read a duplicate of ``fd``; False if this loop reads no pipes (Windows, some test loops)."""
-        blocking = os.get_blocking(fd)
-        duplicate = os.fdopen(os.dup(fd), "rb", buffering=0)
-        try:
-            loop = asyncio.get_running_loop()
-            self._pipe_closed = closed = loop.create_future()
-            self._pipe, _ = await loop.connect_read_pipe(lambda: _PipeReader(self._feed, self._end, closed), duplicate)
-        except (NotImplementedError, ValueError):
-            duplicate.close()
-            os.set_blocking(fd, blocking)
-            return False
-        self._pipe_fd, self._pipe_blocked = fd, blocking
-        return True
 
     def _feed(self, chunk: bytes, *, final: bool = False) -> None:
         for line in self._splitter.feed(chunk, final=final):
@@ -121,21 +90,6 @@ class LineInput:
         if not self._over:
             self._over = True
             self._on_end(reason)
-
-
-class _PipeReader(asyncio.Protocol):
-    def __init__(self, feed: Callable[[bytes], None], end: EndCallback, closed: asyncio.Future[None]) -> None:
-        self._feed = feed
-        self._end = end
-        self._closed = closed
-
-    def data_received(self, data: bytes) -> None:
-        self._feed(data)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._end("end of input" if exc is None else f"input failed: {exc}")
-        if not self._closed.done():
-            self._closed.set_result(None)
 
 
 class _ReaderThread:
