@@ -14,9 +14,9 @@ from sessionactors.testing import SeededDispatcher, run
 from tests.promises import chaos
 
 
-async def trace(seed: int) -> list[str]:
-    """One line for each delivery."""
-    system = ActorSystem("running", seed=seed, dispatcher=SeededDispatcher.with_seed(seed))
+async def trace(seed: int, order: int | None = None) -> list[str]:
+    """One line for each delivery: actors draw from ``seed``; who is next is drawn from ``order``, if said."""
+    system = ActorSystem("running", seed=seed, dispatcher=SeededDispatcher.with_seed(seed if order is None else order))
     system.start()
     tap = system.tap(capacity=100_000)
     for name in ("one", "two"):
