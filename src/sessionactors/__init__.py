@@ -169,10 +169,26 @@ if TYPE_CHECKING:
     from .monitors import Monitors, PromiseViolated, Violation
     from .providers.mcp import MCPServerHTTP, MCPServerStdio
     from .runtime import NS, ActorSystem, CloseReport, Delivery, EffectPort, Outbox, Tap, TreeSnapshot, message
-    from .service.errors import AdmissionRefused, RoomExists, RoomOverLimit
+    from .runtime.supervision import Backoff
+    from .service.drain import DrainReport
+    from .service.errors import AdmissionRefused, RoomCrashLoop, RoomExists, RoomOverLimit
+    from .service.farewell import Farewell
+    from .service.held_memory import held_memory
     from .service.http.options import HttpOptions, Right
+    from .service.restart_policy import RestartPolicy, RoomFailure
+    from .service.room_end import RoomEnd, RoomEndCause
+    from .service.room_events import (
+        RoomDismissed,
+        RoomDraining,
+        RoomEnded,
+        RoomEvent,
+        RoomLimitReached,
+        RoomOpened,
+        RoomRestarted,
+        RoomRestarting,
+    )
     from .service.room_handle import RoomHandle
-    from .service.room_limits import Limit, RoomLimits
+    from .service.room_limits import Limit, RoomLimits, RoomUse
     from .service.room_supervisor import RoomSupervisor
     from .service.session_spec import SessionSpec
     from .service.websocket_rooms import WebSocketRooms, WebSocketRoomsStats
@@ -326,6 +342,7 @@ __all__ = [
     "BM25SearchStrategy",
     "BackgroundAudioPlayer",
     "BackgroundSink",
+    "Backoff",
     "BlackBox",
     "BuiltinAudioClip",
     "ChatChunk",
@@ -344,6 +361,7 @@ __all__ = [
     "Delivery",
     "DetectionOptions",
     "Divergence",
+    "DrainReport",
     "DropIn",
     "DuplicatePromptArgs",
     "DuplicateToolError",
@@ -354,6 +372,7 @@ __all__ = [
     "EndpointingOptions",
     "ErrorEvent",
     "ExpressiveOptions",
+    "Farewell",
     "FlushSentinel",
     "FunctionCall",
     "FunctionCallEvent",
@@ -456,17 +475,31 @@ __all__ = [
     "ResponseDone",
     "ResponseText",
     "ResponseToolCall",
+    "RestartPolicy",
     "Right",
+    "RoomCrashLoop",
+    "RoomDismissed",
+    "RoomDraining",
+    "RoomEnd",
+    "RoomEndCause",
+    "RoomEnded",
+    "RoomEvent",
     "RoomExists",
+    "RoomFailure",
     "RoomHandle",
     "RoomIO",
     "RoomInputOptions",
+    "RoomLimitReached",
     "RoomLimits",
+    "RoomOpened",
     "RoomOptions",
     "RoomOutputOptions",
     "RoomOverLimit",
+    "RoomRestarted",
+    "RoomRestarting",
     "RoomServer",
     "RoomSupervisor",
+    "RoomUse",
     "RoomVideoOutput",
     "RoomWants",
     "RpcError",
@@ -582,6 +615,7 @@ __all__ = [
     "WorkerType",
     "function_tool",
     "get_job_context",
+    "held_memory",
     "message",
     "mock_tools",
     "recognition_context",
@@ -822,10 +856,26 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "TreeSnapshot",
         "message",
     ),
-    "service.errors": ("AdmissionRefused", "RoomExists", "RoomOverLimit"),
+    "runtime.supervision": ("Backoff",),
+    "service.drain": ("DrainReport",),
+    "service.errors": ("AdmissionRefused", "RoomCrashLoop", "RoomExists", "RoomOverLimit"),
+    "service.farewell": ("Farewell",),
+    "service.held_memory": ("held_memory",),
     "service.http.options": ("HttpOptions", "Right"),
+    "service.restart_policy": ("RestartPolicy", "RoomFailure"),
+    "service.room_end": ("RoomEnd", "RoomEndCause"),
+    "service.room_events": (
+        "RoomDismissed",
+        "RoomDraining",
+        "RoomEnded",
+        "RoomEvent",
+        "RoomLimitReached",
+        "RoomOpened",
+        "RoomRestarted",
+        "RoomRestarting",
+    ),
     "service.room_handle": ("RoomHandle",),
-    "service.room_limits": ("Limit", "RoomLimits"),
+    "service.room_limits": ("Limit", "RoomLimits", "RoomUse"),
     "service.room_supervisor": ("RoomSupervisor",),
     "service.session_spec": ("SessionSpec",),
     "service.websocket_rooms": ("WebSocketRooms", "WebSocketRoomsStats"),

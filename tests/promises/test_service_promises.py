@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -22,6 +23,7 @@ from sessionactors import (
     AdmissionRefused,
     Agent,
     AgentSession,
+    Backoff,
     ChatChunk,
     ChatContext,
     ChatMessage,
@@ -29,6 +31,7 @@ from sessionactors import (
     CloseReport,
     FunctionToolCall,
     LLMStream,
+    RestartPolicy,
     RoomExists,
     RoomHandle,
     RoomSupervisor,
@@ -233,8 +236,13 @@ async def _follow(rooms: RoomSupervisor, plan: Plan, by_room: dict[str, Plan], m
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(most=st.integers(1, 4), todo=st.lists(plans, min_size=1, max_size=16))
-def test_p19_slots_are_exact_whatever_factories_transports_and_callers_do(most: int, todo: list[Plan]) -> None:
+@given(most=st.integers(1, 4), todo=st.lists(plans, min_size=1, max_size=16), restarts=st.integers(0, 2))
+def test_p19_slots_are_exact_whatever_factories_transports_and_callers_do(
+    most: int, todo: list[Plan], restarts: int
+) -> None:
+    policy: RestartPolicy | Literal["never"]
+    policy = RestartPolicy(most=restarts, backoff=Backoff(first=0.004, jitter=0.0)) if restarts else "never"
+
     async def main() -> None:
         by_room: dict[str, Plan] = {}
         system = ActorSystem("running")
@@ -242,9 +250,11 @@ def test_p19_slots_are_exact_whatever_factories_transports_and_callers_do(most: 
         async def session_for(room: str) -> SessionSpec:
             return await by_room.pop(room).spec(room)
 
-        async with RoomSupervisor(session_for, max_sessions=most, system=system, close_deadline=0.1) as rooms:
+        async with RoomSupervisor(
+            session_for, max_sessions=most, system=system, close_deadline=0.1, restart=policy
+        ) as rooms:
             await asyncio.gather(*(_follow(rooms, plan, by_room, most) for plan in todo))
-            await rooms.drain(0.0)
+            await rooms.drain(0.2)
             assert rooms.stats.taken == 0
             assert balanced(rooms)
             assert rooms.stats.peak <= most
@@ -283,9 +293,11 @@ def test_p19_drain_has_a_deadline_whatever_hangs() -> None:
             for n in range(5):
                 await rooms.spawn(f"room-{n}")
             began = loop.time()
-            reports = await rooms.drain(2.0)
-            assert loop.time() - began <= 2.0 + 0.5 + 0.1
-            assert len(reports) == 5
+            report = await rooms.drain(2.0)
+            assert loop.time() - began <= 2.0 + 0.1
+            assert len(report.closed) == 5
+            assert report.in_time
+            assert report.exit_code == 0, "a hook that hangs is cancelled, and ends"
             assert rooms.stats.taken == 0
 
     run(main)
@@ -691,7 +703,7 @@ def _descriptors() -> int:
 def _alive(*kinds: type) -> int:
     """How many there are; errors of other tests may hold some."""
     gc.collect()
-    return sum(isinstance(thing, kinds) for thing in gc.get_objects())
+    return sum(issubclass(type(thing), kinds) for thing in gc.get_objects())  # a dead weak proxy refuses isinstance
 
 
 async def _cycle(rooms: RoomSupervisor, number: int) -> None:

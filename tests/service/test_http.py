@@ -47,7 +47,7 @@ async def service(
     specs: Callable[[str], Any] | None = None, *, client: str = "127.0.0.1", max_sessions: int = 8, **options: Any
 ) -> AsyncIterator[tuple[Client, RoomSupervisor, FastAPI]]:
     options = {"tokens": TOKENS, "inspection_port": None, **options}
-    rooms = RoomSupervisor(specs or Specs(), http=HttpOptions(**options), max_sessions=max_sessions, drain_deadline=0.0)
+    rooms = RoomSupervisor(specs or Specs(), http=HttpOptions(**options), max_sessions=max_sessions, drain_deadline=0.4)
     app = FastAPI(lifespan=rooms.lifespan)
     app.include_router(rooms.router, prefix="/sessions")
     async with rooms.lifespan(app):

@@ -11,6 +11,7 @@ import pytest
 from sessionactors import CloseReason, ErrorEvent, Limit, OptionError, RoomLimits, RoomOverLimit, RoomSupervisor
 from sessionactors.service import room_watch
 from sessionactors.service.room_limits import RoomUse, exceeded
+from sessionactors.service.room_use import RoomAccount
 
 from tests.service.rooms import Specs
 
@@ -75,14 +76,14 @@ async def test_tokens_are_counted_and_a_warning_comes_once(monkeypatch: pytest.M
 async def test_a_room_that_cannot_be_read_leaves_the_others_watched(monkeypatch: pytest.MonkeyPatch) -> None:
     async with watched(monkeypatch, lifetime=0.02) as rooms:
         looks = iter([ValueError("torn")])
-        look = room_watch.RoomWatch.look
+        use = RoomAccount.use
 
-        def torn(watch: room_watch.RoomWatch, now: float) -> None:
+        def torn(account: RoomAccount) -> RoomUse:
             if (error := next(looks, None)) is not None:
                 raise error
-            look(watch, now)
+            return use(account)
 
-        monkeypatch.setattr(room_watch.RoomWatch, "look", torn)
+        monkeypatch.setattr(RoomAccount, "use", torn)
         handle = await rooms.spawn("a")
         async with asyncio.timeout(5.0):
             await handle.wait_closed()
@@ -106,5 +107,5 @@ def test_which_limits_are_exceeded_those_that_close_first(limits: RoomLimits, us
 def test_limits_that_cannot_be_are_refused() -> None:
     with pytest.raises(OptionError, match="a limit of a room must be > 0, got 0"):
         RoomLimits(idle=0)
-    with pytest.raises(OptionError, match="a limit closes or warns, got 'kill'"):
-        Limit(1.0, "kill")  # type: ignore[arg-type]
+    with pytest.raises(OptionError, match="a limit warns, closes or kills, got 'maim'"):
+        Limit(1.0, "maim")  # type: ignore[arg-type]

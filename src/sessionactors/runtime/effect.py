@@ -49,6 +49,10 @@ class Inlet(AsyncIterator[ItemT]):
         """Items that wait."""
         return len(self._items)
 
+    def waiting(self) -> tuple[object, ...]:
+        """Items that wait, in order. From any thread."""
+        return tuple(self._items)
+
     def put(self, item: object) -> None:
         """On the home loop: add an item."""
         if len(self._items) >= self._bound and item is not _END:

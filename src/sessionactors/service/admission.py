@@ -20,6 +20,7 @@ class RoomPhase(Enum):
 
     STARTING = "starting"
     OPEN = "open"
+    RESTARTING = "restarting"
     CLOSING = "closing"
 
 
@@ -33,7 +34,7 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class SupervisorStats:
-    """Counts of one supervisor: ``admitted == starting + open + closing + closed + crashed + failed_to_start``."""
+    """Counts of one supervisor: ``admitted == taken + closed + crashed + failed_to_start``."""
 
     max_sessions: int
     """Slots."""
@@ -59,11 +60,15 @@ class SupervisorStats:
     """Spawns refused because the supervisor had been closed."""
     peak: int
     """Most slots ever taken at once."""
+    restarting: int = 0
+    """Slots taken by rooms whose session failed, and that get another one."""
+    restarts: int = 0
+    """Restarts of rooms, tried ones included, ever."""
 
     @property
     def taken(self) -> int:
         """Slots taken now."""
-        return self.starting + self.open + self.closing
+        return self.starting + self.open + self.restarting + self.closing
 
 
 @dataclass(slots=True)
@@ -88,6 +93,7 @@ class Admission:
     _slots: dict[str, Slot] = field(default_factory=dict)
     _admitted: int = 0
     _peak: int = 0
+    _restarts: int = 0
     _outcomes: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
     _refused: dict[RefusalReason, int] = field(default_factory=lambda: {"full": 0, "draining": 0, "closed": 0})
 
@@ -118,6 +124,10 @@ class Admission:
         self._refused[reason] += 1
         return AdmissionRefused(room, reason, taken=len(self._slots), max_sessions=self.max_sessions)
 
+    def restarting(self) -> None:
+        """A room that has a slot gets another session. It keeps the slot, so nothing else changes."""
+        self._restarts += 1
+
     def release(self, slot: Slot, outcome: Outcome) -> None:
         """Give a slot back, once.
 
@@ -145,4 +155,6 @@ class Admission:
             refused_draining=self._refused["draining"],
             refused_closed=self._refused["closed"],
             peak=self._peak,
+            restarting=phases.count(RoomPhase.RESTARTING),
+            restarts=self._restarts,
         )

@@ -1,11 +1,12 @@
-"""Why a room was not opened.
+"""Why a room was not opened, or is over.
 
 ::
 
     SessionActorsError
     ├── AdmissionRefused    no room is taken in now: full, draining or closed
     ├── RoomExists          a room of that name is open, opening or closing
-    └── RoomOverLimit       a room has used more than it may
+    ├── RoomOverLimit       a room has used more than it may
+    └── RoomCrashLoop       a room failed again and again, and is not restarted any more
 """
 
 from __future__ import annotations
@@ -57,8 +58,8 @@ class RoomOverLimit(SessionActorsError):
 
     Args:
         room: which.
-        limit: ``lifetime``, ``idle``, ``tokens`` or ``handling``.
-        used: seconds, or tokens.
+        limit: ``lifetime``, ``idle``, ``tokens``, ``handling`` or ``memory``.
+        used: seconds, tokens or bytes.
         most: as many as it may.
     """
 
@@ -68,3 +69,27 @@ class RoomOverLimit(SessionActorsError):
         self.limit = limit
         self.used = used
         self.most = most
+
+
+class RoomCrashLoop(SessionActorsError):
+    """The error of a room's end that had been restarted as often as its :class:`.RestartPolicy` grants.
+
+    Its ``__cause__`` is the last failure.
+
+    Args:
+        room: which.
+        restarts: how often it was restarted within that time.
+        within: seconds.
+        last: the failure after which it was not restarted.
+    """
+
+    def __init__(self, room: str, *, restarts: int, within: float, last: BaseException) -> None:
+        super().__init__(
+            f"room {room!r} was restarted {restarts} times within {within:.6g} s and failed again: {last!r}; "
+            "it is over. What makes it fail, or a RestartPolicy with more room, is yours to change"
+        )
+        self.__cause__ = last
+        self.room = room
+        self.restarts = restarts
+        self.within = within
+        self.last = last

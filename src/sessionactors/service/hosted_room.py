@@ -1,31 +1,35 @@
-"""One room's stay with a supervisor: factory, start, life, end, in one task that gives the slot back as its last act.
+"""One room's stay with a supervisor: factory, start, life, restarts, end, in one task that gives the slot back last.
 
 The task belongs to the room, not to the caller of ``spawn``: whoever gives up waiting, and however often, the stay is
-brought to its end, and only then is the slot free.
+brought to its end, and only then is the slot free. A room that is restarted never leaves its slot.
 """
 
 from __future__ import annotations
 
 import asyncio
-import inspect
-from collections.abc import Callable
-from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 
 from sessionactors.interfaces.transport import Transport
-from sessionactors.model.errors import OptionError, SessionStateError
+from sessionactors.model.errors import SessionStateError
 from sessionactors.model.events import CloseEvent, CloseReason
-from sessionactors.runtime import ActorSystem, CloseReport, NameTaken, close_report
+from sessionactors.runtime import ActorSystem, CloseReport, InternalError, close_report
 from sessionactors.runtime.containment import escapes
 from sessionactors.runtime.system import BLOCKED_PATIENCE
 from sessionactors.session.agent_session import AgentSession
-from sessionactors.session.room_options_legacy import RoomInputOptions, RoomOutputOptions
+from sessionactors.session.callbacks import Callbacks
 
 from .admission import Admission, Outcome, RoomPhase, Slot
-from .errors import RoomExists
-from .room_handle import RoomHandle
-from .session_spec import SessionFactory, SessionSpec
+from .errors import RoomExists, RoomOverLimit
+from .restart_policy import RoomFailure, policy_of, resumed
+from .room_end import RoomEnd, RoomEndCause, cause_of
+from .room_events import RoomDismissed, RoomEvent, RoomOpened
+from .room_handle import RoomFacts, RoomHandle
+from .room_limits import RoomLimits
+from .room_opening import RoomRules, SpawnRequest, certainly_closed, left, started
+from .room_restarts import Refusal, RoomRestarts
+from .room_use import RoomAccount
 
 log = structlog.get_logger("sessionactors.service")
 
@@ -33,14 +37,17 @@ GIVEN_UP_START = 1.0
 """Seconds for a session whose start failed or was given up to leave."""
 
 
-@dataclass(frozen=True, slots=True)
-class SpawnRequest:
-    """What a room is opened with."""
+class RoomsHost(Protocol):
+    """What a room tells its supervisor."""
 
-    session_for: SessionFactory
-    transport: Transport | None
-    room_input_options: RoomInputOptions | None
-    room_output_options: RoomOutputOptions | None
+    def room_opened(self, hosted: HostedRoom) -> None:
+        """It listens."""
+
+    def room_event(self, hosted: HostedRoom, event: RoomEvent) -> None:
+        """Something happened to it."""
+
+    def room_ended(self, hosted: HostedRoom) -> None:
+        """Slot and name are free again."""
 
 
 class HostedRoom:
@@ -50,39 +57,55 @@ class HostedRoom:
         slot: the room's, just taken.
         admission: gets it back.
         system: where the session's actors live.
-        close_deadline: seconds for a close that names no deadline.
-        on_ended: called when slot and name are free again.
+        rules: how it is treated, if its spec says nothing else.
+        host: is told what happens.
     """
 
     def __init__(
-        self,
-        slot: Slot,
-        admission: Admission,
-        system: ActorSystem,
-        close_deadline: float,
-        on_ended: Callable[[HostedRoom], None],
+        self, slot: Slot, admission: Admission, system: ActorSystem, rules: RoomRules, host: RoomsHost
     ) -> None:
         loop = asyncio.get_running_loop()
         self.slot = slot
         self.handle: RoomHandle | None = None
+        self.facts: RoomFacts | None = None
+        """What the handle tells."""
         self.failure: BaseException | None = None
         """Why it never opened; set before :attr:`opened`."""
         self.opened: asyncio.Future[None] = loop.create_future()
         """Done when it is open, or never will be."""
         self.ended: asyncio.Future[CloseEvent] = loop.create_future()
         """Done when slot and name are free."""
+        self.account = RoomAccount(system, loop)
         self._admission = admission
         self._system = system
-        self._close_deadline = close_deadline
-        self._on_ended = on_ended
+        self._rules = rules
+        self._host = host
+        self._limits = rules.limits
+        self._farewell = rules.farewell
+        self._restarts = RoomRestarts(slot.room, rules.restart)
         self._close_event: CloseEvent | None = None
+        self._cause: RoomEndCause | None = None
+        self._over: RoomOverLimit | None = None
         self._given_up = False
+        self._transport: Transport | None = None
+        """That of the present session."""
         self._task: asyncio.Task[None] | None = None
+        self._partings = Callbacks()
 
     @property
     def name(self) -> str:
         """The room's name."""
         return self.slot.room
+
+    @property
+    def limits(self) -> RoomLimits:
+        """How long and how much it may."""
+        return self._limits
+
+    @property
+    def farewell_within(self) -> float:
+        """Seconds for its last words."""
+        return self._farewell.within
 
     @property
     def is_open(self) -> bool:
@@ -100,39 +123,128 @@ class HostedRoom:
             raise SessionStateError(f"room {self.name!r} has no session: it is still starting")
         return self.handle.session
 
+    @property
+    def crashed(self) -> bool:
+        """Whether it ended with an error."""
+        return self.ended.done() and self.handle is not None and self._outcome() is Outcome.CRASHED
+
     def wall(self) -> float:
         """Seconds since the epoch."""
         return self._system.clock.wall()
+
+    def tell(self, event: RoomEvent) -> None:
+        """Tell those who listen to the room, or to all rooms."""
+        self._host.room_event(self, event)
 
     def begin(self, request: SpawnRequest) -> asyncio.Task[None]:
         """Open it, in a task and in the caller's context variables."""
         self._task = asyncio.create_task(self._stay(request), name=f"room {self.name}")
         # Not a `finally` in the coroutine: a task that is cancelled before its first step never enters it.
-        self._task.add_done_callback(self._over)
+        self._task.add_done_callback(self._over_now)
         return self._task
 
     # -- the stay ----------------------------------------------------------------------------------------------------
 
     async def _stay(self, request: SpawnRequest) -> None:
         try:
-            session = await self._open(request)
+            session = await self._open(request, None)
         except BaseException as error:  # noqa: BLE001  whatever a factory raises belongs to the caller of spawn()
             self.failure = self._as_failure(error)
             return
-        self.handle = RoomHandle(self.name, session, self.ended, self.close)
-        self.slot.phase = RoomPhase.OPEN
+        self.facts = facts = RoomFacts(session)
+        self.handle = handle = RoomHandle(self.name, facts, self.ended, self.close, self.account)
+        self._listens(session)
         self.opened.set_result(None)
-        await self._live(session)
+        self._host.room_opened(self)
+        self.tell(RoomOpened(self.name, self.wall()))
+        while True:
+            await self._live(session)
+            await self._let_go()
+            failure = self._restarts.failed(handle, self._failed(), self.slot.phase is RoomPhase.CLOSING)
+            again = None if failure is None else await self._open_again(request, facts, failure)
+            if again is None:
+                return
+            session = again
 
-    def _over(self, task: asyncio.Task[None]) -> None:
+    async def _let_go(self) -> None:
+        """A session that failed has not left its room: else its ghost would sit beside the next one."""
+        transport, self._transport = self._transport, None
+        if transport is not None and self._failed() is not None:
+            await left(transport, self._system, self.name)
+
+    def _listens(self, session: AgentSession[object]) -> None:
+        self.account.follow(session)
+        self.slot.phase = RoomPhase.OPEN
+        self._restarts.listens()
+
+    def _failed(self) -> BaseException | None:
+        """Why the session failed; None: it ended as it should, or the close was asked for."""
+        event = self._close_event or self._end_without_event()
+        if event.reason is not CloseReason.ERROR:
+            return None
+        return event.error or InternalError(f"room {self.name!r} ended with an error that nobody named")
+
+    async def _open_again(
+        self, request: SpawnRequest, facts: RoomFacts, failure: RoomFailure
+    ) -> AgentSession[object] | None:
+        """Another session for the room, after as many tries as are granted; None: it is over."""
+        while True:
+            granted = self._restarts.grant(failure, self._refusal(request))
+            if isinstance(granted, Refusal):
+                log.error(
+                    "room_failed", room=self.name, actor="", message_id=0, error=repr(failure.error), why=granted.why
+                )
+                if self._close_event is None or self._close_event.error is not granted.error:
+                    self._close_event = CloseEvent(CloseReason.ERROR, self.wall(), granted.error)
+                return None
+            self.slot.phase = RoomPhase.RESTARTING
+            self._admission.restarting()
+            log.warning(
+                "room_restarts", room=self.name, actor="", message_id=0, error=repr(failure.error), delay=granted.delay
+            )
+            self.tell(granted.event(failure, self.wall()))
+            try:
+                await asyncio.sleep(granted.delay)
+                session = await self._open(request, failure)
+            except BaseException as error:  # noqa: BLE001  of the factory, as at the first start
+                if (task := asyncio.current_task()) is not None and task.cancelling():
+                    self._close_event = CloseEvent(self._asked_reason, self.wall())
+                    return None
+                failure = self._restarts.not_started(failure, self._as_failure(error))
+                continue
+            facts.session, facts.before, facts.restarts = session, failure.history, facts.restarts + 1
+            self._listens(session)
+            self.tell(self._restarts.done(self.wall()))
+            if (says := self._restarts.policy.says) is not None:
+                self._say(session, says)
+            return session
+
+    def _refusal(self, request: SpawnRequest) -> str:
+        """Why there can be no restart now; empty if there can."""
+        if (turned_away := self._admission.turned_away) is not None:
+            return f"the supervisor is {turned_away}"
+        if not request.may_restart:
+            return "its transport was given, not made: spawn(transport=a function that makes one) can be restarted"
+        return ""
+
+    def _say(self, session: AgentSession[object], text: str) -> None:
+        try:
+            _ = session.say(text)
+        except SessionStateError as error:  # it has no voice, or has failed again already
+            log.warning("room_said_nothing", room=self.name, actor="", message_id=0, error=str(error))
+
+    def _over_now(self, task: asyncio.Task[None]) -> None:
         """The last act: slot and name are free, and all who wait are told."""
-        outcome = self._outcome()
-        self._admission.release(self.slot, outcome)
+        event = self._close_event or self._end_without_event()
+        self._admission.release(self.slot, self._outcome())
         if not self.opened.done():
             self.failure = self.failure or self._as_failure(asyncio.CancelledError())
             self.opened.set_result(None)
-        self.ended.set_result(self._close_event or self._end_without_event())
-        self._on_ended(self)
+        if self.facts is not None:
+            cause = cause_of(event, self._cause)
+            self.facts.end = RoomEnd(cause, event, self.facts.restarts, self._over, self._restarts.why_not)
+        self.ended.set_result(event)
+        self._host.room_ended(self)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("room_task_failed", room=self.name, actor="", message_id=0, exc_info=error)
 
@@ -142,31 +254,28 @@ class HostedRoom:
         event = self._close_event
         return Outcome.CRASHED if event is None or event.reason is CloseReason.ERROR else Outcome.CLOSED
 
-    async def _open(self, request: SpawnRequest) -> AgentSession[object]:
-        made = request.session_for(self.name)
-        spec = await made if inspect.isawaitable(made) else made
-        if not isinstance(spec, SessionSpec):
-            raise OptionError(f"session_for({self.name!r}) must give a SessionSpec, got {spec!r}")
+    async def _open(self, request: SpawnRequest, failure: RoomFailure | None) -> AgentSession[object]:
+        spec = await request.spec(self.name)
+        rules = self._rules
+        policy = rules.restart if spec.restart is None else policy_of(spec.restart)
+        if failure is not None:
+            spec = await resumed(spec, policy, failure)
+        self._restarts.policy = policy
+        self._limits = spec.limits or rules.limits
+        self._farewell = spec.farewell or rules.farewell
         session = spec.new_session(self._system)
         session.on("close", self._note_close)
-        if spec.prepare is not None:
-            prepared = spec.prepare(session)
-            if inspect.isawaitable(prepared):
-                await prepared
+        await spec.prepared(session)
+        self._transport = transport = await request.new_transport()
         self._still_wanted()
+        self._close_event = None
         try:
-            await session.start(
-                spec.agent,
-                room=request.transport,
-                room_name=self.name,
-                room_input_options=request.room_input_options,
-                room_output_options=request.room_output_options,
-            )
+            await started(session, spec, request, self.name, transport)
             self._still_wanted()
-        except NameTaken as error:  # somebody else's tree in an actor system that was given
-            raise RoomExists(self.name, "in the actor system, of another owner") from error
+        except RoomExists:
+            raise
         except BaseException:
-            await self._certainly_closed(session, GIVEN_UP_START)
+            await certainly_closed(session, GIVEN_UP_START)
             raise
         return session
 
@@ -190,53 +299,90 @@ class HostedRoom:
             await session.wait_closed()
         except asyncio.CancelledError:
             # Nobody of ours cancels an open room: its loop is ending (asyncio.run). The room ends with it.
-            await self._certainly_closed(session, self._close_deadline)
-
-    async def _certainly_closed(self, session: AgentSession[object], deadline: float) -> None:
-        """Close it and wait for that, whatever is cancelled meanwhile; no longer than a blocked actor loop is given."""
-        limit = asyncio.get_running_loop().time() + deadline + BLOCKED_PATIENCE
-        while True:
-            try:
-                async with asyncio.timeout_at(limit):
-                    await session.aclose(deadline=deadline)
-                return
-            except TimeoutError:
-                log.exception("room_abandoned", room=self.name, actor=self.name, message_id=0, seconds=deadline)
-                return
-            except asyncio.CancelledError:
-                if (task := asyncio.current_task()) is not None:
-                    task.uncancel()  # heard: what is to be done is being done
+            self.slot.phase = RoomPhase.CLOSING
+            await certainly_closed(session, self._rules.close_deadline)
 
     def _note_close(self, event: CloseEvent) -> None:
         self._close_event = event
 
     def _end_without_event(self) -> CloseEvent:
         never = self.failure or SessionStateError(f"room {self.name!r} did not report its end")
-        return CloseEvent(CloseReason.ERROR, self._system.clock.wall(), never)
+        return CloseEvent(CloseReason.ERROR, self.wall(), never)
 
     # -- the end -----------------------------------------------------------------------------------------------------
 
-    def request_close(self, reason: CloseReason, deadline: float) -> None:
-        """Ask for the end; returns at once. A room that is still starting is given up."""
+    @property
+    def _asked_reason(self) -> CloseReason:
+        asked = self._cause in (None, RoomEndCause.CLOSED)
+        return CloseReason.USER_INITIATED if asked else CloseReason.JOB_SHUTDOWN
+
+    def over_limit(self, over: RoomOverLimit, cause: RoomEndCause, *, at_once: bool) -> None:
+        """It has used more than it may, and is to end for it; returns at once."""
+        self._over = over
+        if at_once:
+            self.request_close(0.0, cause)
+        else:
+            self.dismiss(cause, self._farewell.within, self._rules.close_deadline)
+
+    def dismiss(self, cause: RoomEndCause, within: float, deadline: float) -> None:
+        """Close it politely; returns at once. Does nothing to a room that closes already.
+
+        Args:
+            cause: why.
+            within: seconds for what is being said, and the farewell, to be heard.
+            deadline: seconds for the close that follows.
+        """
+        handle = self.handle
+        if self.slot.phase is RoomPhase.CLOSING:
+            return
+        if handle is None or not self.is_open or within <= 0:
+            self.request_close(deadline, cause)
+            return
+        self._cause = cause
+        self.slot.phase = RoomPhase.CLOSING
+        self.tell(RoomDismissed(self.name, cause, within, self.wall()))
+        loop = asyncio.get_running_loop()
+        until = loop.time() + within
+
+        def leave() -> None:
+            handle.session.shutdown(
+                reason=self._asked_reason, deadline=deadline, drain_deadline=max(0.0, until - loop.time())
+            )
+
+        try:
+            last_words = self._farewell.bid(handle, cause)
+        except Exception as error:
+            log.exception("farewell_failed", room=self.name, actor="", message_id=0, error=repr(error))
+            last_words = None
+        if last_words is None:
+            leave()
+        else:
+            self._partings.run(f"farewell {self.name}", asyncio.wait_for(last_words, within), leave)
+
+    def request_close(self, deadline: float, cause: RoomEndCause) -> None:
+        """Ask for the end; returns at once. A room that is still starting, or starts again, is given up."""
         if self.ended.done():
             return
+        self._cause = self._cause or cause
+        starts = self.handle is None or self.slot.phase is RoomPhase.RESTARTING
         self.slot.phase = RoomPhase.CLOSING
-        if self.handle is not None:
-            self.handle.session.shutdown(drain=False, reason=reason, deadline=deadline)
+        if self.handle is not None and not starts:
+            self.handle.session.shutdown(drain=False, reason=self._asked_reason, deadline=deadline)
         elif not self._given_up and self._task is not None:
             self._given_up = True
             self._task.cancel()
 
-    async def close(
-        self, deadline: float | None = None, reason: CloseReason = CloseReason.USER_INITIATED
-    ) -> CloseReport:
+    async def close(self, deadline: float | None = None, cause: RoomEndCause = RoomEndCause.CLOSED) -> CloseReport:
         """Ask for the end and wait for it, no longer than the deadline and what a blocked actor loop is given."""
-        seconds = self._close_deadline if deadline is None else deadline
+        seconds = self._rules.close_deadline if deadline is None else deadline
         began = self._system.clock.now()
-        self.request_close(reason, seconds)
+        self.request_close(seconds, cause)
         # asyncio.wait: a caller that is cancelled stops waiting and nothing else.
         await asyncio.wait((self.ended,), timeout=seconds + BLOCKED_PATIENCE)
-        waited = (self._system.clock.now() - began) / 1e9
+        return self.report((self._system.clock.now() - began) / 1e9)
+
+    def report(self, waited: float) -> CloseReport:
+        """How it ended, after somebody waited so many seconds for that; or what keeps it from ending."""
         if self.ended.done():
             report = self.handle.close_report if self.handle is not None else None
             return report or CloseReport(self.name, (), {}, waited)

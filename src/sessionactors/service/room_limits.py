@@ -1,15 +1,20 @@
-"""How long and how much a room may: its lifetime, its silence, its tokens, its time on the actor loop. Pure."""
+"""How long and how much a room may: its lifetime, silence, tokens, time on the actor loop, memory. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from sessionactors.model.errors import OptionError
 
-WhenOver: TypeAlias = Literal["close", "warn"]
-"""What becomes of a room that is over a limit: it is closed, or told of, once for each limit."""
+WhenOver: TypeAlias = Literal["warn", "close", "kill"]
+"""What becomes of a room that is over a limit. Its session is told in each case, once, by an ``error`` event.
+
+``warn``: nothing else. ``close``: what is being said is heard, then the farewell, then it is closed. ``kill``: it is
+ended now, whatever it does; a handler or callback that blocks its loop is still waited for, as nobody can take a loop
+away.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +31,15 @@ class Limit:
     def __post_init__(self) -> None:
         if not self.most > 0:
             raise OptionError(f"a limit of a room must be > 0, got {self.most!r}")
-        if self.when_over not in ("close", "warn"):
-            raise OptionError(f'a limit closes or warns, got {self.when_over!r}: "close" or "warn"')
+        if self.when_over not in ("warn", "close", "kill"):
+            raise OptionError(f'a limit warns, closes or kills, got {self.when_over!r}: "warn", "close" or "kill"')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoomLimits:
     """Limits of each room; a number stands for ``Limit(number)``, None for no limit.
 
-    Memory is none of them: rooms share the process, which cannot tell whose it is.
+    Looked at once a second, memory every five. What a room used before it was restarted counts.
 
     Raises:
         OptionError: a limit is not positive.
@@ -48,6 +53,8 @@ class RoomLimits:
     """Of all models, prompts and replies together."""
     handling: Limit | float | None = None
     """Seconds of the actor loop that the room's actors have used."""
+    memory: Limit | float | None = None
+    """Bytes that the room's conversation holds: see :func:`.held_memory` for what is counted, and what cannot be."""
 
     def __post_init__(self) -> None:
         for one in fields(self):
@@ -69,13 +76,18 @@ class RoomUse:
     idle: float
     tokens: float
     handling: float
+    memory: float = 0.0
+    """As of the last time it was measured; 0.0 if nobody asked."""
 
 
 def exceeded(limits: RoomLimits, use: RoomUse) -> Iterator[tuple[str, float, Limit]]:
-    """Which limits a room is over, by how much it has used; those that close it first."""
+    """Which limits a room is over, by how much it has used; the harshest first."""
     over = [
         (one.name, getattr(use, one.name), limit)
         for one in fields(limits)
         if isinstance(limit := getattr(limits, one.name), Limit) and getattr(use, one.name) > limit.most
     ]
-    return iter(sorted(over, key=lambda found: found[2].when_over != "close"))
+    return iter(sorted(over, key=lambda found: _HARSHEST.index(found[2].when_over)))
+
+
+_HARSHEST: Final = ("kill", "close", "warn")

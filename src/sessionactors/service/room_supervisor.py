@@ -11,29 +11,31 @@ import warnings
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Self, TypeVar
+from typing import Literal, Self, TypeVar
 
 import structlog
 
 from sessionactors.interfaces.transport import Transport
 from sessionactors.model.errors import OptionError, SessionStateError
-from sessionactors.model.events import CloseReason
-from sessionactors.runtime import ActorSystem, CloseReport, InternalError, TreeSnapshot, awaited
+from sessionactors.runtime import ActorSystem, CloseReport, InternalError, awaited
 from sessionactors.session.callbacks import Callbacks
 from sessionactors.session.room_options_legacy import RoomInputOptions, RoomOutputOptions
 
-from .admission import Admission, SupervisorStats
-from .errors import RefusalReason
-from .hosted_room import HostedRoom, SpawnRequest
+from .admission import Admission
+from .drain import DrainReport, drain
+from .farewell import Farewell, LastWords, farewell_of
+from .hosted_room import HostedRoom
 from .http.doors import HttpDoors
 from .http.options import HttpOptions
-from .room_handle import RoomHandle
+from .restart_policy import RestartPolicy, policy_of
+from .room_end import RoomEndCause
+from .room_events import RoomEnded, RoomEvent
+from .room_handle import RoomEventCallback, RoomHandle
 from .room_limits import RoomLimits
+from .room_opening import RoomRules, SpawnRequest, TransportFactory
+from .room_register import RoomRegister
 from .room_watch import RoomWatch
 from .session_spec import SessionFactory
-
-if TYPE_CHECKING:
-    from fastapi import APIRouter
 
 RoomClosedCallback = TypeVar("RoomClosedCallback", bound=Callable[[RoomHandle], object])
 
@@ -43,28 +45,30 @@ DEFAULT_MAX_SESSIONS = 200
 """Rooms at once: as many as one actor loop was measured to carry (docs/architecture.md)."""
 DEFAULT_CLOSE_DEADLINE = 5.0
 """Seconds, as :meth:`AgentSession.aclose`."""
-DEFAULT_DRAIN_DEADLINE = 20.0
-"""Seconds. With the close deadline below the 30 s that Kubernetes waits before it kills."""
+DEFAULT_DRAIN_DEADLINE = 25.0
+"""Seconds, closes included: below the 30 s that Kubernetes waits before it kills."""
 CALLBACK_PATIENCE = 1.0
 """Seconds that :meth:`RoomSupervisor.aclose` gives ``on_room_closed`` callbacks that still run."""
 
 
-class RoomSupervisor:
+class RoomSupervisor(RoomRegister):
     """Hosts rooms. Start it, spawn rooms, close it; or ``async with RoomSupervisor(...) as rooms``.
 
-    ``spawn``, ``close``, ``drain`` and ``aclose`` are for the loop on which it was started. From another thread:
-    ``asyncio.run_coroutine_threadsafe(rooms.spawn("room-42"), rooms.loop).result()``. ``get``, ``list``, ``inspect``
-    and ``stats`` may be used from any thread.
+    ``spawn``, ``close``, ``drain`` and ``aclose`` are for the loop on which it was started. From other threads, and for
+    programs without a loop: :class:`.BlockingRooms`. ``get``, ``list``, ``inspect`` and ``stats`` may be used from any
+    thread. Nothing of it is global: two supervisors may live in one process.
 
     Args:
         session_for: makes the :class:`SessionSpec` for a room; plain or ``async``, called once per spawn.
         max_sessions: rooms at once, >= 1, those that start or close included.
         system: an actor system to use, which stays yours to close; ``"running"``: the actors share the loop of
             :meth:`start`; None: a system with its own loop thread.
-        limits: how long and how much each room may.
+        limits: how long and how much each room may; a :class:`SessionSpec` may say otherwise, as with the next two.
+        restart: whether a room whose session failed gets another one: ``"never"``, ``"on_failure"``, or a policy.
+        farewell: what a room hears before it is closed by a limit or a drain.
         http: who may use :attr:`router`; nobody if it is not given.
         close_deadline: seconds >= 0 in which a room is closed, if the call says nothing else.
-        drain_deadline: seconds >= 0 that rooms get to end by themselves when draining.
+        drain_deadline: seconds >= 0 in which a drain is over, closes included.
 
     Raises:
         OptionError: an argument is out of range.
@@ -77,6 +81,8 @@ class RoomSupervisor:
         max_sessions: int = DEFAULT_MAX_SESSIONS,
         system: ActorSystem | Literal["running"] | None = None,
         limits: RoomLimits | None = None,
+        restart: RestartPolicy | Literal["never", "on_failure"] = "never",
+        farewell: Farewell | LastWords | None = None,
         http: HttpOptions | None = None,
         close_deadline: float = DEFAULT_CLOSE_DEADLINE,
         drain_deadline: float = DEFAULT_DRAIN_DEADLINE,
@@ -90,19 +96,21 @@ class RoomSupervisor:
                 raise OptionError(f"{name} must be >= 0 seconds, got {seconds!r}")
         if isinstance(system, str) and system != "running":
             raise OptionError(f'system must be an ActorSystem, "running" or None, got {system!r}')
+        rules = RoomRules(limits or RoomLimits(), policy_of(restart), farewell_of(farewell), close_deadline)
+        admission = Admission(max_sessions)
+        own = system if isinstance(system, ActorSystem) else ActorSystem(system or "own")
+        super().__init__(admission, own)
         self._session_for = session_for
-        self._admission = Admission(max_sessions)
-        self._owns_system = not isinstance(system, ActorSystem)
-        self._system = system if isinstance(system, ActorSystem) else ActorSystem(system or "own")
-        self._watch = RoomWatch(limits or RoomLimits(), self.hosted, close_deadline)
+        self._owns_system = own is not system
+        self._rules = rules
+        self._watch = RoomWatch()
         self._doors = HttpDoors(self, http)
         self._close_deadline = close_deadline
         self._drain_deadline = drain_deadline
-        self._rooms: dict[str, HostedRoom] = {}
         self._stays: set[asyncio.Task[None]] = set()
         self._callbacks: list[Callable[[RoomHandle], object]] = []
+        self._event_callbacks: list[Callable[[RoomEvent], object]] = []
         self._callback_runs = Callbacks()
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._starting: asyncio.Task[None] | None = None
         self._ending: asyncio.Task[tuple[CloseReport, ...]] | None = None
 
@@ -127,7 +135,6 @@ class RoomSupervisor:
     async def _start_system(self) -> None:
         try:
             await awaited.start(self._system)
-            self._watch.start()
         except BaseException:
             self._loop = None  # not started: another try may do better
             raise
@@ -154,7 +161,9 @@ class RoomSupervisor:
         if self._starting is not None:
             await asyncio.wait((self._starting,))
         await self._watch.stop()
-        reports = await self._close_all(CloseReason.JOB_SHUTDOWN, deadline)
+        rooms = self.hosted()
+        closes = (hosted.close(deadline, RoomEndCause.SUPERVISOR_CLOSED) for hosted in rooms)
+        reports = tuple(await asyncio.gather(*closes))
         if self._stays:
             await asyncio.wait(self._stays, timeout=CALLBACK_PATIENCE)
         if self._callback_runs.running:
@@ -185,9 +194,7 @@ class RoomSupervisor:
         try:
             await self._doors.open()
             yield
-            closed = await self.drain()
-            abandoned = sorted(path for report in closed for path in report.abandoned)
-            log.info("drained", room="", actor="", message_id=0, closed=len(closed), abandoned=abandoned)
+            await self.drain()
         finally:
             await self._doors.close()
             await self.aclose()
@@ -205,7 +212,7 @@ class RoomSupervisor:
         self,
         room: str,
         *,
-        transport: Transport | None = None,
+        transport: Transport | TransportFactory | None = None,
         room_input_options: RoomInputOptions | None = None,
         room_output_options: RoomOutputOptions | None = None,
     ) -> RoomHandle:
@@ -215,7 +222,8 @@ class RoomSupervisor:
 
         Args:
             room: its name, unique among the rooms that are not over; names its actors and log lines.
-            transport: the way in and out, made for this room; yours to close if the start fails before it is linked.
+            transport: the way in and out, made for this room; yours to close if the start fails before it is linked. Or
+                a function that makes it, plain or ``async``: only such rooms, and those without one, can be restarted.
             room_input_options: what to take from the room.
             room_output_options: what to give to the room.
 
@@ -228,7 +236,7 @@ class RoomSupervisor:
         if self._admission.turned_away != "closed":
             self._on_its_loop("spawn()")
         slot = self._admission.admit(room)
-        hosted = HostedRoom(slot, self._admission, self._system, self._close_deadline, self._room_ended)
+        hosted = HostedRoom(slot, self._admission, self._system, self._rules, self)
         self._rooms[room] = hosted
         stay = hosted.begin(SpawnRequest(self._session_for, transport, room_input_options, room_output_options))
         self._stays.add(stay)
@@ -241,30 +249,6 @@ class RoomSupervisor:
         if hosted.handle is None:
             raise hosted.failure or InternalError(f"room {room!r} neither opened nor failed")
         return hosted.handle
-
-    def get(self, room: str) -> RoomHandle:
-        """An open room. From any thread.
-
-        Raises:
-            KeyError: there is none of that name; the text lists those there are.
-        """
-        handle = self._hosted(room).handle
-        if handle is None:
-            raise KeyError(f"room {room!r} is still starting")
-        return handle
-
-    def list(self) -> tuple[RoomHandle, ...]:
-        """The rooms that are open or closing, oldest first. From any thread."""
-        return tuple(hosted.handle for hosted in self._rooms.copy().values() if hosted.handle is not None)
-
-    def inspect(self, room: str) -> TreeSnapshot:
-        """Every actor of a room: status, message in hand, both lanes. From any thread, also when a loop is blocked.
-
-        Raises:
-            KeyError: there is no room of that name, or its session has no actors yet.
-        """
-        self._hosted(room)
-        return self._system.inspect(room)
 
     async def close(self, room: str, *, deadline: float | None = None) -> CloseReport:
         """Close a room and wait for it; a room that is still starting is given up.
@@ -281,24 +265,49 @@ class RoomSupervisor:
             KeyError: there is none of that name; the text lists those there are.
         """
         self._on_its_loop("close()")
-        return await self._hosted(room).close(deadline)
+        return await self.hosted_room(room).close(deadline)
 
-    async def drain(self, deadline: float | None = None) -> tuple[CloseReport, ...]:
-        """Take in no more rooms; let those that talk end by themselves until the deadline, then close them.
+    async def drain(self, deadline: float | None = None) -> DrainReport:
+        """Take in no more rooms, let those that talk end by themselves, close the rest; over at the deadline.
+
+        At most half of the deadline is kept for the end: then each room that is left hears what is being said, and its
+        farewell, and is closed. Rooms that fail meanwhile are not restarted.
 
         Args:
-            deadline: seconds >= 0; ``drain_deadline`` if not given.
+            deadline: seconds >= 0 for all of it; ``drain_deadline`` if not given.
 
         Returns:
-            The reports of the rooms that had to be closed.
+            What came of it; ``report.exit_code`` is for ``sys.exit``.
+
+        Raises:
+            OptionError: a negative deadline.
         """
         self._on_its_loop("drain()")
-        if self._admission.turned_away is None:
-            self._admission.turned_away = "draining"
-        if self._rooms:
-            ends = [hosted.ended for hosted in self._rooms.values()]
-            await asyncio.wait(ends, timeout=self._drain_deadline if deadline is None else deadline)
-        return await self._close_all(CloseReason.JOB_SHUTDOWN, self._close_deadline)
+        seconds = self._drain_deadline if deadline is None else deadline
+        if not seconds >= 0:
+            raise OptionError(f"the deadline of a drain must be >= 0 seconds, got {deadline!r}")
+        self.refuse_new_rooms()
+        report = await drain(self.hosted(), self._admission, seconds, self._close_deadline)
+        log.info(
+            "drained",
+            room="",
+            actor="",
+            message_id=0,
+            finished=len(report.finished),
+            closed=len(report.closed),
+            abandoned=sorted(report.abandoned),
+            seconds=round(report.seconds, 3),
+            clean=report.clean,
+        )
+        return report
+
+    def on_room_event(self, callback: RoomEventCallback) -> RoomEventCallback:
+        """Call ``callback(event)`` with each :class:`.RoomEvent` of any room; as a decorator, too. It may be ``async``.
+
+        On the loop of the supervisor. One that raises is logged and hurts nobody.
+        """
+        self._event_callbacks.append(callback)
+        return callback
 
     def on_room_closed(self, callback: RoomClosedCallback) -> RoomClosedCallback:
         """Call ``callback(handle)`` when a room that was open is over; usable as a decorator. It may be ``async``.
@@ -307,62 +316,6 @@ class RoomSupervisor:
         """
         self._callbacks.append(callback)
         return callback
-
-    # -- over HTTP ---------------------------------------------------------------------------------------------------
-
-    @property
-    def router(self) -> APIRouter:
-        """For ``app.include_router(rooms.router, prefix="/sessions")``: the HTTP and WebSocket API, see docs/http.md.
-
-        Raises:
-            OptionError: the extra ``service`` is not installed.
-        """
-        return self._doors.router
-
-    @property
-    def inspection(self) -> str | None:
-        """Where the inspection endpoint listens; None: it does not."""
-        return self._doors.inspection
-
-    # -- reading -----------------------------------------------------------------------------------------------------
-
-    def hosted(self) -> tuple[HostedRoom, ...]:
-        """All rooms that are not over, those that start included. From any thread."""
-        return tuple(self._rooms.copy().values())
-
-    def hosted_room(self, room: str) -> HostedRoom:
-        """One of them.
-
-        Raises:
-            KeyError: there is none of that name; the text lists those there are.
-        """
-        return self._hosted(room)
-
-    @property
-    def turned_away(self) -> RefusalReason | None:
-        """Why nobody is taken in: ``draining`` or ``closed``; None: whoever finds a slot is. From any thread."""
-        return self._admission.turned_away
-
-    @property
-    def stats(self) -> SupervisorStats:
-        """Slots and counts. From any thread."""
-        return self._admission.stats()
-
-    @property
-    def system(self) -> ActorSystem:
-        """Where the actors of all rooms live."""
-        return self._system
-
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop:
-        """The loop on which it was started.
-
-        Raises:
-            SessionStateError: it was not.
-        """
-        if self._loop is None:
-            raise SessionStateError("this RoomSupervisor is not running: `await rooms.start()` first")
-        return self._loop
 
     # -- within ------------------------------------------------------------------------------------------------------
 
@@ -373,20 +326,22 @@ class RoomSupervisor:
                 "use asyncio.run_coroutine_threadsafe(..., rooms.loop)"
             )
 
-    def _hosted(self, room: str) -> HostedRoom:
-        rooms = self._rooms.copy()
-        if room not in rooms:
-            raise KeyError(f"no room named {room!r}; there are: {', '.join(rooms) or 'none'}")
-        return rooms[room]
+    def room_opened(self, hosted: HostedRoom) -> None:
+        """A room listens."""
+        self._watch.watch(hosted)
 
-    async def _close_all(self, reason: CloseReason, deadline: float) -> tuple[CloseReport, ...]:
-        rooms = tuple(self._rooms.values())
-        return tuple(await asyncio.gather(*(hosted.close(deadline, reason) for hosted in rooms)))
+    def room_event(self, hosted: HostedRoom, event: RoomEvent) -> None:
+        """Something happened to a room."""
+        listeners = () if hosted.facts is None else tuple(hosted.facts.callbacks)
+        for callback in (*listeners, *self._event_callbacks):
+            self._callback_runs.call(f"{event.type} {hosted.name}", callback, event)
 
-    def _room_ended(self, hosted: HostedRoom) -> None:
+    def room_ended(self, hosted: HostedRoom) -> None:
+        """Slot and name of a room are free again."""
         if self._rooms.get(hosted.name) is hosted:
             del self._rooms[hosted.name]
-        if hosted.handle is None:
+        if hosted.handle is None or hosted.facts is None or hosted.facts.end is None:
             return
+        self.room_event(hosted, RoomEnded(hosted.name, hosted.facts.end, hosted.wall()))
         for callback in self._callbacks:
             self._callback_runs.call(f"on_room_closed {hosted.name}", callback, hosted.handle)

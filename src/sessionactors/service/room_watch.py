@@ -3,80 +3,42 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+import time
 
 import structlog
 
-from sessionactors.model.events import (
-    CloseReason,
-    ErrorEvent,
-    MetricsCollectedEvent,
-    PublicEvent,
-    SessionUsageUpdatedEvent,
-)
-from sessionactors.model.usage import LLMModelUsage
-from sessionactors.session.agent_session import AgentSession
+from sessionactors.model.events import ErrorEvent
 
 from .errors import RoomOverLimit
 from .hosted_room import HostedRoom
-from .room_limits import RoomLimits, RoomUse, exceeded
+from .room_end import RoomEndCause
+from .room_events import RoomLimitReached
+from .room_limits import exceeded
 
 EVERY = 1.0
 """Seconds between two looks."""
-FIGURES = MetricsCollectedEvent, SessionUsageUpdatedEvent
-"""Events that nobody does: a room in which only they come is idle."""
+MEASURED_EVERY = 5.0
+"""Seconds between two measurements of a room's memory."""
+MEASURING = 0.02
+"""Seconds of each look after which no further room is measured: those that are left out come first the next time."""
 
 log = structlog.get_logger("sessionactors.service")
 
 
-@dataclass(slots=True)
-class Stay:
-    """What is known of an open room."""
-
-    session: AgentSession[object]
-    opened_at: float
-    active_at: float
-    told: set[str] = field(default_factory=set)
-    """Limits that it has been found over."""
-
-    def note(self, event: PublicEvent) -> None:
-        """Something happened in it."""
-        if not isinstance(event, FIGURES):
-            self.active_at = asyncio.get_running_loop().time()
-
-    def use(self, now: float) -> RoomUse:
-        """What it has used until now."""
-        busy = self.session.agent_state != "listening" or self.session.user_state == "speaking"
-        models = [one for one in self.session.usage.model_usage if isinstance(one, LLMModelUsage)]
-        return RoomUse(
-            lifetime=now - self.opened_at,
-            idle=0.0 if busy else now - self.active_at,
-            tokens=sum(one.input_tokens + one.output_tokens for one in models),
-            handling=sum(actor.handling for actor in self.session.inspect().values()),
-        )
-
-
 class RoomWatch:
-    """Closes, or tells of, rooms that are over a limit.
+    """Closes, or tells of, rooms that are over a limit. Runs while there are rooms that have any."""
 
-    Args:
-        limits: of each room.
-        rooms: those there are.
-        deadline: seconds for the close of one.
-    """
-
-    def __init__(self, limits: RoomLimits, rooms: Callable[[], Iterable[HostedRoom]], deadline: float) -> None:
-        self._limits = limits
-        self._rooms = rooms
-        self._deadline = deadline
-        self._stays: dict[HostedRoom, Stay] = {}
+    def __init__(self) -> None:
+        self._rooms: dict[HostedRoom, set[str]] = {}
+        """And the limits that each has been found over."""
         self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        """Begin to look, if there is any limit."""
-        if self._limits.are_set:
-            self._task = asyncio.create_task(self._look_on(), name="room limits")
+    def watch(self, hosted: HostedRoom) -> None:
+        """Look after a room that has opened, if it has any limit, until it is over."""
+        if hosted.limits.are_set:
+            self._rooms[hosted] = set()
+            if self._task is None or self._task.done():
+                self._task = asyncio.create_task(self._look_on(), name="room limits")
 
     async def stop(self) -> None:
         """Look no more."""
@@ -85,34 +47,50 @@ class RoomWatch:
             await asyncio.wait((self._task,))
 
     async def _look_on(self) -> None:
-        while True:
+        while self._rooms:
             await asyncio.sleep(EVERY)
+            self.look()
+
+    def look(self) -> None:
+        """Look at every room once."""
+        self._rooms = {hosted: told for hosted, told in self._rooms.items() if not hosted.ended.done()}
+        self._measure()
+        for hosted, told in self._rooms.items():
+            if not hosted.is_open:
+                continue
             try:
-                self.look(asyncio.get_running_loop().time())
+                self._look_at(hosted, told)
             except Exception as error:  # one room that cannot be read must not leave the others unwatched
-                log.exception("room_limits_failed", room="", actor="", message_id=0, error=repr(error))
+                log.exception("room_limits_failed", room=hosted.name, actor="", message_id=0, error=repr(error))
 
-    def look(self, now: float) -> None:
-        """Look at every open room once."""
-        open_rooms = [hosted for hosted in self._rooms() if hosted.is_open]
-        self._stays = {hosted: self._stays.get(hosted) or _stay(hosted, now) for hosted in open_rooms}
-        for hosted, stay in self._stays.items():
-            for name, used, limit in exceeded(self._limits, stay.use(now)):
-                if name in stay.told:
-                    continue
-                stay.told.add(name)
-                over = RoomOverLimit(hosted.name, name, used=used, most=limit.most)
-                policy = limit.when_over
-                log.warning("room_over_limit", room=hosted.name, actor="", message_id=0, limit=name, policy=policy)
-                closes = policy == "close"
-                error = ErrorEvent(over, "limits", recoverable=not closes, created_at=hosted.wall())
-                stay.session.emit("error", error)
-                if closes:
-                    hosted.request_close(CloseReason.JOB_SHUTDOWN, self._deadline)
-                    break
+    def _measure(self) -> None:
+        began, now = time.perf_counter(), asyncio.get_running_loop().time()
+        wanted = [
+            hosted
+            for hosted in self._rooms
+            if hosted.limits.memory is not None
+            and hosted.is_open
+            and now - hosted.account.measured_at >= MEASURED_EVERY
+        ]
+        for hosted in sorted(wanted, key=lambda one: one.account.measured_at):
+            if time.perf_counter() - began > MEASURING:
+                return
+            try:
+                hosted.account.measure()
+            except Exception as error:
+                log.exception("room_not_measured", room=hosted.name, actor="", message_id=0, error=repr(error))
 
-
-def _stay(hosted: HostedRoom, now: float) -> Stay:
-    stay = Stay(hosted.session, now, now)
-    stay.session.on_any(stay.note)
-    return stay
+    def _look_at(self, hosted: HostedRoom, told: set[str]) -> None:
+        for name, used, limit in exceeded(hosted.limits, hosted.account.use()):
+            if name in told:
+                continue
+            told.add(name)
+            policy = limit.when_over
+            over = RoomOverLimit(hosted.name, name, used=used, most=limit.most)
+            log.warning("room_over_limit", room=hosted.name, actor="", message_id=0, limit=name, policy=policy)
+            error = ErrorEvent(over, "limits", recoverable=policy == "warn", created_at=hosted.wall())
+            hosted.session.emit("error", error)
+            hosted.tell(RoomLimitReached(hosted.name, over, policy, hosted.wall()))
+            if policy != "warn":
+                hosted.over_limit(over, RoomEndCause(name), at_once=policy == "kill")
+                return

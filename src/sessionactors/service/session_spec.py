@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, fields
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from sessionactors.interfaces.llm import LLM
 from sessionactors.interfaces.realtime import RealtimeModel
@@ -26,6 +27,12 @@ from sessionactors.session.tool import AnyTool
 from sessionactors.session.tool_handling import ToolHandlingOptions
 from sessionactors.session.turn_handling import PreemptiveGenerationOptions, TurnHandlingOptions
 from sessionactors.session.video_sampler import AnyVideoSampler
+
+from .room_limits import RoomLimits
+
+if TYPE_CHECKING:
+    from .farewell import Farewell
+    from .restart_policy import RestartPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,10 +115,27 @@ class SessionSpec:
     """Start the reply while the turn may still go on."""
     prepare: Callable[[AgentSession[object]], object] | None = None
     """Called with the session before it starts, on the loop of the spawn: the place for ``session.on(...)``."""
+    limits: RoomLimits | None = None
+    """How long and how much this room may; None: as the supervisor says."""
+    restart: RestartPolicy | Literal["never", "on_failure"] | None = None
+    """Whether this room gets another session when one failed; None: as the supervisor says."""
+    farewell: Farewell | None = None
+    """What this room hears before it is closed by a limit or a drain; None: as the supervisor says."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.agent, Agent):
             raise OptionError(f"SessionSpec(agent=...) must be an Agent, got {self.agent!r}")
+
+    async def prepared(self, session: AgentSession[object]) -> None:
+        """Call ``prepare``, if there is any.
+
+        Raises:
+            BaseException: what it raised.
+        """
+        if self.prepare is not None:
+            made = self.prepare(session)
+            if inspect.isawaitable(made):
+                await made
 
     def new_session(self, system: ActorSystem) -> AgentSession[object]:
         """A session in ``system``, not started.
@@ -123,7 +147,7 @@ class SessionSpec:
         return AgentSession(**given, system=system)
 
 
-_NOT_OPTIONS: Final = ("agent", "prepare")
+_NOT_OPTIONS: Final = ("agent", "prepare", "limits", "restart", "farewell")
 
 
 SessionFactory: TypeAlias = Callable[[str], SessionSpec | Awaitable[SessionSpec]]

@@ -102,6 +102,8 @@ class Stats(pydantic.BaseModel):
     refused_draining: int
     refused_closed: int
     peak: int
+    restarting: int
+    restarts: int
 
 
 class Rooms(pydantic.BaseModel):
