@@ -10,6 +10,7 @@ import pytest
 from sessionactors import (
     SPEECH_PRIORITY_HIGH,
     SPEECH_PRIORITY_LOW,
+    Agent,
     ChatContext,
     ChatMessage,
     SessionStateError,
@@ -17,7 +18,7 @@ from sessionactors import (
 )
 from sessionactors.messages.tts import CancelSynthesis
 from sessionactors.model.events import SpeechCreatedEvent
-from sessionactors.testing import Run, Scenario
+from sessionactors.testing import Run, Scenario, Schedule, invariants
 
 from tests.session.talks import Session, keeper, near, one_turn, played, typed
 
@@ -43,6 +44,18 @@ def test_say_is_heard_and_kept_and_never_thinks() -> None:
     assert run.agent_became("speaking") == [near(1.2)]
     assert run.agent_became("listening")[-1] == near(3.2)
     assert run.conversation == [("assistant", text)]
+
+
+def test_on_enter_may_say_something_before_its_loop_has_heard_that_the_session_listens() -> None:
+    class Greets(Agent):
+        async def on_enter(self) -> None:
+            self.session.say("Good evening.")
+
+    for seed in (8, 10, 12):  # in each of these it came first
+        scenario = Scenario(Greets(instructions=""), frame_ms=100)
+        run = scenario.play(Schedule.random(seed))
+        invariants.check(run)
+        assert (run.said(), run.errors) == (["Good evening."], [])
 
 
 def test_say_can_be_kept_from_the_model_and_is_still_in_the_history() -> None:

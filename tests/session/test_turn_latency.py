@@ -102,6 +102,15 @@ def test_p21_in_real_time_queues_and_handlers_are_part_of_the_sum() -> None:
     assert latency.of(LatencyKind.OUTSIDE) == 0.0
 
 
+def test_p21_a_reply_that_was_prepared_is_the_answer_of_its_turn() -> None:
+    run = played(one_turn(preemptive_generation=True))
+    latency = measured(run)
+    assert latency.turn == "turn-1"
+    assert latency.speech == next(piece.speech for piece in run.audio)
+    assert latency.total < measured(played(one_turn())).total
+    assert sum(part.nanoseconds for part in latency.parts) == latency.ended_at - latency.began_at
+
+
 def test_a_turn_without_a_reply_has_no_latency() -> None:
     scenario = Scenario(keeper(), without=["llm"])
     scenario.user_says("Hello?", at=0.5, until=1.0)

@@ -72,3 +72,9 @@ def calling(session: AgentSession[object], agent: str, what: str, link: ToolLink
     finally:
         CALLER.reset(inside)
         caller.end()
+
+
+def called_in(session: object) -> bool:
+    """Whether a tool or a hook of this session asks: its actors have called it, so they listen."""
+    caller = CALLER.get()
+    return caller is not None and not caller.over and caller.session is session

@@ -62,6 +62,7 @@ from sessionactors.runtime import ActorSystem, CloseReport, Ref
 
 from . import shared_system
 from .agent import Agent
+from .caller import called_in
 from .components import as_actor, resolve
 from .drop_in import AnyDropIn
 from .event_emitter import EventEmitter
@@ -253,7 +254,7 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
     def _listening(self, call: str) -> tuple[ActorSystem, Wiring]:
         """As :meth:`_live`, for what needs somebody to hear it."""
         live = self._live(call)
-        if self._ready is None or not self._ready.done():
+        if self._ready is None or not (self._ready.done() or called_in(self)):
             raise SessionStateError(f"{call}: the session is starting; wait for start(), or do it in on_enter()")
         return live
 
@@ -353,8 +354,7 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
                 assert_never(note)
 
     def _on_tool_update(self, update: ToolExecutionUpdate) -> None:
-        approval = self._approvals.follow(update)
-        if approval is not None:
+        if (approval := self._approvals.follow(update)) is not None:
             hook = self.current_agent.on_tool_approval(approval)
             approval._hook = self._user_callbacks.start("on_tool_approval", hook)
 

@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Final
 
 from sessionactors.messages.ear import AudioHeard, FrameCaptured
-from sessionactors.messages.floor import ScheduleSpeech
+from sessionactors.messages.floor import PromoteSpeech, ScheduleSpeech
 from sessionactors.messages.output import PlayoutStarted
 from sessionactors.messages.tts import SegmentAudio
 from sessionactors.messages.turn import UserTurnEnded
@@ -121,7 +121,7 @@ def _first_frame(deliveries: Iterable[Delivery], turn: str) -> tuple[str, int] |
     speech = ""
     for delivery in deliveries:
         match delivery.message:
-            case ScheduleSpeech(spec) if spec.turn == turn and spec.automatic:
+            case ScheduleSpeech(spec) | PromoteSpeech(spec) if spec.turn == turn and spec.automatic:
                 speech = spec.id
             case SegmentAudio(segment) if speech and segment.startswith(f"{speech}/"):
                 return speech, delivery.id
