@@ -182,6 +182,37 @@ def explore(
         raise typer.Exit(FAILED)
 
 
+@app.command(name="eval")
+def evaluate(
+    files: Annotated[list[Path], typer.Argument(help="Eval files: conversations in YAML.")],
+    real_time: Annotated[bool, typer.Option("--real-time", help="Spoken aloud, to the agent's own ears.")] = False,  # noqa: FBT002
+    llm: Annotated[
+        str | None, typer.Option(help="Who answers, whatever the files say: own, offline or MODULE:NAME.")
+    ] = None,
+    repeat: Annotated[int, typer.Option(help="Trials of each conversation, with one seed after the other.")] = 1,
+    seed: Annotated[int, typer.Option(help="The first seed; 0: as in production.")] = 0,
+    parallel: Annotated[int, typer.Option(help="Processes.")] = 1,
+    only: Annotated[list[str] | None, typer.Option(help="Only conversations of this name or pattern.")] = None,
+    junit: Annotated[Path | None, typer.Option(help="Also write JUnit's XML into this file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per trial and line.")] = False,  # noqa: FBT002
+) -> None:
+    """Hold the conversations of eval files with the agents they name. Exits with 1 if one is not as expected."""
+    from .log_lines import silence
+
+    silence()
+    try:
+        from sessionactors.evals.trial import How
+
+        from .eval import Asked, evaluate
+
+        how = How(real_time=real_time, llm=llm)
+        passed = evaluate(Asked(tuple(files), how, repeat, seed, parallel, tuple(only or ()), junit, as_json))
+    except (SessionActorsError, ImportError) as error:
+        fail(error)
+    if not passed:
+        raise typer.Exit(FAILED)
+
+
 @app.command()
 def replay(
     file: Annotated[Path, typer.Argument(help="The journal of a session.")],

@@ -14,6 +14,7 @@ from sessionactors.service.worker.job_context import JobContext
 from sessionactors.service.worker.options import WorkerOptions
 from sessionactors.session.agent import Agent
 from sessionactors.session.agent_session import AgentSession
+from sessionactors.session.stand_ins import stand_ins
 
 from .loading import NotLoaded, load_module, subclasses_in
 
@@ -69,7 +70,7 @@ def _of_factory(module: ModuleType, name: str) -> EntryPoint:
     async def run(ctx: JobContext) -> None:
         from sessionactors.service.room_supervisor import RoomSupervisor
 
-        async with RoomSupervisor(factory, max_sessions=1) as rooms:
+        async with RoomSupervisor(factory, max_sessions=1, system=stand_ins.get().system) as rooms:
             await ctx.connect()
             room = await rooms.spawn("console", transport=cast("Transport", ctx.room))
             await room.wait_closed()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, assert_never
@@ -14,6 +14,7 @@ from sessionactors.model.errors import SessionStateError
 from sessionactors.model.events import AgentInChargeNote, AgentLeftNote, AgentNote, ContextNote, TaskOverNote
 
 from .realtime_limits import check_model
+from .stand_ins import StandIn, own_parts, stand_ins
 from .user_code import SessionUserAgent
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Roster:
         """By id: handoffs name ids."""
         self._worked: set[str] = set()
         self._components = AgentComponents()
+        self._taken: Mapping[str, StandIn] = {}
         self._threads: Callable[[], Threads] | None = None
         self._tickets = count(1)
         self._waiting: dict[str, asyncio.Future[str]] = {}
@@ -44,6 +46,7 @@ class Roster:
         self._agents.clear()
         self._keys.clear()
         self._components, self._threads = components, threads
+        self._taken = stand_ins.get().parts  # agents that come later come in contexts of their own
 
     def bind(self, agent: Agent) -> SessionUserAgent:
         """Make an agent one of this session, if it is not yet, as it is now.
@@ -76,7 +79,7 @@ class Roster:
     def _made(self, agent: Agent, key: str) -> SessionUserAgent:
         if self._threads is None:
             raise SessionStateError("the session is not running; call start() first")
-        components = replace(self._components, **agent._parts)  # type: ignore[arg-type]
+        components = replace(self._components, **own_parts(agent._parts, self._taken))  # type: ignore[arg-type]
         return SessionUserAgent(agent, self._session, self._threads, key=key, components=components)
 
     def has_worked(self, key: str) -> bool:

@@ -56,6 +56,7 @@ from .room_options_legacy import RoomInputOptions, RoomOutputOptions, in_one_spe
 from .run_result import RunResult
 from .session_idle import over
 from .session_link import SessionLink, Userdata_T
+from .stand_ins import stand_in
 from .start_options import RecordingOptions, refuse_recording, refuse_session_host
 from .telephone import telephone_tools, with_phone_menu
 from .tool import check_tools
@@ -146,6 +147,7 @@ class SessionLife(SessionLink[Userdata_T]):
             one_of("llm", self._llm, model)
             self._llm = self._llm if model is None else model
             self._tts = one_of("tts", self._tts, tts_given(tts))
+            stand_in(self)
             entering = await self._start(
                 agent,
                 as_of_job(room, adopted_room(room)),
