@@ -170,6 +170,7 @@ if TYPE_CHECKING:
     from .providers.mcp import MCPServerHTTP, MCPServerStdio
     from .runtime import NS, ActorSystem, CloseReport, Delivery, EffectPort, Outbox, Tap, TreeSnapshot, message
     from .runtime.supervision import Backoff
+    from .service.blocking_rooms import BlockingRooms
     from .service.drain import DrainReport
     from .service.errors import AdmissionRefused, RoomCrashLoop, RoomExists, RoomOverLimit
     from .service.farewell import Farewell
@@ -191,6 +192,7 @@ if TYPE_CHECKING:
     from .service.room_limits import Limit, RoomLimits, RoomUse
     from .service.room_supervisor import RoomSupervisor
     from .service.session_spec import SessionSpec
+    from .service.signals import DrainOnSignals
     from .service.websocket_rooms import WebSocketRooms, WebSocketRoomsStats
     from .service.websocket_server import RoomServer, serve_rooms
     from .service.worker.agent_server import AgentServer
@@ -344,6 +346,7 @@ __all__ = [
     "BackgroundSink",
     "Backoff",
     "BlackBox",
+    "BlockingRooms",
     "BuiltinAudioClip",
     "ChatChunk",
     "ChatContext",
@@ -361,6 +364,7 @@ __all__ = [
     "Delivery",
     "DetectionOptions",
     "Divergence",
+    "DrainOnSignals",
     "DrainReport",
     "DropIn",
     "DuplicatePromptArgs",
@@ -857,6 +861,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "message",
     ),
     "runtime.supervision": ("Backoff",),
+    "service.blocking_rooms": ("BlockingRooms",),
     "service.drain": ("DrainReport",),
     "service.errors": ("AdmissionRefused", "RoomCrashLoop", "RoomExists", "RoomOverLimit"),
     "service.farewell": ("Farewell",),
@@ -878,6 +883,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "service.room_limits": ("Limit", "RoomLimits", "RoomUse"),
     "service.room_supervisor": ("RoomSupervisor",),
     "service.session_spec": ("SessionSpec",),
+    "service.signals": ("DrainOnSignals",),
     "service.websocket_rooms": ("WebSocketRooms", "WebSocketRoomsStats"),
     "service.websocket_server": ("RoomServer", "serve_rooms"),
     "service.worker.agent_server": ("AgentServer", "WorkerInfo"),

@@ -79,6 +79,19 @@ class DrainReport:
         return "; ".join(parts)
 
 
+def together(reports: Sequence[DrainReport]) -> DrainReport:
+    """The report of drains that went on at the same time."""
+    return DrainReport(
+        deadline=max(report.deadline for report in reports),
+        seconds=max(report.seconds for report in reports),
+        finished=tuple(room for report in reports for room in report.finished),
+        closed=tuple(close for report in reports for close in report.closed),
+        remaining=tuple(room for report in reports for room in report.remaining),
+        crashed=tuple(room for report in reports for room in report.crashed),
+        refused=sum(report.refused for report in reports),
+    )
+
+
 async def drain(
     rooms: Sequence[HostedRoom], admission: Admission, deadline: float, close_deadline: float
 ) -> DrainReport:
@@ -106,11 +119,12 @@ async def drain(
         farewell = max(0.0, min(room.farewell_within, until - loop.time() - within))
         room.dismiss(RoomEndCause.DRAINED, farewell, within)
     await _ended(left, until - loop.time())
-    closed = await asyncio.gather(*(_closed(room, loop.time() - began) for room in left))
+    told = [room for room in rooms if room in left or room.drained]  # some by another drain that was in more of a hurry
+    closed = await asyncio.gather(*(_closed(room, loop.time() - began) for room in told))
     return DrainReport(
         deadline=deadline,
         seconds=loop.time() - began,
-        finished=tuple(room.name for room in rooms if room not in left),
+        finished=tuple(room.name for room in rooms if room not in told),
         closed=tuple(closed),
         remaining=tuple(room.name for room in left if not room.ended.done()),
         crashed=tuple(room.name for room in rooms if room.crashed),

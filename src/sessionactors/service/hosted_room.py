@@ -124,6 +124,11 @@ class HostedRoom:
         return self.handle.session
 
     @property
+    def drained(self) -> bool:
+        """Whether it ends, or ended, because the supervisor drains."""
+        return self._cause is RoomEndCause.DRAINED
+
+    @property
     def crashed(self) -> bool:
         """Whether it ended with an error."""
         return self.ended.done() and self.handle is not None and self._outcome() is Outcome.CRASHED

@@ -96,6 +96,11 @@ class RoomRegister:
         return self._system
 
     @property
+    def started(self) -> bool:
+        """Whether it was started, on whichever loop; it may be closed since."""
+        return self._loop is not None
+
+    @property
     def loop(self) -> asyncio.AbstractEventLoop:
         """The loop on which it was started.
 

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 import structlog
 
@@ -36,6 +36,9 @@ from .room_opening import RoomRules, SpawnRequest, TransportFactory
 from .room_register import RoomRegister
 from .room_watch import RoomWatch
 from .session_spec import SessionFactory
+
+if TYPE_CHECKING:
+    from .blocking_rooms import BlockingRooms
 
 RoomClosedCallback = TypeVar("RoomClosedCallback", bound=Callable[[RoomHandle], object])
 
@@ -300,6 +303,12 @@ class RoomSupervisor(RoomRegister):
             clean=report.clean,
         )
         return report
+
+    def blocking(self) -> BlockingRooms:
+        """The same for threads without a loop, and for programs that have none: see :class:`.BlockingRooms`."""
+        from .blocking_rooms import BlockingRooms  # noqa: PLC0415  which knows this class
+
+        return BlockingRooms(self)
 
     def on_room_event(self, callback: RoomEventCallback) -> RoomEventCallback:
         """Call ``callback(event)`` with each :class:`.RoomEvent` of any room; as a decorator, too. It may be ``async``.
