@@ -19,6 +19,9 @@ SHELL := /bin/sh
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
+# The suite starts some hundred interpreters: without byte code on disk each compiles anew what it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV ?= .venv
 OUT ?= demo-out
 ARGS ?=

@@ -44,27 +44,25 @@ def is_public(path: Path) -> bool:
     return not any(part.startswith("_") and part != "__init__.py" for part in path.relative_to(ROOT).parts)
 
 
-@pytest.mark.parametrize("path", OURS, ids=name_of)
-def test_module_says_what_lives_in_it(path: Path) -> None:
-    docstring = ast.get_docstring(ast.parse(path.read_text()))
-    assert docstring, f"{name_of(path)} opens with no docstring"
-    if is_public(path):
-        assert docstring.splitlines()[0].rstrip(".") != path.parent.name, "the docstring only repeats the name"
+# One test a rule, not one a file: there are over seven hundred.
+def test_every_module_says_what_lives_in_it() -> None:
+    documented = {path: ast.get_docstring(ast.parse(path.read_text())) for path in OURS}
+    assert not [name_of(path) for path, text in documented.items() if not text], "these open with no docstring"
+    first = {path: (text or "").split("\n", 1)[0].rstrip(".") for path, text in documented.items()}
+    repeated = [path for path in OURS if first[path] == path.parent.name]
+    assert not [name_of(path) for path in repeated if is_public(path)], "these docstrings only repeat the name"
 
 
-@pytest.mark.parametrize("path", OURS, ids=name_of)
-def test_no_module_is_a_drawer(path: Path) -> None:
-    names = {part.removesuffix(".py").strip("_") for part in path.relative_to(ROOT).parts}
-    assert not names & DRAWERS, f"{name_of(path)}: name it after what it does"
+def test_no_module_is_a_drawer() -> None:
+    names = {path: {part.removesuffix(".py").strip("_") for part in path.relative_to(ROOT).parts} for path in OURS}
+    assert not [name_of(path) for path in OURS if names[path] & DRAWERS], "name these after what they do"
 
 
-@pytest.mark.parametrize("path", OURS, ids=name_of)
-def test_module_is_one_thing(path: Path) -> None:
-    lines = len(path.read_text().splitlines())
-    if name_of(path) in LONGER:
-        assert lines > MOST_LINES, f"{name_of(path)} has {lines} lines: its entry in LONGER is no longer needed"
-    else:
-        assert lines <= MOST_LINES, f"{name_of(path)} has {lines} lines; make it two, or give a reason in LONGER"
+def test_every_module_is_one_thing() -> None:
+    lines = {name_of(path): len(path.read_text().splitlines()) for path in OURS}
+    long = {name: count for name, count in lines.items() if count > MOST_LINES and name not in LONGER}
+    assert not long, "make them two, or give a reason in LONGER"
+    assert not [name for name in LONGER if lines[name] <= MOST_LINES], "their entries in LONGER are no longer needed"
 
 
 def test_exceptions_name_modules_that_exist() -> None:
