@@ -281,6 +281,7 @@ if TYPE_CHECKING:
         UserTurnLimitOptions,
     )
     from .session.turn_latency import LatencyKind, LatencyPart, TurnLatency
+    from .telemetry import SessionReport, Telemetry
     from .transports.websocket.close_code import CloseCode
     from .transports.websocket.limits import WebSocketLimits
     from .transports.websocket.link import WebSocketStatistics
@@ -527,6 +528,7 @@ __all__ = [
     "SessionConnectOptions",
     "SessionOptions",
     "SessionReconnected",
+    "SessionReport",
     "SessionSpec",
     "SessionStateError",
     "SessionUsageUpdatedEvent",
@@ -550,6 +552,7 @@ __all__ = [
     "TTSMetrics",
     "TTSModelUsage",
     "Tap",
+    "Telemetry",
     "TextInputEvent",
     "TextInputOptions",
     "TextOutWants",
@@ -997,6 +1000,10 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "LatencyKind",
         "LatencyPart",
         "TurnLatency",
+    ),
+    "telemetry": (
+        "SessionReport",
+        "Telemetry",
     ),
     "transports.websocket.close_code": ("CloseCode",),
     "transports.websocket.limits": ("WebSocketLimits",),

@@ -117,6 +117,7 @@ def restart(cell: Cell, error: BaseException, delay: int) -> None:
         handling.leave_thread(cell)
     cell.held |= RESTARTING
     cell.restarts += 1
+    cell.tree.restarts[cell.path] += 1
     silence(cell)
     cell.restart_error = error
     if cell.restart_alarm is not None:

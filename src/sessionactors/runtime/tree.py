@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import random
+from collections import Counter
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,8 @@ class Tree:
         self.dead_letters = 0
         self.undeliverable = 0
         """Messages to actors that had ended: received by no mailbox."""
+        self.restarts: Counter[str] = Counter()
+        """By path, of actors that have ended too."""
         self.closing = False
         self.witness: Witnesses | None = None
         """Who is told everything; None, as a rule: nobody."""

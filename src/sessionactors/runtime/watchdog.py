@@ -10,7 +10,8 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from bisect import bisect_left
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,26 @@ class Stall:
     """The innermost frames of the blocked thread."""
 
 
+LATENESS_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+"""Seconds: what lateness is counted by."""
+
+
+class Lateness:
+    """How late a loop has been, ten times a second: it was asked for a sign of life, and gave it so much later."""
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(LATENESS_BOUNDS) + 1)
+        """How often it was no later than each of :data:`LATENESS_BOUNDS`, and later than the one before; then the
+        rest."""
+        self.seconds = 0.0
+        """All together."""
+
+    def add(self, seconds: float) -> None:
+        """Once more."""
+        self.counts[bisect_left(LATENESS_BOUNDS, seconds)] += 1
+        self.seconds += seconds
+
+
 class _Heart:
     """The pulse of one loop."""
 
@@ -52,11 +73,14 @@ class _Heart:
         self.beat = time.monotonic()
         self.asked = False
         self.reported = False
+        self.lateness = Lateness()
 
     def pulse(self) -> None:
         """On the loop."""
         self.thread = threading.get_ident()
-        self.beat = time.monotonic()
+        now = time.monotonic()
+        self.lateness.add(now - self.beat)
+        self.beat = now
         self.asked = False
         self.reported = False
 
@@ -114,6 +138,12 @@ class Watchdog:
             return None
         silent = time.monotonic() - heart.beat
         return silent if silent > BLOCKED_AFTER else None
+
+    def lateness(self) -> Mapping[str, Lateness]:
+        """How late the loops that are watched have been: ``actor``, and ``user`` for the first of those. Any thread."""
+        with self._lock:
+            hearts = list(self._hearts.values())
+        return {heart.kind: heart.lateness for heart in reversed(hearts)}
 
     def _run(self) -> None:
         while not self._stop.wait(INTERVAL):

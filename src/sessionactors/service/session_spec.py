@@ -22,6 +22,7 @@ from sessionactors.session.agent_session import AgentSession
 from sessionactors.session.drop_in import AnyDropIn
 from sessionactors.session.journaling import SessionJournal
 from sessionactors.session.monitoring import SessionMonitors
+from sessionactors.session.observing import SessionTelemetry
 from sessionactors.session.stt_context import STTContextOptions
 from sessionactors.session.tool import AnyTool
 from sessionactors.session.tool_handling import ToolHandlingOptions
@@ -93,6 +94,8 @@ class SessionSpec:
     """Records the session: a :class:`.Journal` of its own."""
     monitors: SessionMonitors | None = None
     """Looks after each message whether promises are kept: a :class:`.Monitors`, which may be that of all rooms."""
+    telemetry: SessionTelemetry | None = None
+    """Sums up, traces and reports what the session does: a :class:`.Telemetry`, which may be that of all rooms."""
     turn_detection: NotGivenOr[TurnDetection] = NOT_GIVEN
     """As ``turn_handling["turn_detection"]``. Deprecated, as all that follow but ``prepare``."""
     min_endpointing_delay: NotGivenOr[float] = NOT_GIVEN

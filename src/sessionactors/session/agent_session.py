@@ -74,6 +74,7 @@ class AgentSession(
         journal: records the session, so that it can be run again: a :class:`.Journal`, a :class:`.BlackBox`,
             or several of them.
         monitors: look after each message whether the runtime keeps its promises, and tell if not: a :class:`.Monitors`.
+        telemetry: sums up, traces and reports what the session does: a :class:`.Telemetry`, which may be that of all.
         system: the actor system to run in; a shared one if not given.
         turn_detection: deprecated, as all that follow: they are in ``turn_handling`` now.
         min_endpointing_delay: seconds of silence that end a turn.

@@ -13,6 +13,7 @@ from sessionactors.runtime import (
 
 from . import diagram
 from .journaling import SessionJournal
+from .observing import SessionObserver
 from .session_link import SessionLink, Userdata_T
 from .turn_latency import TurnLatency, turn_latency
 from .waits import WaitEdge
@@ -59,6 +60,16 @@ class Insight(SessionLink[Userdata_T]):
         given = self._journal
         before = () if given is None else tuple(given) if isinstance(given, Sequence) else (given,)
         self._journal = (*before, journal)
+
+    def observe(self, observer: SessionObserver) -> None:
+        """Have somebody look on from the start to the end. A :class:`.Telemetry` does: ``telemetry.observe(session)``.
+
+        Raises:
+            SessionStateError: the session runs already.
+        """
+        if self._root is not None:
+            raise SessionStateError("observe(): the session runs already: who looks on begins with it")
+        self._trace.observers.append(observer)
 
     def keep_black_box(self, why: str = "asked for") -> tuple[object, ...]:
         """Have what was seen of the session last written, where it has a :class:`.BlackBox`. From any thread, at once.

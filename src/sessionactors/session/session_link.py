@@ -75,6 +75,7 @@ from .mcp_servers import with_servers
 from .mirror import Mirror
 from .mock_tools import Mock
 from .monitoring import SessionMonitors
+from .observing import SessionTelemetry
 from .open_toolsets import OpenToolsets
 from .post_box import PostBox
 from .room_options import TextInputCallback
@@ -130,6 +131,7 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
         actors: Sequence[AnyDropIn] = (),
         journal: SessionJournal | Sequence[SessionJournal] | None = None,
         monitors: SessionMonitors | None = None,
+        telemetry: SessionTelemetry | None = None,
         system: ActorSystem | None = None,
         turn_detection: NotGivenOr[TurnDetection] = NOT_GIVEN,
         min_endpointing_delay: NotGivenOr[float] = NOT_GIVEN,
@@ -196,15 +198,12 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
         self._system: ActorSystem | None = None
         self._mirror, self._waits = Mirror(), Waits()
         self._tool_mocks: dict[type[Agent], Mapping[str, Mock]] = {}
-        ends = SessionEnds(self._refs)
-        self._input, self._output = AgentInput(ends), AgentOutput(ends)
+        self._input, self._output = AgentInput(ends := SessionEnds(self._refs)), AgentOutput(ends)
         self._agent: Agent | None = None
-        self._roster = Roster(cast("AgentSession[object]", self))
-        self._room_name = ""
+        self._roster, self._room_name = Roster(cast("AgentSession[object]", self)), ""
         self._root: Ref[SupervisorMessage] | None = None
-        self._wiring: Wiring | None = None
+        self._wiring, self._trace = cast("Wiring | None", None), SessionTrace()
         self._lifecycle: SessionLifecycle | None = None
-        self._trace = SessionTrace()
         self._text_callback: TextInputCallback | None = None
         self._report: CloseReport | None = None
         self._ready: asyncio.Future[None] | None = None
@@ -212,8 +211,9 @@ class SessionLink(EventEmitter, Generic[Userdata_T]):
         self._user_loop: asyncio.AbstractEventLoop
         self._news: PostBox[SessionEvent]
         self._close_wanted: tuple[CloseReason, float] | None = None
-        self._close_asked = False
-        self._starting = asyncio.Lock()
+        self._close_asked, self._starting = False, asyncio.Lock()
+        if telemetry is not None:
+            telemetry.observe(cast("AgentSession[object]", self))
 
     @property
     def _turn_detector(self) -> TurnDetector | None:

@@ -7,6 +7,7 @@ transcripts, and the first audio of each segment.
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 from typing import Final
 
 from sessionactors.interfaces.vad import VADEventType
@@ -15,6 +16,7 @@ from sessionactors.messages.tts import AudioCredit, AudioSynthesized, SegmentAud
 from sessionactors.runtime import ActorSystem, Delivery, Tap
 
 from .diagram import trace_types
+from .observing import SessionObserver, told
 
 TRACED = 512
 """Deliveries that are kept: some turns, whose messages stay alive."""
@@ -54,11 +56,17 @@ class SessionTrace:
     def __init__(self) -> None:
         self._tap: Tap | None = None
         self._kept: deque[Delivery] = deque(maxlen=TRACED)
+        self._room = ""
+        self.observers: list[SessionObserver] = []
+        """Are told when it begins and ends."""
 
     def begin(self, system: ActorSystem, room: str) -> None:
         """Forget what was, and watch a room."""
         self._kept.clear()
+        self._room = room
         self._tap = system.tap(room, trace_types() | frozenset(MILESTONES), TRACED, keep=Milestones())
+        for observer in self.observers:
+            told(partial(observer.begins, system, room), room)
 
     def deliveries(self) -> list[Delivery]:
         """All that is kept, oldest first."""
@@ -76,3 +84,5 @@ class SessionTrace:
         if self._tap is not None:
             self._tap.close()
             self._tap = None
+            for observer in self.observers:
+                told(observer.ended, self._room)

@@ -14,7 +14,10 @@ from typing import Final
 
 from sessionactors.messages.ear import AudioHeard, FrameCaptured
 from sessionactors.messages.floor import PromoteSpeech, ScheduleSpeech
+from sessionactors.messages.llm import GenerationDone
 from sessionactors.messages.output import PlayoutStarted
+from sessionactors.messages.speech import ToolsReviewed
+from sessionactors.messages.tools import ToolFinished
 from sessionactors.messages.tts import SegmentAudio
 from sessionactors.messages.turn import UserTurnEnded
 from sessionactors.runtime import NS, Delivery
@@ -23,6 +26,9 @@ from .why import STANDING
 
 PROVIDERS: Final = frozenset({"llm", "tts", "stt", "vad", "turn", "realtime"})
 """Actors whose effects are a provider's work; the effects of all others run the user's code."""
+
+LAST_OF_STEP: Final = (ToolFinished, GenerationDone)
+"""What a speech is told last of a step with tools, one or the other."""
 
 
 class LatencyKind(Enum):
@@ -153,12 +159,23 @@ def _measured(
 def _chain(last: Delivery, began: int, handled: Mapping[int, Delivery]) -> list[Delivery]:
     """From the last message back to the first one that came after ``began``, in order of time."""
     chain = [last]
-    while chain[-1].cause in handled and not _standing(chain[-1]):
-        cause = handled[chain[-1].cause]
-        if cause.ended_at < began:
+    while not _standing(chain[-1]):
+        cause = handled.get(chain[-1].cause) or _seen_by_callbacks(chain[-1], handled.values())
+        if cause is None or cause.ended_at < began:
             break
         chain.append(cause)
     return chain[::-1]
+
+
+def _seen_by_callbacks(delivery: Delivery, deliveries: Iterable[Delivery]) -> Delivery | None:
+    """The last thing that a step waited for before callbacks saw it and the reply went on: they say so from outside."""
+    if not isinstance(delivery.message, ToolsReviewed):
+        return None
+    speech, last = f"/{delivery.message.speech}", None
+    for other in deliveries:
+        if isinstance(other.message, LAST_OF_STEP) and other.id < delivery.id and other.target.endswith(speech):
+            last = other
+    return last
 
 
 def _standing(delivery: Delivery) -> bool:
@@ -222,6 +239,8 @@ def _waited(before: Delivery | None, delivery: Delivery) -> tuple[LatencyKind, s
     """Whose time lies between the end of a handler and a message that it led to."""
     sender, _, effect = delivery.sender.partition("#")
     actor, name = _name(sender, delivery.room), type(delivery.message).__name__
+    if isinstance(delivery.message, ToolsReviewed) and before is not None:
+        return LatencyKind.USER, actor, "callbacks of function_tools_executed"
     if effect:
         kind = LatencyKind.PROVIDER if actor.rpartition("/")[2] in PROVIDERS else LatencyKind.USER
         return kind, actor, f"{effect} until {name}"
