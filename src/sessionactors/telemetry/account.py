@@ -6,7 +6,6 @@ read what it has made out, so that they show the same numbers.
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Final
@@ -33,7 +32,7 @@ from sessionactors.messages.session import Publish, SpeechAudible, SpeechQuiet
 from sessionactors.messages.tools import CallBegan, RunTool, ToolFinished
 from sessionactors.messages.tts import AudioSynthesized, SegmentAudio, SpeakText, SynthesisFailed
 from sessionactors.messages.turn import UserTurnEnded
-from sessionactors.model.chat import ChatItem, ChatMessage, FunctionCall, FunctionCallOutput
+from sessionactors.model.chat import ChatMessage
 from sessionactors.model.events import MetricsCollectedEvent, SpeechItemNote
 from sessionactors.model.metrics import (
     InterruptionMetrics,
@@ -45,6 +44,7 @@ from sessionactors.model.metrics import (
 from sessionactors.runtime import Delivery
 from sessionactors.session.turn_latency import turn_latency
 
+from .asked import as_json
 from .records import BargeIn, Call, CallOutcome, Ended, Key, News, Opened, Speech, ToolRun, Turn
 
 RING: Final = 768
@@ -154,7 +154,7 @@ class Account:
         match message:
             case GenerateText(request, speech=speech):
                 kind = "realtime" if delivery.target.endswith("/realtime") else "llm"
-                asked = _as_json(message.chat_items) if self._texts else ""
+                asked = as_json(message.chat_items) if self._texts else ""
                 yield from self._work_begins(
                     Call(kind, request, speech, delivery.id, at, input=asked), delivery  # type: ignore[arg-type]
                 )  # fmt: skip
@@ -392,22 +392,3 @@ class Account:
             if key in self._open:
                 return key
         return None
-
-
-def _as_json(items: Iterable[ChatItem]) -> str:
-    """A request as OpenTelemetry's conventions for generative AI write it."""
-    return json.dumps([message for item in items for message in _messages(item)], ensure_ascii=False)
-
-
-def _messages(item: ChatItem) -> Iterator[dict[str, object]]:
-    match item:
-        case ChatMessage(role=role):
-            yield {"role": role, "parts": [{"type": "text", "content": item.text_content or ""}]}
-        case FunctionCall():
-            part = {"type": "tool_call", "id": item.call_id, "name": item.name, "arguments": item.arguments}
-            yield {"role": "assistant", "parts": [part]}
-        case FunctionCallOutput():
-            answered = {"type": "tool_call_response", "id": item.call_id, "response": item.output}
-            yield {"role": "tool", "parts": [answered]}
-        case _:
-            pass  # handoffs and changed settings are no messages to a model
