@@ -13,7 +13,7 @@ from typing import get_args
 import structlog
 
 from sessionactors.testing import invariants
-from sessionactors.testing.breach_report import past
+from sessionactors.testing.breach_report import led_to
 from sessionactors.testing.exploration import Draw, PromiseBroken, explore
 
 from tests.mutants import order_scenes
@@ -34,7 +34,7 @@ def hunt(scene: str, most: int, strategies: tuple[Draw, ...], *, shrunk: bool) -
                     "promise": first.promise,
                     "what": first.what,
                     "preemptions": len(error.schedule.picks),
-                    "messages": 0 if run is None else len(past(run.deliveries, first.what)),
+                    "messages": 0 if run is None else len(led_to(run.deliveries, first.what)),
                 }
                 break
     return {"fifo": [str(broken) for broken in in_order(scene)], "found": found}

@@ -55,12 +55,12 @@ from sessionactors.runtime import Actor, Outbox
 from sessionactors.runtime.frozen import replace
 
 from .agent_and_model import begin_server_reply, context_for, store_message
-from .agent_hooks import ENTER_HOOK, EXCEEDED_HOOK, EXIT_HOOK, HOOK_WITHIN, TURN_HOOK, run_hook
+from .agent_hooks import ENTER_HOOK, EXCEEDED_HOOK, EXIT_HOOK, HOOK_WITHIN, TURN_HOOK
 from .agent_idle import pass_on_waiters
 from .agent_state import AgentActorState, Phase, Seat
 from .item_metrics import end_of_turn
 from .speculation import Speculating
-from .succession import Succession
+from .succession import Succession, enter
 from .user_message import said_in, tell_taken_over, user_message, with_hook_delay
 from .wiring import Wiring
 
@@ -178,7 +178,7 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
             case HookDone(hook, key):
                 if hook == EXCEEDED_HOOK:
                     return replace(state, exceeded=None)
-                return succession.exited(state, key, out) if hook == EXIT_HOOK else state
+                return succession.hook_over(state, hook, key, out)
             case FloorDrained(number):
                 return succession.drained(state, number, out)
             case _:
@@ -186,7 +186,8 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
 
     def restarted(self, state: AgentActorState, error: BaseException, out: Outbox[AgentMessage]) -> AgentActorState:
         """Handle the open turn again from its beginning: its message is not stored before its reply is scheduled."""
-        state = self._succession.resume(replace(state, message=None, exceeded=None, hooked="", claimed=False), out)
+        state = replace(state, message=None, exceeded=None, hooked="", claimed=False)
+        state = self._succession.resume(state, error, out)
         return pass_on_waiters(self._settle(self._claim(state, out), out), self._wiring, out)
 
     def _moved(self, state: AgentActorState, out: Outbox[AgentMessage]) -> AgentActorState:
@@ -291,8 +292,8 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
     ) -> AgentActorState:
         """A hook raised. The user's words are kept; there is no reply, since the hook may have been a guard."""
         out.tell(self._wiring.supervisor, Publish(ErrorEvent(error, hook, recoverable=True, created_at=out.wall())))
-        if hook == EXIT_HOOK:
-            return self._moved(self._succession.exited(state, agent, out), out)
+        if hook in (ENTER_HOOK, EXIT_HOOK):
+            return self._moved(self._succession.hook_over(state, hook, agent, out), out)
         if hook == EXCEEDED_HOOK:
             return replace(state, exceeded=None)
         return self._store_without_reply(state, out) if hook == TURN_HOOK else state
@@ -360,8 +361,7 @@ class AgentActor(Actor[AgentActorState, AgentMessage]):
         agent = state.agent
         handoff = AgentHandoff(agent.id, None, id=out.new_id("item"), created_at=out.wall())
         out.tell(self._wiring.history, AgentTakesOver(agent, handoff))
-        run_hook(agent, ENTER_HOOK, out)
-        return state
+        return enter(state, agent, out)
 
     def _on_leave(self, state: AgentActorState, out: Outbox[AgentMessage]) -> AgentActorState:
         if state.leaving:

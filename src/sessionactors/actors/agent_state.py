@@ -92,6 +92,8 @@ class AgentActorState:
     """Moves whose ``on_exit`` awaits a task; the last one goes on first."""
     wanted: tuple[Move, ...] = ()
     """Moves that have not begun, in the order in which they were asked for."""
+    entering: tuple[str, ...] = ()
+    """Keys of the agents whose ``on_enter`` runs."""
     early: tuple[TaskEnded, ...] = ()
     """Tasks that ended while they were taking over."""
     ticket: int = 0

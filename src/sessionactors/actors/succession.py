@@ -20,6 +20,7 @@ from sessionactors.messages.history import AgentTakesOver, MergeContext
 from sessionactors.messages.session import AgentInCharge, Publish
 from sessionactors.messages.tools import CancelOwned, ReleaseAgent
 from sessionactors.model.chat import AgentHandoff
+from sessionactors.model.errors import HookCutOffError
 from sessionactors.model.events import AgentInChargeNote, AgentLeftNote, ErrorEvent, SessionEvent, TaskOverNote
 from sessionactors.runtime import Outbox
 from sessionactors.runtime.frozen import replace
@@ -124,8 +125,9 @@ class Succession:
         state = replace(state, move=last, suspended=(), wanted=(), early=())
         return state if last.exiting else self._exit_next(state, last, out)
 
-    def resume(self, state: AgentActorState, out: Outbox[AgentMessage]) -> AgentActorState:
-        """After a restart: effects are gone, so what a move waits for is asked for again."""
+    def resume(self, state: AgentActorState, error: BaseException, out: Outbox[AgentMessage]) -> AgentActorState:
+        """After a restart: effects are gone, so what a move waits for is asked for again. An ``on_enter`` is not."""
+        state = self._entering_cut_off(state, error, out)
         move = state.move
         if move is None:
             return self._go_on(state, out)
@@ -138,6 +140,23 @@ class Succession:
                 return self._exit_next(state, replace(move, exiting=""), out)
             case Phase.DRAIN:
                 return self._drain(state, move, out)
+
+    def _entering_cut_off(
+        self, state: AgentActorState, error: BaseException, out: Outbox[AgentMessage]
+    ) -> AgentActorState:
+        """``on_enter`` ended with the actor. Run again it would greet again: it is named, and a task has failed."""
+        cut_off, state = state.entering, replace(state, entering=())
+        for key in cut_off:
+            lost = HookCutOffError(
+                f"on_enter of {key} was cut off, and is not run again: agent was restarted: {error!r}"
+            )
+            self._tell(ErrorEvent(lost, ENTER_HOOK, recoverable=True, created_at=out.wall()), out)
+            seat = next((seat for seat in state.stack if seat.agent.key == key), None)
+            if seat is None or seat.host is None or state.leaving or _returns(state, key):
+                continue
+            self._task_over(key, seat.host, f"failed: {lost}", out)
+            state = replace(state, wanted=(*state.wanted, Move(MoveKind.RETURN, ended=TaskEnded(key, cut=True))))
+        return state
 
     # -- the phases --------------------------------------------------------------------------------------------------
 
@@ -238,8 +257,13 @@ class Succession:
             return replace(state, move=replace(move, exiting=""), left=True)
         return self._drain(state, replace(move, exiting=""), out)
 
-    def exited(self, state: AgentActorState, agent: str, out: Outbox[AgentMessage]) -> AgentActorState:
-        """``on_exit`` of an agent has ended, well or not."""
+    def hook_over(self, state: AgentActorState, hook: str, agent: str, out: Outbox[AgentMessage]) -> AgentActorState:
+        """``on_enter`` or ``on_exit`` of an agent has ended, well or not."""
+        if hook == EXIT_HOOK:
+            return self._exited(state, agent, out)
+        return replace(state, entering=tuple(key for key in state.entering if key != agent or hook != ENTER_HOOK))
+
+    def _exited(self, state: AgentActorState, agent: str, out: Outbox[AgentMessage]) -> AgentActorState:
         move = state.move
         if move is None or move.exiting != agent:
             done = tuple(
@@ -283,7 +307,7 @@ class Succession:
             stack = (*state.stack, seat)
         state = replace(state, stack=stack, move=None)
         self._take_over(state, old, gone, out)
-        run_hook(move.agent, ENTER_HOOK, out)
+        state = enter(state, move.agent, out)
         early = next((end for end in state.early if end.task == move.agent.key), None)
         if early is not None:
             state = replace(state, early=tuple(end for end in state.early if end is not early))
@@ -341,6 +365,12 @@ class Succession:
 
     def _tell(self, event: SessionEvent, out: Outbox[AgentMessage]) -> None:
         out.tell(self._wiring.supervisor, Publish(event))
+
+
+def enter(state: AgentActorState, agent: UserAgent, out: Outbox[AgentMessage]) -> AgentActorState:
+    """Run ``on_enter`` of who is in charge now."""
+    run_hook(agent, ENTER_HOOK, out)
+    return replace(state, entering=(*state.entering, agent.key))
 
 
 def _keys(seats: tuple[Seat, ...]) -> list[str]:

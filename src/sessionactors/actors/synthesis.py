@@ -12,10 +12,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
+from sessionactors.interfaces.speech_in_hand import in_hand
 from sessionactors.interfaces.tts import TTS, SynthesizedAudio
 from sessionactors.messages.tts import AudioSynthesized, TextWanted
 from sessionactors.model.audio import AudioFrame
-from sessionactors.model.errors import APIError
+from sessionactors.model.errors import APIError, SessionStateError
 from sessionactors.runtime import Scope
 
 
@@ -55,6 +56,21 @@ class SynthesisOrder:
 
 
 Send: TypeAlias = Callable[[TextWanted | AudioSynthesized], Awaitable[None]]
+
+
+async def speak_in_hand(send: Send, inlet: AsyncIterator[object], order: SynthesisOrder, voice: TTS | None) -> None:
+    """The effect.
+
+    Raises:
+        SessionStateError: there is no voice.
+        APIError: as for :func:`speak`.
+    """
+    if voice is None:
+        raise SessionStateError(
+            "speech was asked for, but there is no tts: give one to AgentSession, start() or the agent"
+        )
+    with in_hand(order.segment, voice.label):
+        await speak(send, inlet, voice, order)
 
 
 async def speak(send: Send, inlet: AsyncIterator[object], voice: TTS, order: SynthesisOrder) -> None:

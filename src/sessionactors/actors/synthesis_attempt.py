@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sessionactors.interfaces.tts import WordTiming
 from sessionactors.runtime.frozen import replace
 
 from .segment_text import SegmentText
+from .voice_pace import VoicePace
 from .withheld_audio import WithheldAudio
 
 
@@ -37,6 +38,7 @@ class Attempt:
     text_ended: bool = False
     """The voice knows that no more text comes."""
     marks: tuple[WordMark, ...] = ()
+    pace: VoicePace = field(default_factory=VoicePace)
 
     def place(
         self, timings: tuple[WordTiming, ...], text: SegmentText, rate: int

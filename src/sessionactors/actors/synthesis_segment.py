@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from sessionactors.interfaces.tts import TTS
 from sessionactors.messages.tts import ResendText, SegmentAudioEnded, SynthesisFailed
+from sessionactors.model.errors import APITimeoutError
 from sessionactors.model.metrics import TTSMetrics
 from sessionactors.runtime import NS, Ref, Scope
 from sessionactors.runtime.frozen import replace
@@ -64,6 +65,31 @@ class SpokenSegment:
     def own_budget(self) -> float | None:
         """``answers_within`` of its voice."""
         return None if self.voice is None else self.voice.answers_within
+
+    @property
+    def waits_for_us(self) -> bool:
+        """The voice has nothing to do: it waits for text, or for credit."""
+        return self.attempt is None or self.attempt.wanting or not self.audio.room
+
+    def paced(self, now: int) -> SpokenSegment:
+        """What the voice does has changed, or it has spoken: with its pace until now."""
+        attempt = self.attempt
+        if attempt is None or self.audio.received <= attempt.samples_from:
+            return self
+        return replace(self, attempt=replace(attempt, pace=attempt.pace.at(now, works=not self.waits_for_us)))
+
+    def slowness(self) -> APITimeoutError | None:
+        """What is to be told of a voice that speaks slower than it is heard."""
+        if self.attempt is None or not self.attempt.pace.is_news:
+            return None
+        late, spoken = self.attempt.pace.seconds_late, self.audio.received / self.audio.rate
+        pauses = f"{late:.1f} s of silence in {spoken:.1f} s of {self.name}"
+        return APITimeoutError(f"{self.label} speaks slower than it is heard: {pauses}")
+
+    def named_as_slow(self) -> SpokenSegment:
+        """It has been told."""
+        attempt = self.attempt
+        return self if attempt is None else replace(self, attempt=replace(attempt, pace=attempt.pace.as_named()))
 
     @property
     def label(self) -> str:

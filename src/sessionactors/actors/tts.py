@@ -14,8 +14,6 @@ from collections.abc import Mapping
 from typing import TypeAlias, assert_never
 
 from sessionactors.interfaces.home import Home
-from sessionactors.interfaces.speech_in_hand import in_hand
-from sessionactors.interfaces.tts import TTS
 from sessionactors.messages.session import ComponentFailed, ComponentStumbled, Publish, Recovered
 from sessionactors.messages.tts import (
     AudioCredit,
@@ -33,15 +31,15 @@ from sessionactors.messages.tts import (
     SynthesisStalled,
     TextWanted,
 )
-from sessionactors.model.errors import APIError, APITimeoutError, SessionStateError
+from sessionactors.model.errors import APIError, APITimeoutError
 from sessionactors.model.events import MetricsCollectedEvent
-from sessionactors.runtime import Actor, EffectPort, Outbox, Overflow, Ref
+from sessionactors.runtime import Actor, Outbox, Overflow, Ref
 from sessionactors.runtime.frozen import replace
 
 from .component_metadata import metadata_of
 from .retry_policy import patience, reportable, retry_delay
 from .segment_text import SegmentText
-from .synthesis import MayReceive, MoreText, NoMoreText, SynthesisOrder, speak
+from .synthesis import MayReceive, MoreText, NoMoreText, SynthesisOrder, speak_in_hand
 from .synthesis_attempt import Attempt, resume_point
 from .synthesis_segment import SpokenSegment, TTSState
 from .wiring import Wiring
@@ -216,7 +214,7 @@ class TTSActor(Actor[TTSState, TTSMessage]):
         order = SynthesisOrder(segment.name, number, segment.scope, audio.received, audio.credit + audio.lead)
         out.effect(
             segment.name,
-            lambda port: self._speak(port, order, voice),
+            lambda port: speak_in_hand(port.send, port.inlet, order, voice),
             done=lambda _: SynthesisEnded(order.segment, number, None),
             failed=lambda error: SynthesisEnded(order.segment, number, error),
             user_loop=voice is not None and voice.home is Home.USER,
@@ -225,15 +223,6 @@ class TTSActor(Actor[TTSState, TTSMessage]):
         )
         attempt = Attempt(number, segment.resume_at, audio.received, segment.resume_at)
         return self._watch(replace(segment, attempts=number, attempt=attempt, doubt=None), out)
-
-    @staticmethod
-    async def _speak(port: EffectPort[TTSMessage], order: SynthesisOrder, voice: TTS | None) -> None:
-        if voice is None:
-            raise SessionStateError(
-                "speech was asked for, but there is no tts: give one to AgentSession, start() or the agent"
-            )
-        with in_hand(order.segment, voice.label):
-            await speak(port.send, port.inlet, voice, order)
 
     def _on_text_wanted(self, state: TTSState, name: str, number: int, out: Outbox[TTSMessage]) -> TTSState:
         segment, attempt = state.running(name, number)
@@ -258,12 +247,12 @@ class TTSActor(Actor[TTSState, TTSMessage]):
     def _watch(self, segment: SpokenSegment, out: Outbox[TTSMessage]) -> SpokenSegment:
         """Something went on: the voice has its time again, unless it waits for us."""
         attempt = segment.attempt
-        if attempt is None or attempt.wanting or not segment.audio.room:
+        if attempt is None or segment.waits_for_us:
             out.cancel_timer(_stall(segment.name))
         else:
             within = patience(segment.own_budget, self._options)
             out.timer(_stall(segment.name), within, SynthesisStalled(segment.name, attempt.number))
-        return segment
+        return segment.paced(out.now)
 
     def _stop(self, segment: SpokenSegment, out: Outbox[TTSMessage]) -> None:
         out.cancel_effect(segment.name)
@@ -278,13 +267,22 @@ class TTSActor(Actor[TTSState, TTSMessage]):
             return state
         frame = message.audio.frame
         attempt, timings = attempt.place(message.audio.timings, segment.text, segment.audio.rate)
+        attempt = replace(attempt, pace=attempt.pace.spoke(frame.duration))
         segment = replace(segment, attempt=attempt, audio=segment.audio.push(frame, timings))
         if frame.data:
             segment = replace(
                 segment, first_audio_at=out.now if segment.first_audio_at is None else segment.first_audio_at
             )
-            segment = self._watch(segment, out)
+            segment = self._tell_if_slow(self._watch(segment, out), out)
         return state.holding(self._hand_over(segment, out))
+
+    def _tell_if_slow(self, segment: SpokenSegment, out: Outbox[TTSMessage]) -> SpokenSegment:
+        """A voice that drips is not stuck, and hardly to be borne: it goes on, and is named, once an attempt."""
+        if (slow := segment.slowness()) is None:
+            return segment
+        out.tell(self._wiring.supervisor, ComponentStumbled("tts", slow, segment.label))
+        out.log("voice_too_slow", level="warning", segment=segment.name, error=repr(slow))
+        return segment.named_as_slow()
 
     def _hand_over(self, segment: SpokenSegment, out: Outbox[TTSMessage]) -> SpokenSegment:
         audio, ready = segment.audio.hand_over()

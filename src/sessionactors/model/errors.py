@@ -96,6 +96,10 @@ class NodeError(SessionActorsError):
     """Raised when a node that an agent has overridden raised, or gave what it may not. Its cause is what was raised."""
 
 
+class HookCutOffError(SessionActorsError):
+    """Reported when a hook of an agent was cut off because the actor that ran it failed; it is not run again."""
+
+
 class OptionError(SessionActorsError, ValueError):
     """Raised when an option is unknown, out of range, or contradicts another one."""
 

@@ -37,33 +37,36 @@ def report(outcome: Outcome, *, again: str, reasons: Sequence[str] = ()) -> str:
     lines.append(f"again: {again}")
     run = outcome.run
     if run is not None:
-        drawn = past(run.deliveries, first.what)
-        lines.append(f"the {len(drawn)} messages that led to it:")
-        lines.append(diagram.mermaid(drawn, room=run.room))
+        led = led_to(run.deliveries, first.what)
+        several = f"the last {DRAWN} of the {len(led)}" if len(led) > DRAWN else f"the {len(led)}"
+        lines.append(f"{several} messages that led to it:")
+        lines.append(diagram.mermaid(led[-DRAWN:], room=run.room))
     return "\n".join(lines)
 
 
-def past(deliveries: Sequence[Delivery], what: str, most: int = DRAWN) -> list[Delivery]:
-    """The messages that matter for a breach: the last ones about whom it names, and what caused them."""
+def led_to(deliveries: Sequence[Delivery], what: str) -> list[Delivery]:
+    """The messages that matter for a breach, all of them: those about whom it names, and what caused them.
+
+    Sound and pictures are no news, and of a stream from one actor to another the last message stands for all. Where a
+    breach names nobody, every message of the run may matter.
+    """
     seen = [each for each in deliveries if type(each.message) not in diagram.MEDIA]
-    if not seen:
-        return []
     names = set(NAMES.findall(what))
-    about = [each for each in seen if any(_is_about(each, name) for name in names)] if names else []
+    about = [each for each in seen if any(_is_about(each, name) for name in names)]
     by_id = {each.id: each for each in deliveries}
     taken: dict[int, Delivery] = {}
+    passed: set[int] = set()
     streams: set[tuple[str, str, type]] = set()
-    for start in [*reversed(about), *reversed(seen)]:
+    for start in reversed(about or seen):
         each: Delivery | None = start
-        while each is not None and len(taken) < most:
-            key = (each.sender, each.target, type(each.message))
-            if each.id not in taken and type(each.message) not in diagram.MEDIA and key not in streams:
+        while each is not None and each.id not in passed:
+            passed.add(each.id)
+            kind, key = type(each.message), (each.sender, each.target, type(each.message))
+            if kind not in diagram.MEDIA and key not in streams:
                 taken[each.id] = each
-                if type(each.message) in diagram.STREAMS:
+                if kind in diagram.STREAMS:
                     streams.add(key)
             each = by_id.get(each.cause)
-        if len(taken) >= most:
-            break
     return sorted(taken.values(), key=lambda each: (each.began_at, each.id))
 
 
