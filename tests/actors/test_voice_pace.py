@@ -16,7 +16,7 @@ STORY = "Once upon a time there was a horse that could sing."
 
 
 @pytest.mark.parametrize(
-    ("steps", "late"),
+    "steps, late",
     [
         ([("spoke", 1.0), ("works", 0.0), ("works", 1.0)], 0.0),
         ([("spoke", 0.1), ("works", 0.0), ("works", 1.0), ("spoke", 0.1)], 0.8),
