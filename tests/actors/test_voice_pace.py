@@ -43,7 +43,7 @@ def dripping(seconds: float = 1.0) -> Scenario:
     scenario.inject(f"drip:{seconds:g} tts.audio#3")
 
     def say(session: Session) -> None:
-        session.say(STORY)
+        _ = session.say(STORY)
 
     scenario.call(1.0, say)
     return scenario

@@ -13,7 +13,6 @@ from typing import get_args
 import structlog
 
 from sessionactors.testing import invariants
-from sessionactors.testing.breach_report import led_to
 from sessionactors.testing.exploration import Draw, PromiseBroken, explore
 
 from tests.mutants import order_scenes
@@ -28,13 +27,13 @@ def hunt(scene: str, most: int, strategies: tuple[Draw, ...], *, shrunk: bool) -
             try:
                 explore(make, schedules=1, first=seed, strategy=strategy, shrunk=shrunk)
             except PromiseBroken as error:
-                run, first = error.outcome.run, error.broken[0]
+                first = error.broken[0]
                 found[strategy] = {
                     "schedules": seed,
                     "promise": first.promise,
                     "what": first.what,
                     "preemptions": len(error.schedule.picks),
-                    "messages": 0 if run is None else len(led_to(run.deliveries, first.what)),
+                    "messages": len(error.led),
                 }
                 break
     return {"fifo": [str(broken) for broken in in_order(scene)], "found": found}

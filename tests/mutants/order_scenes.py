@@ -166,6 +166,16 @@ def tools_and_a_cut(kind: type = RunTool, number: int = 1, actor: str = "tools",
     return scenario
 
 
+def tools_of_a_reply_of_its_own() -> Scenario:
+    """A reply that the program asks for has tools, and is cut behind the order of the first."""
+    scenario = _deaf(Clerk())
+    scenario.call(0.5, _asks(0))
+    scenario.llm_replies("", tool_calls=[CALL, ("note_down", '{"what": "it"}')])
+    scenario.llm_otherwise("Well.")
+    scenario.call_behind("tools", RunTool, 1, _interrupt)
+    return scenario
+
+
 def cut_when_a_tool_starts() -> Scenario:
     """A reply is cut when its tools are asked for."""
     return tools_and_a_cut(ToolCallsRequested, 1, "speech-1")
@@ -342,6 +352,7 @@ SCENES: tuple[Callable[[], Scenario], ...] = (
     cut_at_the_first_sound,
     cut_in_the_text,
     tools_and_a_cut,
+    tools_of_a_reply_of_its_own,
     cut_when_a_tool_starts,
     cut_when_a_tool_returns,
     cut_when_a_result_is_stored,

@@ -8,11 +8,13 @@ import re
 import pytest
 
 from sessionactors import Agent, function_tool
+from sessionactors.actors.states import AGENT_TRANSITIONS
 from sessionactors.messages.tools import ToolFinished
 from sessionactors.model.errors import OptionError
 from sessionactors.testing import Broken, Covered, PromiseBroken, Run, Scenario, Schedule, expecting, explore
 from sessionactors.testing.attempt import RAISED, Attempt, Trial
 from sessionactors.testing.exploration import name_of, schedule_of
+from sessionactors.testing.faults import broken, parse
 from sessionactors.testing.shrinking import shrink
 
 
@@ -140,3 +142,49 @@ def test_a_strategy_that_is_none_is_refused() -> None:
 def test_only_what_a_process_could_find_has_a_command() -> None:
     assert name_of(two_tools) == "tests.testing.test_exploration:two_tools"
     assert ":" not in name_of(lambda: Scenario(Agent(instructions="")))
+
+
+def stuck_at_the_close() -> Scenario:
+    """A model that ignores that it is cancelled, for longer than the close may take."""
+    scenario = Scenario(Agent(instructions="Be kind.", tools=[works]), audio=False)
+    scenario.user_types("Both.", at=0.5)
+    scenario.llm_replies("One moment.", tool_calls=[("works", '{"name": "a"}')])
+    scenario.close(1.0, deadline=1.0)
+    return scenario
+
+
+@pytest.mark.leaves_behind("what ignores that it is cancelled")
+def test_p10_what_ignores_its_cancellation_beyond_the_close_is_named_and_that_is_no_breach() -> None:
+    stuck = Attempt(faults=(parse("stuck:2 llm.calls#1"),))
+    outcome = Trial(stuck_at_the_close, broken).play(stuck)
+    assert outcome.broken == ()
+    assert outcome.run is not None
+    assert outcome.run.report is not None
+    assert list(outcome.run.report.abandoned) == ["scenario/llm"]
+    explore(stuck_at_the_close, schedules=3, faults=1)
+
+
+def test_the_report_names_the_message_at_which_monitors_saw_the_breach(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(AGENT_TRANSITIONS, "thinking", frozenset())
+    with pytest.raises(PromiseBroken) as caught:
+        explore(two_tools, schedules=1)
+    violation = caught.value.violation
+    assert violation is not None
+    assert violation.promise == "P6"
+    assert f"first seen: P6 at {violation.message_type} #{violation.message_id} in scenario" in str(caught.value)
+    assert caught.value.led[-1].id == violation.message_id, "what came behind it has not led to it"
+
+
+def test_a_breach_at_a_message_ends_the_story_there_and_a_long_story_is_told_from_its_end() -> None:
+    def late(run: Run) -> list[Broken]:
+        return [Broken("P3", "turn-2 is late", [each.id for each in run.deliveries if each.turn == "turn-2"][-1])]
+
+    def all_of_it(_: Run) -> list[Broken]:
+        return [Broken("P17", "nobody is named")]
+
+    with pytest.raises(PromiseBroken) as first:
+        explore(two_tools, schedules=1, check=late, shrunk=False)
+    assert first.value.led[-1].id == first.value.broken[0].at
+    with pytest.raises(PromiseBroken, match=r"the last 25 of the \d+ messages that led to it") as second:
+        explore(two_tools, schedules=1, check=all_of_it, shrunk=False)
+    assert len(second.value.led) > 25

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import cast, get_args
 
 from sessionactors.model.errors import OptionError
-from sessionactors.testing import invariants
 from sessionactors.testing.attempt import Attempt, Trial
 from sessionactors.testing.campaign import Explored, NoScenario, explore_all, scenario_named, scenarios_of
 from sessionactors.testing.covered import Covered
 from sessionactors.testing.exploration import Draw, breach, expectation_of
-from sessionactors.testing.faults import parse
+from sessionactors.testing.faults import broken, parse
 from sessionactors.testing.schedule import Schedule
 
 from .loading import load_module
@@ -79,7 +78,7 @@ def explore_one(target: str, attempt: Attempt, say: Say) -> bool:
     if not name:
         raise OptionError(f"--schedule and --fault are about one scenario: give its name, as in {target}:NAME")
     scenario = scenario_named(load_module(module_name), name)
-    trial = Trial(scenario, invariants.broken, expectation_of(scenario))
+    trial = Trial(scenario, broken, expectation_of(scenario))
     outcome = trial.play(attempt)
     if outcome.broken:
         say(str(breach(trial, outcome, target, shrunk=False)))

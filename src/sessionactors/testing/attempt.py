@@ -13,6 +13,7 @@ from .invariants import Broken
 from .schedule import Schedule
 
 if TYPE_CHECKING:
+    from sessionactors.monitors import Monitors
     from sessionactors.runtime.witness import Witness
 
     from .scenario import Scenario
@@ -76,8 +77,16 @@ class Trial:
         *,
         witness: Callable[[str], Witness | None] | None = None,
         explain: Callable[[Hashable], str] | None = None,
+        monitors: Monitors | None = None,
     ) -> Outcome:
-        """Run it once, in virtual time."""
+        """Run it once, in virtual time.
+
+        Args:
+            attempt: schedule, faults, and what is left out.
+            witness: sees each message.
+            explain: says who is who, for :attr:`.Choices.reasons`.
+            monitors: look at the promises after each message, instead of the scenario's own.
+        """
         choices = Choices(attempt.schedule)
         choices.explain = explain
         scenario = self.scenario()
@@ -87,6 +96,8 @@ class Trial:
             scenario.inject(*attempt.faults)
         if witness is not None:
             scenario.watch(witness)
+        if monitors is not None:
+            scenario._session_options["monitors"] = monitors
         try:
             run = scenario.play(choices)
         except Exception as error:  # noqa: BLE001  whatever it is, the run has failed: it is reported, with its place

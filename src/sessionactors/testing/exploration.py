@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, cast, get_args
 
 from sessionactors.model.errors import OptionError
+from sessionactors.monitors import Monitors, Violation
 
 from . import faults as possible_faults
-from . import invariants
 from .attempt import Attempt, Outcome, Trial
-from .breach_report import report
+from .breach_report import led_to, report
 from .choices import Choices
 from .covered import Covered, Pairs, order_of
 from .faults.fault import Fault
@@ -22,6 +22,8 @@ from .schedule import Schedule
 from .shrinking import shrink
 
 if TYPE_CHECKING:
+    from sessionactors.runtime import Delivery
+
     from .faults.possible import Possible
 
 Draw: TypeAlias = Literal["mixed", "random", "pct", "delay"]
@@ -33,13 +35,23 @@ _EXPECTATION = "__expectation__"
 class PromiseBroken(AssertionError):
     """Raised when a schedule breaks a promise: says which one, what broke, and which messages led to it."""
 
-    def __init__(self, outcome: Outcome, again: str, reasons: Sequence[str] = ()) -> None:
+    def __init__(
+        self, outcome: Outcome, again: str, reasons: Sequence[str] = (), violation: Violation | None = None
+    ) -> None:
         self.outcome = outcome
         self.schedule = outcome.attempt.schedule
         self.faults = outcome.attempt.faults
         self.broken = outcome.broken
         self.run = outcome.run
-        super().__init__(report(outcome, again=again, reasons=reasons))
+        self.violation = violation
+        """The message at which it was seen first; None: monitors do not see it."""
+        super().__init__(report(outcome, again=again, reasons=reasons, violation=violation))
+
+    @property
+    def led(self) -> list[Delivery]:
+        """The messages that led to it."""
+        run = self.run
+        return [] if run is None else led_to(run, self.broken[0], self.violation)
 
     @classmethod
     def of(cls, run: Run, broken: Sequence[Broken], *, again: str) -> PromiseBroken:
@@ -65,7 +77,7 @@ def explore(
     first: int = 1,
     strategy: Draw = "mixed",
     faults: int = 0,
-    check: Callable[[Run], Sequence[Broken]] = invariants.broken,
+    check: Callable[[Run], Sequence[Broken]] = possible_faults.broken,
     expect: Callable[[Run], None] | None = None,
     shrunk: bool = True,
     covered: Covered | None = None,
@@ -78,7 +90,7 @@ def explore(
         first: the first seed; the others follow it.
         strategy: ``"mixed"``: random walks, priorities (``pct``) and delays in turn; or one of them.
         faults: how many faults strike in each run, drawn from all that are possible in it.
-        check: the promises that are looked at after each run.
+        check: the promises that are looked at after each run; those that can be kept under its faults unless given.
         expect: assertions that must hold besides, in any order and when no fault strikes; those of :func:`expecting`
             unless given. What it raises is reported as a broken expectation.
         shrunk: report the simplest schedule that breaks the promise, which takes up to half a minute.
@@ -139,7 +151,16 @@ def breach(trial: Trial, outcome: Outcome, name: str, *, shrunk: bool) -> Promis
     again = f"sessionactors explore {name} {outcome.attempt.options()}"
     if ":" not in name:
         again = f'scenario().play(Schedule.parse("{outcome.attempt.schedule}"))'
-    return PromiseBroken(outcome, again, outcome.choices.reasons)
+    return PromiseBroken(outcome, again, outcome.choices.reasons, _first_seen(trial, outcome))
+
+
+def _first_seen(trial: Trial, outcome: Outcome) -> Violation | None:
+    """Run it once more, with monitors on: the checks of a finished run know that a promise broke, not at what."""
+    if outcome.run is None:
+        return None
+    monitors = Monitors()
+    trial.play(outcome.attempt, monitors=monitors)
+    return next((seen for seen in monitors.violations if seen.promise == outcome.broken[0].promise), None)
 
 
 def name_of(scenario: Callable[[], Scenario]) -> str:

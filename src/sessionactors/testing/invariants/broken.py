@@ -15,6 +15,8 @@ class Broken:
 
     promise: str
     what: str
+    at: int = 0
+    """Id of the message at which it broke; 0: only the whole run shows it."""
 
     def __str__(self) -> str:
         return f"{self.promise}: {self.what}"

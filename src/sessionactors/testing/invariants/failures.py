@@ -27,7 +27,9 @@ def no_handler_fails(run: Run) -> Iterator[Broken]:
     """Handlers raise only where the script says so."""
     for delivery in run.deliveries:
         if delivery.outcome == "failed" and not run.killed:
-            yield Broken("P12", f"{delivery.target} failed at {type(delivery.message).__name__} #{delivery.id}")
+            yield Broken(
+                "P12", f"{delivery.target} failed at {type(delivery.message).__name__} #{delivery.id}", delivery.id
+            )
 
 
 EXPENDABLE = frozenset({"input", "vad", "stt", "llm", "tts", "tools", "output"})
@@ -91,11 +93,13 @@ def p13_nothing_is_said_by_two_attempts(run: Run) -> Iterator[Broken]:
         for delivery in run.handled(ChunkArrived)
         if isinstance(delivery.message, ChunkArrived)
     }
-    released: dict[str, set[int]] = {}
+    released: dict[str, dict[int, int]] = {}
     for delivery in run.handled(TextDelta):
         if delivery.cause in chunks:
             request, attempt = chunks[delivery.cause]
-            released.setdefault(request, set()).add(attempt)
+            released.setdefault(request, {}).setdefault(attempt, delivery.id)
     for request, attempts in released.items():
         if len(attempts) > 1:
-            yield Broken("P13", f"attempts {sorted(attempts)} of {request} all brought text")
+            yield Broken(
+                "P13", f"attempts {sorted(attempts)} of {request} all brought text", sorted(attempts.values())[1]
+            )

@@ -71,7 +71,7 @@ def p16_order_is_fifo_in_a_lane(run: Run) -> Iterator[Broken]:
         lane = delivery.sender, delivery.target, policy.lane is Lane.CONTROL
         before = last.get(lane)
         if before is not None and before.id > delivery.id:
-            yield Broken("P16", f"{_named(before)} overtook {_named(delivery)}, of the same sender")
+            yield Broken("P16", f"{_named(before)} overtook {_named(delivery)}, of the same sender", delivery.id)
         last[lane] = delivery
 
 
@@ -101,7 +101,7 @@ def p16_control_overtakes_data(run: Run) -> Iterator[Broken]:
             # What travels as data against the contract cannot be first in the process, but must be at its receiver.
             looked_at = lane[position] is Lane.CONTROL or other.target == delivery.target
             if data and looked_at and other.outcome == "handled":
-                yield Broken("P16", f"{_named(delivery)} waited for {_named(other)}, which is data")
+                yield Broken("P16", f"{_named(delivery)} waited for {_named(other)}, which is data", delivery.id)
                 break
 
 

@@ -110,15 +110,15 @@ def p01_what_was_cut_is_not_granted(run: Run) -> Iterator[Broken]:
             case FloorGranted():
                 speech = delivery.target.rsplit("/", 1)[-1]
                 if speech in cut:
-                    yield Broken("P1", f"{speech} was to be cut off, and is given the floor")
+                    yield Broken("P1", f"{speech} was to be cut off, and is given the floor", delivery.id)
                 if before is not None and delivery.cause not in before:
-                    yield Broken("P10", f"{speech} is given the floor though the session closes")
+                    yield Broken("P10", f"{speech} is given the floor though the session closes", delivery.id)
             case _:
                 pass
     told = {delivery.target: delivery.id for delivery in run.handled(SpeechInterrupted)}
     for delivery in run.handled(FloorGranted):
         if delivery.id > told.get(delivery.target, delivery.id):
-            yield Broken("P1", f"{delivery.target} was cut off, and then given the floor")
+            yield Broken("P1", f"{delivery.target} was cut off, and then given the floor", delivery.id)
 
 
 def p01_nothing_of_what_was_cut_goes_on(run: Run) -> Iterator[Broken]:
@@ -132,9 +132,13 @@ def p01_nothing_of_what_was_cut_goes_on(run: Run) -> Iterator[Broken]:
             case SilenceSpeech(speech) if delivery.outcome == "handled" and delivery.sender == f"{run.room}/floor":
                 silenced.add(speech)
             case SegmentAudio(segment) if delivery.outcome == "handled" and segment.split("/", 1)[0] in silenced:
-                yield Broken("P1", f"audio of {segment} reached the output behind its silence, and was not discarded")
+                yield Broken(
+                    "P1",
+                    f"audio of {segment} reached the output behind its silence, and was not discarded",
+                    delivery.id,
+                )
             case SpeechAudible(speech) if delivery.target == run.room:
                 if delivery.id > cut.get(f"{run.room}/floor/{speech}", delivery.id):
-                    yield Broken("P6", f"{speech} was cut off, and then said to be heard")
+                    yield Broken("P6", f"{speech} was cut off, and then said to be heard", delivery.id)
             case _:
                 pass

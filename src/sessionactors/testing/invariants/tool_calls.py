@@ -54,4 +54,4 @@ def p05_no_superseded_call_starts(run: Run) -> Iterator[Broken]:
         call = delivery.message.call_id if isinstance(delivery.message, CallBegan) else ""
         speech = made_by.get(call, "")
         if delivery.id > cut.get(speech, delivery.id):
-            yield Broken("P5", f"{call} began though {speech} had been cut off")
+            yield Broken("P5", f"{call} began though {speech} had been cut off", delivery.id)

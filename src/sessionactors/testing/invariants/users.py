@@ -60,7 +60,9 @@ def _finals_end_once(run: Run, turns: Sequence[UserTurnEnded]) -> Iterator[Broke
             ended.update(str(line).split(":")[0] for line in account["lost"])
     for name, text in finals.items():
         if ended[name] != 1:
-            yield Broken("P3", f"{name} {text!r} ended {ended[name]} times; the turns are {turns}")
+            yield Broken(
+                "P3", f"{name} {text!r} ended {ended[name]} times; turns were {[turn.transcript for turn in turns]}"
+            )
     for turn in turns:
         understood = " ".join(finals.get(name, "") for name in turn.finals)
         if all(name in finals for name in turn.finals) and not turn.typed and understood != turn.transcript:
@@ -95,7 +97,9 @@ def p07_the_user_wins(run: Run) -> Iterator[Broken]:
                 granted = specs.get(speech)
                 if granted is None or not granted.automatic or protected.get(speech, not granted.allow_interruptions):
                     continue
-                yield Broken("P7", f"{speech} was granted the floor while {', '.join(sorted(speaking))} spoke")
+                yield Broken(
+                    "P7", f"{speech} was granted the floor while {', '.join(sorted(speaking))} spoke", delivery.id
+                )
             case _:
                 pass
 
@@ -111,10 +115,16 @@ def p03_turns_of_a_handoff_are_the_next_agents(run: Run) -> Iterator[Broken]:
             case ScheduleSpeech(spec) | PromoteSpeech(spec):
                 by[spec.id] = spec
                 if spec.agent.key in left:
-                    yield Broken("P3", f"{spec.id} is scheduled in the name of {spec.agent.id}, who has left")
+                    yield Broken(
+                        "P3", f"{spec.id} is scheduled in the name of {spec.agent.id}, who has left", delivery.id
+                    )
             case FloorGranted():
                 speaks = by.get(delivery.target.rsplit("/", 1)[-1])
                 if speaks is not None and speaks.agent.key in left:
-                    yield Broken("P3", f"{speaks.id} is given the floor in the name of {speaks.agent.id}, who has left")
+                    yield Broken(
+                        "P3",
+                        f"{speaks.id} is given the floor in the name of {speaks.agent.id}, who has left",
+                        delivery.id,
+                    )
             case _:
                 pass
