@@ -9,6 +9,7 @@
 #   make every-index  each fault at each index, a close at each message with each actor blocked, 1,000 sessions
 #   make mutants   removes each guard and shows that its test fails
 #   make order-mutants  seeds faults of order and shows that exploration finds them
+#   make evals     the conversations of examples/evals, in virtual time
 #   make serve     rooms over HTTP, on this machine
 #   make explore   scenarios in 20,000 orders, with every promise checked
 #   make bench     kernel benchmark
@@ -132,6 +133,10 @@ explore: $(DEV) ## scenarios in 20,000 orders, with every promise checked; SCHED
 .PHONY: order-mutants
 order-mutants: $(DEV) ## seeded faults that only exploration finds: how many schedules each strategy needs
 	$(BIN)/python tests/mutants/orders.py $(ARGS)
+
+.PHONY: evals
+evals: $(DEV) ## the conversations of examples/evals, in virtual time; ARGS="--real-time --parallel 2"
+	$(BIN)/sessionactors eval $(ARGS) $(sort $(wildcard examples/evals/*.yaml))
 
 .PHONY: bench
 bench: $(DEV) ## kernel benchmark against Pykka threads and asyncio queues

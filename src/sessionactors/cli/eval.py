@@ -19,6 +19,7 @@ from sessionactors.evals.trial import AS_USUAL, How, Trial
 from sessionactors.model.errors import OptionError
 
 from .entry_points import find_entry_point
+from .log_lines import silence
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,8 @@ def evaluate(asked: Asked, out: TextIO | None = None) -> bool:
     """
     files = [read_evals(path) for path in asked.files]
     wanted = wanted_of(files, repeat=asked.repeat, first_seed=asked.seed, only=asked.only)
+    if asked.junit is not None:
+        _write(asked.junit, report.as_junit([]))  # that it cannot be written is known before all is held
     console = Console(file=out, highlight=False, soft_wrap=True)
     quiet = asked.as_json or not console.is_terminal
     progress = Progress(
@@ -57,7 +60,7 @@ def evaluate(asked: Asked, out: TextIO | None = None) -> bool:
     began, done = time.monotonic(), list[Trial]()
     with progress:
         task = progress.add_task("holding", total=len(wanted))
-        for trial in trials(wanted, find_entry_point, how=asked.how, parallel=asked.parallel):
+        for trial in trials(wanted, find_entry_point, how=asked.how, parallel=asked.parallel, begin=silence):
             done.append(trial)
             progress.update(task, advance=1, description=f"holding: {trial.conversation}"[:60])
             if asked.as_json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import multiprocessing
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import Final
@@ -63,14 +63,22 @@ def _fits(name: str, pattern: str) -> bool:
     return name == pattern or fnmatch.fnmatchcase(name, pattern)
 
 
-def trials(wanted: Sequence[Wanted], find: FindModule, *, how: How = AS_USUAL, parallel: int = 1) -> Iterator[Trial]:
+def trials(
+    wanted: Sequence[Wanted],
+    find: FindModule,
+    *,
+    how: How = AS_USUAL,
+    parallel: int = 1,
+    begin: Callable[[], object] | None = None,
+) -> Iterator[Trial]:
     """Make the trials; each is given when it is over.
 
     Args:
         wanted: see :func:`wanted_of`.
         find: finds a module; with several processes a function of a module.
         how: in which time, with which model.
-        parallel: processes, >= 1. In real time, too: conversations wait for one another's sound in none.
+        parallel: processes, >= 1.
+        begin: called first in each process that is started, such as to set up logging.
 
     Raises:
         OptionError: ``parallel`` is out of range; a module or a model is not there.
@@ -82,20 +90,20 @@ def trials(wanted: Sequence[Wanted], find: FindModule, *, how: How = AS_USUAL, p
             yield hold(one.evals, one.conversation, find, seed=one.seed, how=how)
         return
     context = multiprocessing.get_context("spawn")  # threads of ours, and of providers, do not survive a fork
-    with ProcessPoolExecutor(min(parallel, len(wanted)), mp_context=context) as processes:
+    with ProcessPoolExecutor(min(parallel, len(wanted)), mp_context=context, initializer=begin) as processes:
         going = {
             processes.submit(_hold_elsewhere, str(one.evals.path), one.conversation, find, one.seed, how): one
             for one in wanted
         }
         for done in as_completed(going):
-            yield _result(done, going[done], how)
+            yield result_of(done, going[done], how)
 
 
 def _hold_elsewhere(path: str, conversation: str, find: FindModule, seed: int, how: How) -> Trial:
     return hold(read_evals(path), conversation, find, seed=seed, how=how)
 
 
-def _result(done: Future[Trial], one: Wanted, how: How) -> Trial:
+def result_of(done: Future[Trial], one: Wanted, how: How) -> Trial:
     """What another process made; that it ended before is a failure of its trial."""
     try:
         return done.result()

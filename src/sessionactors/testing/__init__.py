@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from .cases_of_evals import EvalCase, eval_cases
     from .covered import Covered
     from .exploration import PromiseBroken, expecting, explore
     from .invariants import Broken
@@ -34,6 +35,7 @@ __all__ = [
     "SPEAKING",
     "Broken",
     "Covered",
+    "EvalCase",
     "Faults",
     "HeardAudio",
     "MarkedVoice",
@@ -58,6 +60,7 @@ __all__ = [
     "SeededDispatcher",
     "TimedEvent",
     "VirtualLoop",
+    "eval_cases",
     "expecting",
     "explore",
     "from_journal",
@@ -66,6 +69,7 @@ __all__ = [
 ]
 
 _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
+    "cases_of_evals": ("EvalCase", "eval_cases"),
     "covered": ("Covered",),
     "exploration": ("PromiseBroken", "expecting", "explore"),
     "invariants": ("Broken",),

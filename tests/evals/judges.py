@@ -1,0 +1,33 @@
+"""Judges whose verdicts are scripted."""
+
+from __future__ import annotations
+
+import json
+
+from sessionactors.interfaces.llm import FunctionToolCall
+from sessionactors.testing import ScriptedLLM, ScriptedReply
+
+
+def verdict(word: str, reason: str = "so") -> ScriptedReply:
+    call = FunctionToolCall("v", "submit_verdict", json.dumps({"verdict": word, "reason": reason}))
+    return ScriptedReply(tool_calls=(call,), ttft=0.0, duration=0.0)
+
+
+def kind() -> ScriptedLLM:
+    return ScriptedLLM([verdict("pass", "it is kind")])
+
+
+def strict() -> ScriptedLLM:
+    return ScriptedLLM([verdict("fail", "it is rude")])
+
+
+def doubtful() -> ScriptedLLM:
+    return ScriptedLLM([verdict("maybe")])
+
+
+def mute() -> ScriptedLLM:
+    return ScriptedLLM(["I would rather not say."])
+
+
+def broken() -> ScriptedLLM:
+    return ScriptedLLM()
