@@ -24,7 +24,7 @@ from sessionactors import (
     function_tool,
 )
 from sessionactors.interfaces.llm import FunctionToolCall
-from sessionactors.service.http import impatient, inspection, routes, streams
+from sessionactors.service.http import impatient, inspection, intervening, streams
 from sessionactors.service.http.gate import Allowance, Gate, Refused, is_loopback
 from sessionactors.service.http.options import Right
 from sessionactors.service.http.plain import plain
@@ -285,7 +285,7 @@ async def test_what_cannot_be_injected_is_refused_in_words() -> None:
 async def test_a_blocked_actor_loop_is_looked_into_and_an_intervention_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     async with service() as (http, *_):
         await opened(http)
-        monkeypatch.setattr(routes, "INTERVENTION_WITHIN", 0.0)
+        monkeypatch.setattr(intervening, "INTERVENTION_WITHIN", 0.0)
         answer = await http.post("/rooms/a/actors/llm/suspend")
         assert answer.status_code == 409
         assert "suspend of a/llm was asked for, and not carried out within 0.0 s" in answer.json()["detail"]

@@ -12,6 +12,11 @@ import typer
 
 from sessionactors.model.errors import SessionActorsError
 
+from .intervening_commands import intervening
+from .looking_commands import looking
+from .recording_commands import recording
+from .serve_command import serving
+
 if TYPE_CHECKING:
     from sessionactors.service.worker.agent_server import AgentServer
     from sessionactors.service.worker.options import WorkerOptions
@@ -19,11 +24,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 FAILED = 1
-"""Exit code when something went wrong; 2 is for options that are not understood, 130 for Ctrl-C."""
+"""Exit code when something went wrong; 2 is for options that are not understood, 130 for Ctrl-C; docs/cli.md."""
 
-app = typer.Typer(
-    help="Real-time voice agents as actors.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
-)
+app = typer.Typer(help="Real-time voice agents as actors.", no_args_is_help=True, pretty_exceptions_enable=False)
+
+app.add_typer(serving)
+app.add_typer(looking)
+app.add_typer(intervening)
+app.add_typer(recording)
 
 Audio = Annotated[bool, typer.Option("--audio", help="Use microphone and speakers.")]
 Text = Annotated[bool, typer.Option("--text", help="Type and read, as without --audio.")]
@@ -66,24 +74,10 @@ def console(
     journal: JournalFile = None,
 ) -> None:
     """Talk to an agent in the terminal. Ctrl-D ends the conversation."""
-    _talk(module, audio=audio, actor=actor, json_lines=json_lines, journal=journal)
+    talk_in_terminal(module, audio=audio, actor=actor, json_lines=json_lines, journal=journal)
 
 
-@app.command()
-def record(
-    module: Annotated[str, typer.Argument(help="Path or dotted name of a module with an agent.")],
-    file: Annotated[Path, typer.Argument(help="The journal; one of that name gives way.")] = Path("call.journal"),
-    audio: Audio = False,  # noqa: FBT002
-    actor: Actor = None,
-    sound: Annotated[bool, typer.Option("--sound/--no-sound", help="Keep what was heard and said as sound.")] = True,  # noqa: FBT002
-    texts: Annotated[bool, typer.Option("--texts/--no-texts", help="Keep what was said and typed as words.")] = True,  # noqa: FBT002
-) -> None:
-    """Talk to an agent in the terminal, and record the session so that it can be run again."""
-    _talk(module, audio=audio, actor=actor, json_lines=False, journal=file, sound=sound, texts=texts)
-    _note(f"recorded in {file}: read it with `sessionactors journal {file}`")
-
-
-def _talk(
+def talk_in_terminal(
     module: str,
     *,
     audio: bool,
@@ -93,12 +87,13 @@ def _talk(
     sound: bool = True,
     texts: bool = True,
 ) -> None:
+    """Talk to an agent in the terminal; what went wrong is one line, and the exit code."""
     from .console import talk
     from .entry_points import find_entry_point
     from .loading import make_drop_in
 
     try:
-        entry_point = find_entry_point(module, audio=audio, note=_note)
+        entry_point = find_entry_point(module, audio=audio, note=note)
         actors = [make_drop_in(name) for name in actor or ()]
     except SessionActorsError as error:
         fail(error)
@@ -107,9 +102,9 @@ def _talk(
         from sessionactors.journal.journal import Journal
 
         kept = Journal(journal, audio=sound, transcripts=texts, overwrite=True)
-    run(talk(entry_point, audio=audio, actors=actors, json_lines=json_lines, note=_note, journal=kept))
+    run(talk(entry_point, audio=audio, actors=actors, json_lines=json_lines, note=note, journal=kept))
     if kept is not None and not kept.wait_closed():
-        _note(f"the journal {journal} is not complete")
+        note(f"the journal {journal} is not complete")
     if kept is not None and kept.error is not None:
         fail(kept.error)
 
@@ -144,7 +139,7 @@ def conformance(
 
     try:
         found = [rig for name in rigs for rig in find_rigs(name)]
-        rows = kit.run(found, lambda name, outcome: _note(f"{name}: {outcome.check}: {outcome.result}"))
+        rows = kit.run(found, lambda name, outcome: note(f"{name}: {outcome.check}: {outcome.result}"))
     except SessionActorsError as error:
         fail(error)
     typer.echo(kit.as_json(rows) if as_json else kit.as_text(rows))
@@ -276,7 +271,7 @@ def app_for(program: WorkerOptions | AgentServer) -> typer.Typer:
         except SessionActorsError as error:
             fail(error)
         with_audio = audio and not text
-        run(talk(entry_point, audio=with_audio, actors=actors, json_lines=json_lines, note=_note, setup=setup))
+        run(talk(entry_point, audio=with_audio, actors=actors, json_lines=json_lines, note=note, setup=setup))
 
     add_worker_commands(commands, program)
     return commands
@@ -296,7 +291,8 @@ def fail(error: Exception) -> NoReturn:
     raise typer.Exit(FAILED) from error
 
 
-def _note(text: str) -> None:
+def note(text: str) -> None:
+    """Tell people something that is not the command's output."""
     typer.echo(text, err=True)
 
 

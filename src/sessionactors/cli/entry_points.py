@@ -6,7 +6,7 @@ import inspect
 import os
 from collections.abc import Awaitable, Callable
 from types import ModuleType
-from typing import Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 from sessionactors.interfaces.llm import LLM
 from sessionactors.interfaces.transport import Transport
@@ -17,6 +17,9 @@ from sessionactors.session.agent_session import AgentSession
 from sessionactors.session.stand_ins import stand_ins
 
 from .loading import NotLoaded, load_module, subclasses_in
+
+if TYPE_CHECKING:
+    from sessionactors.service.session_spec import SessionFactory
 
 EntryPoint: TypeAlias = Callable[[JobContext], Awaitable[None]]
 
@@ -52,6 +55,36 @@ def find_entry_point(name: str, *, audio: bool, note: Callable[[str], object]) -
     return _of_agent(_only_agent(module, name), audio=audio, note=note)
 
 
+def session_factory(name: str, *, note: Callable[[str], object]) -> SessionFactory:
+    """What makes the sessions of a module's rooms: its ``session_for``, or its one agent with a model.
+
+    Args:
+        name: path or dotted name of the module.
+        note: told what was chosen for an agent.
+
+    Raises:
+        NotLoaded: the module does not import, or offers neither; says what was looked for.
+    """
+    module = load_module(name)
+    if hasattr(module, "session_for"):
+        return _factory_of(module, name)
+    if hasattr(module, "entrypoint") and not subclasses_in(module, Agent):
+        raise NotLoaded(
+            f"{name} has an entrypoint, which is for rooms of a LiveKit server (`python {name} start`); rooms over "
+            f"HTTP need `def session_for(room) -> SessionSpec`, or one subclass of sessionactors.Agent"
+        )
+    kind = _only_agent(module, name)
+    _made(kind)  # what is wrong with it is said before anybody calls
+    from sessionactors.service.session_spec import SessionSpec
+
+    llm = _default_llm(note)
+
+    def session_for(_room: str) -> SessionSpec:
+        return SessionSpec(agent=_made(kind), llm=llm)
+
+    return session_for
+
+
 def _only_agent(module: ModuleType, name: str) -> type[Agent]:
     agents = cast("list[type[Agent]]", subclasses_in(module, Agent))
     if len(agents) == 1:
@@ -63,9 +96,7 @@ def _only_agent(module: ModuleType, name: str) -> type[Agent]:
 
 
 def _of_factory(module: ModuleType, name: str) -> EntryPoint:
-    factory = module.session_for
-    if not callable(factory):
-        raise NotLoaded(f"{name}: session_for is not a function from a room's name to a SessionSpec, but {factory!r}")
+    factory = _factory_of(module, name)
 
     async def run(ctx: JobContext) -> None:
         from sessionactors.service.room_supervisor import RoomSupervisor
@@ -78,11 +109,22 @@ def _of_factory(module: ModuleType, name: str) -> EntryPoint:
     return run
 
 
-def _of_agent(kind: type[Agent], *, audio: bool, note: Callable[[str], object]) -> EntryPoint:
+def _factory_of(module: ModuleType, name: str) -> SessionFactory:
+    factory = module.session_for
+    if not callable(factory):
+        raise NotLoaded(f"{name}: session_for is not a function from a room's name to a SessionSpec, but {factory!r}")
+    return cast("SessionFactory", factory)
+
+
+def _made(kind: type[Agent]) -> Agent:
     try:
-        agent = kind()  # type: ignore[call-arg]  # a subclass that fills in its instructions
+        return kind()  # type: ignore[call-arg]  # a subclass that fills in its instructions
     except TypeError as error:
         raise NotLoaded(f"{kind.__name__} cannot be made without arguments: {error}; {LOOKED_FOR}") from error
+
+
+def _of_agent(kind: type[Agent], *, audio: bool, note: Callable[[str], object]) -> EntryPoint:
+    agent = _made(kind)
 
     async def run(ctx: JobContext) -> None:
         await ctx.connect()

@@ -5,6 +5,7 @@ It knows nothing of voice and could be a package of its own.
 
 from .accounts import Accounts
 from .actor import Actor
+from .blocked_loop import BlockedLoop
 from .clock import NS, Clock
 from .close_report import CloseReport
 from .dead_letters import DeadLetter
@@ -35,7 +36,7 @@ from .policy import Lane, MessagePolicy, Overflow, message, policy_of
 from .ref import Ref
 from .reply import ReplyTo
 from .scope import Scope
-from .snapshot import ActorSnapshot, TreeSnapshot
+from .snapshot import ActorSnapshot, EffectInfo, TreeSnapshot
 from .supervision import Backoff, ChildSpec, Restart, Strategy, Supervision
 from .system import ActorSystem
 from .tap import Delivery, Tap
@@ -50,6 +51,7 @@ __all__ = [
     "AskCycle",
     "AskTimeout",
     "Backoff",
+    "BlockedLoop",
     "BlockingAskOnLoop",
     "ChildSpec",
     "Clock",
@@ -59,6 +61,7 @@ __all__ = [
     "Dispatcher",
     "EffectCancelled",
     "EffectDeadlineExceeded",
+    "EffectInfo",
     "EffectPort",
     "HandlerError",
     "Inlet",

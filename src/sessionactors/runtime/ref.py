@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Generic, Literal, NoReturn, TypeVar, cast, overload
 
 import pykka
@@ -13,7 +15,7 @@ from .dead_letters import ENDED
 from .envelope import EDGE, NO_CAUSE, Envelope
 from .errors import AskCycle, AskTimeout, BlockingAskOnLoop, MailboxFull, OutsideHandler
 from .future import KernelFuture
-from .messages import Resume, Step, Stop, Suspend, SystemMessage
+from .messages import Kill, Resume, Step, Stop, Suspend, SystemMessage
 from .policy import Lane, MessagePolicy, Overflow, policy_of
 
 if TYPE_CHECKING:
@@ -224,29 +226,33 @@ class Ref(pykka.ActorRef["Cell"], Generic[M_contra]):
             return False if block else ended
         if block and threading.get_ident() == self.cell.system.loop_thread:
             raise BlockingAskOnLoop(f"stopping {self.path} and waiting for it on the actor loop: use stop(block=False)")
-        future = self._control(Stop)
+        future = self._control("stop", lambda future: Stop(reply_to=future))
         if block:
             return cast("bool", future.get(timeout=timeout))
         return future
 
     def suspend(self) -> KernelFuture:
         """Hold all its messages, control included; inspection, step, resume and stop still work."""
-        return self._control(Suspend)
+        return self._control("suspend", Suspend)
 
     def step(self) -> KernelFuture:
         """Let a suspended actor handle exactly one message; the future gives False if none waits."""
-        return self._control(Step)
+        return self._control("step", Step)
 
     def resume(self) -> KernelFuture:
         """Let a suspended actor go on."""
-        return self._control(Resume)
+        return self._control("resume", Resume)
 
-    def _control(self, kind: type[Stop | Suspend | Step | Resume]) -> KernelFuture:
-        self._must_be_outside(kind.__name__.lower(), "out.stop()")
+    def kill(self, error: BaseException) -> KernelFuture:
+        """Have it fail as if its handler had raised ``error``: whoever supervises it restarts it, or ends with it."""
+        return self._control("kill", partial(Kill, error))
+
+    def _control(self, did: str, ordered: Callable[[KernelFuture], SystemMessage]) -> KernelFuture:
+        self._must_be_outside(did, "out.stop()")
         system = self.cell.system
         future = KernelFuture()
         future.answering_thread = system.answering_thread
-        message: SystemMessage = kind(reply_to=future)
+        message = ordered(future)
         system.call(lambda: self.cell.deliver_system(message))
         return future
 

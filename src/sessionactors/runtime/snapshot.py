@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from .accounts import Accounts
+from .blocked_loop import BlockedLoop
 from .brief import brief
 from .clock import NS
 from .dead_letters import DeadLetter
@@ -82,6 +83,8 @@ class EffectInfo:
     """Fed items that gave way."""
     ending: bool
     """It was cancelled and has not ended yet."""
+    cause: int = 0
+    """Id of the message whose handler started it; 0 for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +145,8 @@ class TreeSnapshot(Mapping[str, ActorSnapshot]):
     """Seconds that the actor loop has not run; 0.0 when it runs."""
     now: int
     """Kernel clock, ns: what ages and deadlines refer to."""
+    blocked: tuple[BlockedLoop, ...] = ()
+    """The actor loop and the loop of user code, where they do not run, and what holds them."""
 
     def __getitem__(self, name: str) -> ActorSnapshot:
         if name in self.actors:
@@ -183,6 +188,7 @@ def take(tree: Tree) -> TreeSnapshot:
         ),
         loop_blocked=system.blocked_since() or 0.0,
         now=now,
+        blocked=() if system.watchdog is None else system.watchdog.held(tree.user_loop),
     )
 
 
@@ -238,6 +244,7 @@ def _read(cell: Cell, now: int) -> ActorSnapshot:
                 effect.inlet.depth(),
                 effect.inlet.dropped,
                 effect.cancelled,
+                effect.cause,
             )
             for effect in _copied(lambda: [*cell.effects.values(), *cell.ending_effects])
         ),

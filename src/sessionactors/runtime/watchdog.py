@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from .blocked_loop import BlockedLoop, blocked_loop
+
 if TYPE_CHECKING:
     from .system import ActorSystem
 
@@ -24,6 +26,8 @@ log = structlog.get_logger("sessionactors.runtime")
 
 INTERVAL = 0.1
 """Seconds between looks."""
+HELD_AFTER = 0.3
+"""Seconds without a sign of life after which who looks is told what holds a loop."""
 BLOCKED_AFTER = 0.5
 """Seconds without a sign of life before a loop counts as blocked."""
 
@@ -144,6 +148,18 @@ class Watchdog:
         with self._lock:
             hearts = list(self._hearts.values())
         return {heart.kind: heart.lateness for heart in reversed(hearts)}
+
+    def held(self, user_loop: asyncio.AbstractEventLoop | None) -> tuple[BlockedLoop, ...]:
+        """What holds the actor loop, and the loop of a room's user code. From any other thread."""
+        found = []
+        for loop in dict.fromkeys((self._system.loop, user_loop)):
+            heart = self._hearts.get(id(loop))
+            if heart is None or not heart.asked or not heart.loop.is_running():
+                continue
+            silent = time.monotonic() - heart.beat
+            if silent > HELD_AFTER:
+                found.append(blocked_loop(heart.kind, heart.loop, heart.thread, silent))
+        return tuple(found)
 
     def _run(self) -> None:
         while not self._stop.wait(INTERVAL):

@@ -21,6 +21,7 @@ from .gate import Gate
 from .impatient import ImpatientProtocol
 from .looking import looking
 from .options import HttpOptions
+from .whereabouts import Announcement, announce
 
 if TYPE_CHECKING:
     from sessionactors.service.room_supervisor import RoomSupervisor
@@ -66,7 +67,9 @@ class InspectionEndpoint:
                 f"the inspection endpoint cannot listen at {host}:{port}: {error.strerror or error}; give another "
                 "inspection_port, 0 for any free one, or None for none"
             ) from error
-        self.address = f"http://{host}:{self._socket.getsockname()[1]}"
+        self._port = self._socket.getsockname()[1]
+        self._announcement: Announcement | None = None
+        self.address = f"http://{host}:{self._port}"
         app = FastAPI(title="sessionactors inspection", docs_url=None, redoc_url=None)
         app.include_router(looking(rooms, Gate(options)))
         config = uvicorn.Config(
@@ -89,10 +92,16 @@ class InspectionEndpoint:
         self._thread.start()
         if not await asyncio.to_thread(self._server.listens.wait, START_WITHIN):
             log.error("inspection_not_listening", room="", actor="", message_id=0, address=self.address)
+        try:
+            self._announcement = await asyncio.to_thread(announce, self.address, self._port)
+        except OSError as error:  # the command line then has to be told the address
+            log.warning("inspection_not_announced", room="", actor="", message_id=0, error=str(error))
         log.info("inspection_listens", room="", actor="", message_id=0, address=self.address)
 
     async def aclose(self) -> None:
         """Listen no more."""
+        if self._announcement is not None:
+            await asyncio.to_thread(self._announcement.withdraw)
         self._server.should_exit = True
         if self._thread.is_alive():
             await asyncio.to_thread(self._thread.join, START_WITHIN)

@@ -6,7 +6,6 @@ the loop that serves the router is blocked.
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter
@@ -16,7 +15,7 @@ from sessionactors.service.admission import SupervisorStats
 
 from .gate import Gate
 from .guarded_route import RIGHT, guarded
-from .models import Health, Line, Problem, RoomInfo, Rooms, Stats
+from .models import Health, Line, Problem, RoomInfo, Rooms
 from .options import Right
 from .plain import plain
 
@@ -43,6 +42,7 @@ NO_ROOM: dict[int | str, dict[str, object]] = {
     404: described("there is no such room, or actor"),
     409: described("the room is starting, closing or over"),
 }
+NOT_NOW: dict[int | str, dict[str, object]] = {503: described("not now; try again later")}
 DEFINED: dict[int | str, dict[str, object]] = {401: {"model": Problem, "description": "no token, or a wrong one"}}
 """For one route, so that the schema stands among the components."""
 
@@ -68,7 +68,7 @@ def looking(rooms: RoomSupervisor, gate: Gate) -> APIRouter:
     async def rooms_now() -> Rooms:
         """All rooms, those that start or close included."""
         listed = [room_info(hosted) for hosted in rooms.hosted()]
-        return Rooms(rooms=listed, stats=Stats(**asdict(rooms.stats)), inspection=rooms.inspection)
+        return Rooms(rooms=listed, stats=rooms.stats, inspection=rooms.inspection)
 
     @router.get("/rooms/{room}", tags=["rooms"], openapi_extra=LOOK, responses=NO_ROOM)
     async def one_room(room: str) -> RoomInfo:

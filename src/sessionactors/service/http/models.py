@@ -6,6 +6,8 @@ from typing import Annotated
 
 import pydantic
 
+from sessionactors.service.admission import SupervisorStats
+
 MAX_TEXT = 10_000
 """Characters in one text."""
 
@@ -55,6 +57,12 @@ class InjectBody(Body):
     """Its fields."""
 
 
+class ReasonBody(Body):
+    """Why somebody intervenes: it is told wherever the intervention shows."""
+
+    reason: Annotated[str, pydantic.StringConstraints(min_length=1, max_length=200)] = "asked for over HTTP"
+
+
 class Problem(pydantic.BaseModel):
     """Why something was not done."""
 
@@ -87,30 +95,11 @@ class RoomInfo(pydantic.BaseModel):
     """In the history."""
 
 
-class Stats(pydantic.BaseModel):
-    """Slots and counts, see :class:`.SupervisorStats`."""
-
-    max_sessions: int
-    starting: int
-    open: int
-    closing: int
-    admitted: int
-    closed: int
-    crashed: int
-    failed_to_start: int
-    refused_full: int
-    refused_draining: int
-    refused_closed: int
-    peak: int
-    restarting: int
-    restarts: int
-
-
 class Rooms(pydantic.BaseModel):
     """All rooms."""
 
     rooms: list[RoomInfo]
-    stats: Stats
+    stats: SupervisorStats
     inspection: str | None
     """Where the inspection endpoint listens, which answers also while this loop is blocked."""
 
@@ -135,6 +124,13 @@ class Closed(pydantic.BaseModel):
     """Actors that ended as they should."""
     abandoned: dict[str, str]
     """Those that did not, and at what."""
+
+
+class Recorded(pydantic.BaseModel):
+    """What was seen of a room last is being written."""
+
+    files: list[str]
+    """On the machine of the service, in the directory of its black boxes."""
 
 
 class Line(pydantic.BaseModel):

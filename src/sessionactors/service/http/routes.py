@@ -21,12 +21,10 @@ from sessionactors.session.speech_handle import SpeechHandle
 from .calls import Calls
 from .gate import Gate, Refused
 from .guarded_route import RIGHT, guarded, problem_of
-from .injected import message_for
-from .looking import LOOK, NO_ROOM, PROBLEMS, described, looking, room_info
+from .intervening import intervening
+from .looking import LOOK, NO_ROOM, NOT_NOW, PROBLEMS, described, looking, room_info
 from .models import (
     Closed,
-    Done,
-    InjectBody,
     Line,
     RoomInfo,
     SayBody,
@@ -42,10 +40,6 @@ if TYPE_CHECKING:
     from sessionactors.service.room_supervisor import RoomSupervisor
 
 TALK = {RIGHT: Right.TALK.value}
-INTERVENE = {RIGHT: Right.INTERVENE.value}
-INTERVENTION_WITHIN = 2.0
-"""Seconds in which the actor loop must have carried out an intervention."""
-NOT_NOW: dict[int | str, dict[str, object]] = {503: described("not now; try again later")}
 BAD_START: dict[int | str, dict[str, object]] = {
     **NOT_NOW,
     409: described("a room of that name is there"),
@@ -64,7 +58,7 @@ def router_of(rooms: RoomSupervisor, gate: Gate) -> APIRouter:
     router = APIRouter(dependencies=[bearer])
     router.include_router(looking(rooms, gate))
     router.include_router(_talking(rooms, gate))
-    router.include_router(_intervening(rooms, gate))
+    router.include_router(intervening(rooms, gate))
     streams = Streams(rooms, gate)
     router.add_api_websocket_route("/rooms/{room}/events", streams.events)
     router.add_api_websocket_route("/rooms/{room}/tap", streams.tap)
@@ -134,50 +128,6 @@ def _talking(rooms: RoomSupervisor, gate: Gate) -> APIRouter:
             return Line(text=rooms.get(room).session.diagram(whole=whole))
 
         return await there(rooms, draw)
-
-    return router
-
-
-def _intervening(rooms: RoomSupervisor, gate: Gate) -> APIRouter:
-    router = APIRouter(route_class=guarded(gate), responses={**PROBLEMS, **NO_ROOM, **NOT_NOW}, tags=["interventions"])
-
-    async def ordered(room: str, actor: str, order: str) -> Done:
-        ref = rooms.get(room).session.actor(actor)
-        log.warning("intervention", room=room, actor=ref.path, message_id=0, order=order)
-        future = {"suspend": ref.suspend, "step": ref.step, "resume": ref.resume}[order]()
-        try:
-            async with asyncio.timeout(INTERVENTION_WITHIN):
-                done = await future
-        except TimeoutError:
-            raise SessionStateError(
-                f"{order} of {ref.path} was asked for, and not carried out within {INTERVENTION_WITHIN} s: "
-                f"{rooms.get(room).session.why()}"
-            ) from None
-        return Done(actor=ref.path, done=done is not False)
-
-    @router.post("/rooms/{room}/actors/{actor:path}/suspend", openapi_extra=INTERVENE)
-    async def suspend(room: str, actor: str) -> Done:
-        """Hold all messages of an actor."""
-        return await ordered(room, actor, "suspend")
-
-    @router.post("/rooms/{room}/actors/{actor:path}/step", openapi_extra=INTERVENE)
-    async def step(room: str, actor: str) -> Done:
-        """Let a suspended actor handle one message."""
-        return await ordered(room, actor, "step")
-
-    @router.post("/rooms/{room}/actors/{actor:path}/resume", openapi_extra=INTERVENE)
-    async def resume(room: str, actor: str) -> Done:
-        """Let a suspended actor go on."""
-        return await ordered(room, actor, "resume")
-
-    @router.post("/rooms/{room}/actors/{actor:path}/inject", openapi_extra=INTERVENE)
-    async def inject(room: str, actor: str, body: InjectBody) -> Done:
-        """Put a message into the mailbox of an actor: one that it takes, of those of ``sessionactors.messages``."""
-        ref = rooms.get(room).session.actor(actor)
-        message = message_for(ref, body.type, body.fields)
-        log.warning("intervention", room=room, actor=ref.path, message_id=0, order="inject", message=body.type)
-        ref.tell(message)
-        return Done(actor=ref.path, done=True)
 
     return router
 
