@@ -51,7 +51,7 @@ SIGNIFICANT = ChildSpec(significant=True)
 
 
 def kill(ref: Ref[Any], error: BaseException | None = None) -> None:
-    ref.cell.system.call(lambda: ref.cell.deliver_system(Kill(error or Boom("killed"))))
+    ref.kill(error or Boom("killed"))
 
 
 def parent_of(leaf: Callable[[], Scripted]) -> Callable[[], Scripted]:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
+import sys
 import threading
 import time
-from typing import Any
+import types
+from typing import Any, cast
 
 import pytest
 
 from sessionactors.runtime import ActorSystem, Stall
+from sessionactors.runtime.blocked_loop import place
 from sessionactors.runtime.watchdog import Watchdog
 
 from tests.runtime.scripted import Do, Note, Out, Probe, Scripted, eventually, quiet, spawn, state_of
@@ -70,11 +75,19 @@ async def test_a_blocked_user_loop_is_named(system: ActorSystem) -> None:
     await eventually(lambda: watchdog.stalls)
     assert [(stall.loop, stall.actor, stall.message) for stall in watchdog.stalls] == [("user", None, None)]
     assert "leave.wait(10)" in watchdog.stalls[0].stack
+    [blocked] = system.inspect("room").blocked  # who looks is told by what, and where
+    assert (blocked.loop, blocked.by) == ("user", "a callback")
+    assert re.search(r"test_watchdog\.py:\d+ in test_a_blocked_user_loop_is_named.<locals>.block$", blocked.where)
+    assert 0.3 < blocked.seconds < 20
     room.tell(Note("alive"))
     assert await state_of(room) == ("alive",)
     leave.set()
+    await eventually(lambda: system.inspect("room").blocked == ())
     user_loop.call_soon_threadsafe(user_loop.stop)
     await asyncio.to_thread(thread.join)
+    heart.asked, heart.beat = True, 0.0
+    assert system.inspect("room").blocked == ()  # a loop that has ended is not held
+    heart.asked = False
     user_loop.close()
     await eventually(lambda: id(user_loop) not in watchdog._hearts)  # forgotten, as it is closed
 
@@ -155,3 +168,24 @@ async def test_virtual_time_needs_no_watchdog(system: ActorSystem, mode: Any) ->
 async def test_a_system_can_do_without_a_watchdog(make_system: Any) -> None:
     system = await make_system(watchdog=False)
     assert system.watchdog is None
+
+
+def test_a_place_is_told_by_the_innermost_line_that_is_neither_pythons_nor_a_packages() -> None:
+    assert re.search(r"test_watchdog\.py:\d+ in test_a_place_is_told", place(sys._getframe()))
+    assert place(None) == "nobody knows where"
+
+    def parse() -> str:
+        def constant(_: str) -> None:
+            within = sys._getframe().f_back  # a line of json
+            assert within is not None
+            told.append(place(within))
+
+        json.loads("NaN", parse_constant=constant)
+        return told[0]
+
+    told: list[str] = []
+    assert "test_watchdog.py:" in parse()
+    namespace = types.SimpleNamespace(f_code=json.loads.__code__, f_lineno=1, f_back=None)
+    assert place(cast("types.FrameType", namespace)).endswith(
+        "json/__init__.py:1 in loads"
+    )  # nothing but Python's: the innermost

@@ -499,7 +499,7 @@ async def test_p25_each_route_needs_its_right() -> None:
             for method, route in routes.items()
             if "x-right" in route
         }
-        assert len(needed) == 15
+        assert len(needed) == 17
         schemas = app.openapi()["components"]["schemas"]
         assert "detail" in schemas["Problem"]["properties"]  # what the refusals of all routes refer to
         for token, rights in rights_of.items():

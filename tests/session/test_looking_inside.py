@@ -9,6 +9,7 @@ import pytest
 
 from sessionactors import TreeSnapshot
 from sessionactors.messages.llm import TextDelta
+from sessionactors.runtime.blocked_loop import BlockedLoop
 from sessionactors.runtime.snapshot import EffectInfo, MessageInHand, WaitingMessage
 from sessionactors.session.why import why
 from sessionactors.testing import Scenario
@@ -185,3 +186,35 @@ def test_why_names_work_that_runs_although_nothing_is_owed(quiet: TreeSnapshot) 
     assert why(with_actor(quiet, "scenario/tools", effects=(effect,))) == (
         "nothing is overdue; scenario/tools has been running call-1 for 4.00 s"
     )
+
+
+def test_why_names_who_asked_for_it(quiet: TreeSnapshot) -> None:
+    handled = quiet["history"].recent[-1]
+    effect = EffectInfo("call-1", 4.0, None, 0, 0, 0, ending=False, cause=handled.id)
+    line = why(with_actor(quiet, "scenario/history", effects=(effect,)))
+    assert line == (
+        "nothing is overdue; scenario/history has been running call-1 for 4.00 s, asked for by "
+        f"{handled.type} #{handled.id}"
+    )
+    long_ago = replace(effect, cause=10**9)
+    assert "asked for by #1000000000" in why(with_actor(quiet, "scenario/history", effects=(long_ago,)))
+
+
+def test_why_names_what_holds_a_loop_not_what_has_run_longest(quiet: TreeSnapshot) -> None:
+    longest = EffectInfo("call-1", 9.0, None, 0, 0, 0, ending=False)
+    blocking = EffectInfo("call-2", 4.0, None, 0, 0, 0, ending=False)
+    working = with_actor(quiet, "scenario/tools", effects=(longest, blocking))
+    held = BlockedLoop("user", 3.0, "scenario/tools#call-2", "agent.py:7 in look_up")
+    assert why(replace(working, blocked=(held,))) == (
+        "scenario/tools has been running call-2 for 4.00 s; it blocks the loop of user code for 3.00 s, at "
+        "agent.py:7 in look_up"
+    )
+    assert why(replace(working, blocked=(replace(held, loop="actor", by="Task-3"),))) == (
+        "the actor loop has not run for 3.00 s: Task-3 blocks it, at agent.py:7 in look_up"
+    )
+
+
+def test_why_says_where_a_handler_is(quiet: TreeSnapshot) -> None:
+    stuck = with_actor(quiet, "scenario/agent", in_hand=MessageInHand(7, "HookReturned", "scenario/agent", 2.5))
+    held = BlockedLoop("actor", 2.0, "a callback", "drop_in.py:7 in receive")
+    assert why(replace(stuck, blocked=(held,))).endswith("for 2.50 s, at drop_in.py:7 in receive")

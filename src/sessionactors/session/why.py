@@ -55,10 +55,11 @@ def why(snapshot: TreeSnapshot) -> str:
 
 def _runs(actor: ActorSnapshot, effect: EffectInfo) -> str:
     """What an actor has running, and at which message's request."""
-    asked = next((f", asked for by {done.type} #{done.id}," for done in actor.recent if done.id == effect.cause), "")
-    if not asked and effect.cause:
-        asked = f", asked for by #{effect.cause},"
-    return f"{actor.path} has been running {effect.key}{asked} for {effect.running:.2f} s"
+    line = f"{actor.path} has been running {effect.key} for {effect.running:.2f} s"
+    if not effect.cause:
+        return line
+    asked = next((f"{done.type} " for done in actor.recent if done.id == effect.cause), "")
+    return f"{line}, asked for by {asked}#{effect.cause}"
 
 
 def _holds(snapshot: TreeSnapshot, loop: BlockedLoop) -> str:
@@ -67,5 +68,5 @@ def _holds(snapshot: TreeSnapshot, loop: BlockedLoop) -> str:
     for actor in snapshot.values():
         for effect in actor.effects:
             if loop.by == f"{actor.path}#{effect.key}":
-                return f"{_runs(actor, effect)}, and blocks {whose} for {loop.seconds:.2f} s, at {loop.where}"
+                return f"{_runs(actor, effect)}; it blocks {whose} for {loop.seconds:.2f} s, at {loop.where}"
     return f"{whose} has not run for {loop.seconds:.2f} s: {loop.by} blocks it, at {loop.where}"
