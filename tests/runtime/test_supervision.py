@@ -51,7 +51,7 @@ SIGNIFICANT = ChildSpec(significant=True)
 
 
 def kill(ref: Ref[Any], error: BaseException | None = None) -> None:
-    ref.kill(error or Boom("killed"))
+    _ = ref.kill(error or Boom("killed"))
 
 
 def parent_of(leaf: Callable[[], Scripted]) -> Callable[[], Scripted]:
