@@ -132,7 +132,8 @@ async def test_a_room_is_opened_talked_to_looked_into_and_closed() -> None:
         assert (listed["stats"]["open"], listed["inspection"]) == (1, None)
         replied = (await http.post("/rooms/a/text", json={"text": "Anybody there?", "wait": 5})).json()
         assert replied == {"speech": "speech-1", "done": True, "interrupted": False, "said": [ANSWER]}
-        said = (await http.post("/rooms/a/say", json={"text": "Welcome.", "allow_interruptions": False})).json()
+        body = {"text": "Welcome.", "allow_interruptions": False, "wait": 5}
+        said = (await http.post("/rooms/a/say", json=body)).json()
         assert said["speech"] == "speech-2"
         items = (await http.get("/rooms/a/history")).json()["items"]
         assert [item["content"] for item in items if item["type"] == "message"][:2] == [["Anybody there?"], [ANSWER]]
