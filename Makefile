@@ -11,6 +11,7 @@
 #   make order-mutants  seeds faults of order and shows that exploration finds them
 #   make evals     the conversations of examples/evals, in virtual time
 #   make serve     rooms over HTTP, on this machine
+#   make fuzz-http  the HTTP API under schemathesis
 #   make explore   scenarios in 20,000 orders, with every promise checked
 #   make bench     kernel benchmark
 #   make help      all targets
@@ -117,6 +118,13 @@ every-index: $(DEV) ## each fault at each index, close at each message, 1,000 se
 .PHONY: mutants
 mutants: $(DEV) ## removes each guard by a patch and shows that its named test fails
 	$(BIN)/python tests/mutants/run.py $(ARGS)
+
+# Requests of each kind, allowed and forbidden, to each operation.
+EXAMPLES ?= 200
+
+.PHONY: fuzz-http
+fuzz-http: $(DEV) ## the HTTP API under schemathesis: nothing that is sent is a fault of ours; EXAMPLES= of each kind
+	$(BIN)/python -m tests.service.fuzzed --examples $(EXAMPLES) $(ARGS)
 
 .PHONY: serve
 serve: $(DEV) ## rooms in a FastAPI service, on this machine; /docs shows its API

@@ -96,8 +96,13 @@ URL: Final = "http://127.0.0.1:8000/sessions"
 @contextmanager
 def asking(url: str, token: str | None) -> Iterator[Service]:
     """A service to ask; what goes wrong is one line, and an exit code."""
-    from .service_client import Service, ServiceError
-
+    try:
+        from .service_client import Service, ServiceError
+    except ModuleNotFoundError as missing:
+        typer.echo(
+            f"OptionError: asking a service needs {missing.name}: pip install 'sessionactors[service]'", err=True
+        )
+        raise typer.Exit(1) from missing
     try:
         yield Service(url, token)
     except ServiceError as error:
