@@ -11,13 +11,18 @@ and gets the next one.
 
 An answer that takes more than ten seconds is late; a client is lost whose connection ended, or that was refused.
 ``--bad N`` adds N clients of each kind that breaks the rules, over and over: one that reads nothing, one that falls
-silent, floods of texts and of audio, garbage, messages that are too large, audio before the hello.
+silent, floods of texts and of audio, garbage, messages that are too large, audio before the hello, a wrong version,
+who hangs up as soon as the room is open, and connections that speak no WebSocket, or nothing. Each calls from an
+address of its own (127.0.1.n: Linux has them all), so that the server can tell them from the good ones; with
+``--one-peer`` it cannot. It is the CPU of the server that says what they cost: answers that are late may be the fault
+of a machine that others use.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
 import logging
 import random
@@ -26,14 +31,15 @@ import statistics
 import sys
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeAlias
+from urllib.parse import urlsplit
 
 import numpy as np
 import structlog
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from sessionactors import (
     Agent,
@@ -46,6 +52,7 @@ from sessionactors import (
     serve_rooms,
 )
 from sessionactors.providers import offline
+from sessionactors.service.unwelcome import public_address
 from sessionactors.testing.scripted_llm import ScriptedLLM, ScriptedReply
 from sessionactors.testing.scripted_tts import ScriptedTTS
 from sessionactors.testing.websocket_clients import NativeClient, TwilioCall
@@ -99,6 +106,8 @@ def session_for(text: str) -> Callable[[str], SessionSpec]:
 class Seen:
     """What the good clients noticed."""
 
+    ready: list[float] = field(default_factory=list)
+    """Seconds from hello to ready."""
     began: list[float] = field(default_factory=list)
     """Seconds from a text to the first audio of the answer."""
     cleared: list[float] = field(default_factory=list)
@@ -132,6 +141,10 @@ async def good(url: str, number: int, until: float, seen: Seen, options: argpars
     client: Client = TwilioCall(url) if options.telephone else NativeClient(url, identity=f"caller-{number}")
     caller = Caller(client)
     async with client:
+        began = loop.time()
+        if isinstance(client, NativeClient):
+            await client.until(lambda: client.of("ready"), within=30.0)
+            seen.ready.append(loop.time() - began)
         talking = asyncio.create_task(microphone(caller))
         try:
             await asyncio.sleep(random.uniform(0.5, INTERRUPT_EVERY))
@@ -265,19 +278,44 @@ async def no_hello(client: Rude) -> None:
     await client.connection.send(bytes(960))
 
 
+async def wrong_version(client: Rude) -> None:
+    """Of another time."""
+    await client.connection.send('{"type": "hello", "version": 9}')
+
+
+async def hangs_up(client: Rude) -> None:
+    """Has a room opened, and is gone."""
+    await client.connection.send(HELLO)
+    await asyncio.sleep(0.1)
+    client.connection.transport.abort()
+
+
+async def no_websocket(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Speaks another protocol."""
+    writer.write(b"EHLO example.com\r\n\r\n")
+    await reader.read()
+
+
+async def connects_only(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """A scan of ports."""
+    writer.transport.abort()
+
+
 RUDE: tuple[Callable[[Rude], Awaitable[None]], ...] = (
-    *(reads_nothing, falls_silent, floods_texts, floods_audio, garbage, too_large, no_hello),
+    *(reads_nothing, falls_silent, floods_texts, floods_audio, garbage, too_large, no_hello, wrong_version, hangs_up),
 )
+RAW = (no_websocket, connects_only)
 
 
-KINDS = [kind.__name__ for kind in RUDE]
+KINDS = [kind.__name__ for kind in (*RUDE, *RAW)]
 
 
-async def bad(url: str, kind: Callable[[Rude], Awaitable[None]], until: float, seen: Seen) -> None:
+async def bad(url: str, kind: Callable[[Rude], Awaitable[None]], source: str, until: float, seen: Seen) -> None:
     """One after the other."""
     loop = asyncio.get_running_loop()
     while loop.time() < until:
         client = Rude(url)
+        client.source = source
         try:
             async with client:
                 with suppress(ConnectionClosed):
@@ -286,9 +324,32 @@ async def bad(url: str, kind: Callable[[Rude], Awaitable[None]], until: float, s
                     client.connection.transport.resume_reading()
                 await client.closed(within=10.0)
             seen.ends[f"{kind.__name__}: {client.close_code}"] += 1
-            await asyncio.sleep(0.2)
+        except InvalidStatus as refused:
+            seen.ends[f"{kind.__name__}: HTTP {refused.response.status_code}"] += 1
         except (TimeoutError, OSError) as error:
             seen.ends[f"{kind.__name__}: {error!r}"] += 1
+        await asyncio.sleep(0.2)
+
+
+async def raw(
+    url: str,
+    kind: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+    source: str,
+    until: float,
+    seen: Seen,
+) -> None:
+    """One after the other, below WebSockets."""
+    where = urlsplit(url)
+    while asyncio.get_running_loop().time() < until:
+        try:
+            reader, writer = await asyncio.open_connection(where.hostname, where.port, local_addr=(source, 0))
+            await kind(reader, writer)
+            writer.close()
+        except OSError as error:
+            seen.ends[f"{kind.__name__}: {error!r}"] += 1
+        else:
+            seen.ends[f"{kind.__name__}: closed"] += 1
+        await asyncio.sleep(0.2)
 
 
 async def clients(options: argparse.Namespace) -> None:
@@ -297,7 +358,14 @@ async def clients(options: argparse.Namespace) -> None:
     until = loop.time() + options.seconds
     tasks = [asyncio.create_task(good(options.url, number, until, seen, options)) for number in range(options.clients)]
     rude = [kind for kind in RUDE if options.only in ("", kind.__name__)]
-    tasks += [asyncio.create_task(bad(options.url, kind, until, seen)) for kind in rude for _ in range(options.bad)]
+    source = itertools.count(1)
+    for _ in range(options.bad):
+        tasks += [asyncio.create_task(bad(options.url, kind, f"127.0.1.{next(source)}", until, seen)) for kind in rude]
+        tasks += [
+            asyncio.create_task(raw(options.url, kind, f"127.0.1.{next(source)}", until, seen))
+            for kind in RAW
+            if options.only in ("", kind.__name__)
+        ]
     while loop.time() < until:
         due = loop.time() + 0.05
         await asyncio.sleep(0.05)
@@ -326,14 +394,20 @@ def spread(seconds: list[float]) -> str:
     )
 
 
+def every_address(address: str | None, _headers: Mapping[str, str]) -> str | None:
+    """Each address of this machine stands for one of the internet."""
+    return None if address == "127.0.0.1" else address
+
+
 async def measure(options: argparse.Namespace) -> None:
     """Serve the clients of another process, and print what both saw."""
-    rooms_at_once = options.clients + len(RUDE) * options.bad + 20
+    rooms_at_once = options.clients + len(KINDS) * options.bad + 20
+    peer_of = public_address if options.one_peer else every_address
     wire = TwilioMediaStream if options.telephone else NativeWire
     rooms_that_say = session_for(ANSWER if options.turns else STORY)
     async with (
         RoomSupervisor(rooms_that_say, max_sessions=rooms_at_once, close_deadline=2.0) as rooms,
-        serve_rooms(rooms, token=None, port=0, wire=wire, limits=LIMITS, max_waiting=500) as server,
+        serve_rooms(rooms, token=None, port=0, wire=wire, limits=LIMITS, max_waiting=500, peer_of=peer_of) as server,
     ):
         flags = [flag for flag, set_ in (("--telephone", options.telephone), ("--turns", options.turns)) if set_]
         began, used = time.perf_counter(), cpu()
@@ -350,7 +424,11 @@ async def measure(options: argparse.Namespace) -> None:
     seen = json.loads(out)
     kind = "telephone calls" if options.telephone else "clients"
     print(f"{options.clients} {kind}, {options.seconds:.0f} s each, {peak} rooms at once")
-    print(f"server CPU: {used / took:.2f} cores, {used / took / options.clients * 1000:.1f} ms a second and client")
+    each = f", {used / took / options.clients * 1000:.1f} ms a second and client" if options.clients else ""
+    print(f"server CPU: {used / took:.2f} cores{each}")
+    if options.bad and (hostile := sum(seen["ends"].values())):
+        print(f"server CPU, all of it, by hostile connection: {used / hostile * 1000:.1f} ms ({hostile})")
+    print(f"hello to ready:                  {spread(seen['ready'])}")
     print(f"text or key to clear (barge-in): {spread(seen['cleared'])}")
     print(f"text or key to first audio:      {spread(seen['began'])}")
     print(f"gaps in what was heard:          {spread(seen['gaps'])}")
@@ -377,6 +455,9 @@ def main() -> None:
     parser.add_argument("--turns", action="store_true", help="one speaks, then the other; else both all the time")
     parser.add_argument("--telephone", action="store_true", help="good clients are calls in Twilio's format")
     parser.add_argument("--only", default="", metavar="KIND", help="of those that misbehave: " + ", ".join(KINDS))
+    parser.add_argument(
+        "--one-peer", action="store_true", help="the server cannot tell who misbehaves from who does not"
+    )
     parser.add_argument("--url", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.turns and options.telephone:

@@ -194,6 +194,7 @@ if TYPE_CHECKING:
     from .service.room_supervisor import RoomSupervisor
     from .service.session_spec import SessionSpec
     from .service.signals import DrainOnSignals
+    from .service.unwelcome import PeerLimits, forwarded_for, public_address
     from .service.websocket_rooms import WebSocketRooms, WebSocketRoomsStats
     from .service.websocket_server import RoomServer, serve_rooms
     from .service.worker.agent_server import AgentServer
@@ -285,9 +286,9 @@ if TYPE_CHECKING:
     from .telemetry import SessionReport, Telemetry
     from .transports.websocket.close_code import CloseCode
     from .transports.websocket.limits import WebSocketLimits
-    from .transports.websocket.link import WebSocketStatistics
     from .transports.websocket.media_stream import MediaStream, TwilioMediaStream
     from .transports.websocket.sockets import AiohttpSocket, StarletteSocket, WebsocketsSocket
+    from .transports.websocket.statistics import WebSocketStatistics
     from .transports.websocket.transport import WebSocketTransport
 
 __version__ = "0.1.0"
@@ -452,6 +453,7 @@ __all__ = [
     "ParticipantAttributesChangedEvent",
     "ParticipantKind",
     "ParticipantMetadataChangedEvent",
+    "PeerLimits",
     "PlayHandle",
     "PlaybackFinished",
     "PlaybackFinishedEvent",
@@ -622,11 +624,13 @@ __all__ = [
     "WorkerPermissions",
     "WorkerStats",
     "WorkerType",
+    "forwarded_for",
     "function_tool",
     "get_job_context",
     "held_memory",
     "message",
     "mock_tools",
+    "public_address",
     "recognition_context",
     "send_dtmf_events",
     "serve_rooms",
@@ -890,6 +894,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "service.room_supervisor": ("RoomSupervisor",),
     "service.session_spec": ("SessionSpec",),
     "service.signals": ("DrainOnSignals",),
+    "service.unwelcome": ("PeerLimits", "forwarded_for", "public_address"),
     "service.websocket_rooms": ("WebSocketRooms", "WebSocketRoomsStats"),
     "service.websocket_server": ("RoomServer", "serve_rooms"),
     "service.worker.agent_server": ("AgentServer", "WorkerInfo"),
@@ -1010,7 +1015,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "transports.websocket.close_code": ("CloseCode",),
     "transports.websocket.limits": ("WebSocketLimits",),
-    "transports.websocket.link": ("WebSocketStatistics",),
+    "transports.websocket.statistics": ("WebSocketStatistics",),
     "transports.websocket.media_stream": ("MediaStream", "TwilioMediaStream"),
     "transports.websocket.sockets": ("AiohttpSocket", "StarletteSocket", "WebsocketsSocket"),
     "transports.websocket.transport": ("WebSocketTransport",),

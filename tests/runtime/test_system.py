@@ -543,3 +543,28 @@ async def test_a_waiter_whose_loop_has_closed_hurts_nobody() -> None:
 
 async def _awaited(future: Any) -> object:
     return await future
+
+
+# -- how late actors are -----------------------------------------------------------------------------------------------
+
+
+async def test_actors_are_as_late_as_the_oldest_data_that_waits(mode: Mode) -> None:
+    system = mode.new_system()
+    assert system.lateness() == 0.0  # it does not run
+    system.start()
+    ref = await spawn(system, "room", Scripted)
+    before = system.clock.now()
+
+    def told_and_left() -> tuple[float, float]:
+        assert system.lateness() == 0.0
+        ref.tell(Note(1))
+        ref.tell(Note(2))
+        late = system.lateness()
+        return late, (system.clock.now() - before) / 1e9
+
+    late, most = await on_loop(system, told_and_left)
+    assert 0.0 <= late <= most
+    assert mode.virtual or late > 0.0
+    await state_of(ref)
+    assert await on_loop(system, system.lateness) == 0.0
+    await system.aclose()

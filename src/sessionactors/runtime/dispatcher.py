@@ -56,6 +56,9 @@ class Dispatcher(Protocol):
     def idle(self) -> bool:
         """Whether nothing is ready."""
 
+    def waiting_since(self) -> int | None:
+        """When the data next in line was told: nanoseconds of the kernel clock, or None. From any thread."""
+
     def close(self) -> None:
         """Run nothing more."""
 
@@ -168,6 +171,14 @@ class LoopDispatcher:
     def idle(self) -> bool:
         """Whether nothing is ready."""
         return not self._control and not self._data and not self._posted
+
+    def waiting_since(self) -> int | None:
+        """Of the cell that is first in line: lines are served in order, so nothing waits much longer."""
+        try:
+            lane = self._data[0].mailbox.data
+            return lane[0].at if lane else None
+        except IndexError:  # nothing waits, or it was taken meanwhile
+            return None
 
     def close(self) -> None:
         """Run no more actors; what was posted still happens, so that nobody waits for it in vain."""

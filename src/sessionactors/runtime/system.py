@@ -208,6 +208,11 @@ class ActorSystem:
         """Seconds that the actor loop has not run, if it should have."""
         return None if self.watchdog is None else self.watchdog.blocked()
 
+    def lateness(self) -> float:
+        """Seconds that data waits for its turn now, whatever the room: 0.0 if actors keep up. From any thread."""
+        since = self.dispatcher.waiting_since() if self.running else None
+        return 0.0 if since is None else max(0.0, (self.clock.now() - since) / 1e9)
+
     # -- trees -------------------------------------------------------------------------------------------------------
 
     def spawn(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import inspect
+import math
 import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
@@ -22,21 +23,32 @@ from sessionactors.session.across_loops import called
 from sessionactors.session.room_options_legacy import RoomInputOptions, RoomOutputOptions
 from sessionactors.transports.websocket.close_code import CloseCode, WireError
 from sessionactors.transports.websocket.limits import WebSocketLimits
-from sessionactors.transports.websocket.link import WebSocketStatistics
 from sessionactors.transports.websocket.native_wire import NativeWire
 from sessionactors.transports.websocket.sockets import Socket
+from sessionactors.transports.websocket.statistics import WebSocketStatistics
 from sessionactors.transports.websocket.transport import ServedTransport, WebSocketTransport
 from sessionactors.transports.websocket.wire import Hello, Wire
 
 from .errors import AdmissionRefused, RefusalReason, RoomExists
+from .pace import Pace, Turns
 from .room_handle import RoomHandle
 from .room_supervisor import RoomSupervisor
+from .unwelcome import BREACHES, Breaches, PeerLimits, PeerOf, public_address
 
 Allow: TypeAlias = Callable[[Hello, Mapping[str, str]], "bool | Awaitable[bool]"]
 """Whether a caller may come in, by the hello and the headers of the request (names in lower case)."""
 
 MAX_WAITING: Final = 200
 """Connections at once that have not said hello yet, or whose room is being opened."""
+OPENINGS_PER_SECOND: Final = 10.0
+"""Rooms opened a second, over a while. Opening one and closing it was measured to take some 10 ms of the actor loop, as
+much as 1.5 s of a call."""
+OPENINGS_AT_ONCE: Final = 50
+"""Rooms opened at once; more wait for their turn."""
+TURN_WITHIN: Final = 20.0
+"""Seconds for a caller's turn to come; after that there is no room for them."""
+DEFAULT_PEER_LIMITS: Final = PeerLimits()
+"""Five connections that broke the rules, and one more every ten seconds."""
 
 _REFUSED: Final[Mapping[RefusalReason, CloseCode]] = {
     "full": CloseCode.FULL,
@@ -67,6 +79,9 @@ class WebSocketRoomsStats:
     """Seconds of audio that were dropped because clients read too slowly; of connections that have ended."""
     flood_dropped: float = 0.0
     """Seconds of clients' audio that were dropped because they came faster than anybody speaks; likewise."""
+    turned_away: int = 0
+    """Connections refused unheard, because their peer broke the rules too often. Those that ``serve_rooms`` refused are
+    not among ``connections``: they never became one."""
 
 
 class WebSocketRooms:
@@ -85,6 +100,12 @@ class WebSocketRooms:
             one client: a name that is taken is refused.
         allow: decides who may come in, after the token was looked at; may be ``async``.
         max_waiting: connections at once that have not got a room yet, >= 1; more are refused.
+        openings_per_second: rooms opened a second, > 0, over a while; fifty in the first one, and none while the actors
+            are more than 25 ms late: rooms that talk come first. Others wait for their turn, in order, up to 20 s.
+            None: all are opened at once.
+        peer_limits: how often a peer may break the rules before it is refused unheard; None: as often as it likes.
+        peer_of: names the peer of a connection. If not given, by the socket's address if that is one of the internet;
+            behind a proxy nobody is told apart, unless by ``forwarded_for``.
         room_input_options: for each room.
         room_output_options: for each room.
 
@@ -102,6 +123,9 @@ class WebSocketRooms:
         room_for: Callable[[Hello], str] | None = None,
         allow: Allow | None = None,
         max_waiting: int = MAX_WAITING,
+        openings_per_second: float | None = OPENINGS_PER_SECOND,
+        peer_limits: PeerLimits | None = DEFAULT_PEER_LIMITS,
+        peer_of: PeerOf = public_address,
         room_input_options: RoomInputOptions | None = None,
         room_output_options: RoomOutputOptions | None = None,
     ) -> None:
@@ -109,6 +133,8 @@ class WebSocketRooms:
             raise OptionError("token is empty: give one, or None to let everybody in")
         if max_waiting < 1:
             raise OptionError(f"max_waiting must be >= 1, got {max_waiting}")
+        if openings_per_second is not None and not openings_per_second > 0:
+            raise OptionError(f"openings_per_second must be > 0, or None for no bound; got {openings_per_second!r}")
         self._rooms = rooms
         self._token = token
         self._wire = wire
@@ -116,8 +142,14 @@ class WebSocketRooms:
         self._room_for = room_for or _as_asked
         self._allow = allow
         self._max_waiting = max_waiting
+        self._turns: Turns | None = None
+        if openings_per_second is not None:
+            pace = Pace(openings_per_second, OPENINGS_AT_ONCE)
+            self._turns = Turns(pace, rooms.system.lateness, TURN_WITHIN)
+        self._breaches = None if peer_limits is None else Breaches(peer_limits)
+        self._peer_of = peer_of
         self._options = room_input_options, room_output_options
-        self._connections = self._open = self._waiting = self._resumed = 0
+        self._connections = self._open = self._waiting = self._resumed = self._turned_away = 0
         self._present: dict[WebSocketTransport, asyncio.AbstractEventLoop] = {}
         """Callers whose room is open, and the loop of each."""
         self._ended: Counter[CloseCode | None] = Counter()
@@ -136,7 +168,18 @@ class WebSocketRooms:
             faults=dict(self._faults),
             audio_dropped=self._audio_dropped,
             flood_dropped=self._flood_dropped,
+            turned_away=self._turned_away,
         )
+
+    def turn_away(self, socket: Socket) -> float:
+        """Seconds until the peer of a connection may call again, which is to be refused unheard; 0.0: let it in.
+
+        ``serve_rooms`` asks before there is a WebSocket, and :meth:`serve` asks. From any thread.
+        """
+        peer = self._peer(socket)
+        wait = 0.0 if peer is None or self._breaches is None else self._breaches.wait(peer, self._now())
+        self._turned_away += wait > 0
+        return wait
 
     async def serve(self, socket: Socket) -> None:
         """Serve an accepted connection until it is over. Never raises for what the client does.
@@ -153,11 +196,27 @@ class WebSocketRooms:
                 "serve(): the connection was accepted on another loop than that on which its RoomSupervisor was started"
             )
         kind = WebSocketTransport if here is users else ServedTransport
+        if wait := self.turn_away(socket):
+            await socket.close(CloseCode.RATE_LIMITED, f"rate_limited: {too_often(wait)}")
+            return
         transport = kind(socket, wire=self._wire(), limits=self.limits)
-        await called(users, lambda: self._stay(transport, here))
+        peer = self._peer(socket)
+        await called(users, lambda: self._stay(transport, here, peer))
 
-    async def _stay(self, transport: WebSocketTransport, there: asyncio.AbstractEventLoop) -> None:
-        """On the users' loop: the account of one connection, which lives ``there``."""
+    def _peer(self, socket: Socket) -> str | None:
+        if self._breaches is None:
+            return None
+        try:
+            return self._peer_of(socket.address, socket.headers)
+        except Exception as error:
+            log.exception("call_failed", room="", actor="", message_id=0, error=repr(error))
+            return None
+
+    def _now(self) -> float:
+        return self._rooms.system.clock.now() / 1e9
+
+    async def _stay(self, transport: WebSocketTransport, there: asyncio.AbstractEventLoop, peer: str | None) -> None:
+        """On the users' loop: the account of one connection of ``peer``, which lives ``there``."""
         self._connections += 1
         end: CloseCode | None = CloseCode.GOING_AWAY
         account = True
@@ -166,7 +225,7 @@ class WebSocketRooms:
             if isinstance(entered, WebSocketTransport):
                 account = False  # the other's, from now on
                 end = await self._come_back(entered, transport, there)
-            elif isinstance(entered, CloseCode):
+            elif entered is None or isinstance(entered, CloseCode):
                 end = entered
             else:
                 await self._talk(entered, transport, there)
@@ -175,6 +234,8 @@ class WebSocketRooms:
             if not there.is_closed():
                 await called(there, transport.aclose)
             self._ended[end] += 1
+            if peer is not None and self._breaches is not None and end in BREACHES:
+                self._breaches.add(peer, self._now())
             if account:
                 self._add(transport.statistics)
 
@@ -209,8 +270,8 @@ class WebSocketRooms:
 
     async def _enter(
         self, transport: WebSocketTransport, there: asyncio.AbstractEventLoop
-    ) -> RoomHandle | WebSocketTransport | CloseCode:
-        """The room of a caller, or the connection that they come back to, or with which code they were sent away."""
+    ) -> RoomHandle | WebSocketTransport | CloseCode | None:
+        """The room of a caller, or the connection that they come back to, or how it ended (None: they left)."""
         refusal: tuple[CloseCode, str]
         if self._waiting >= self._max_waiting:
             refusal = CloseCode.FULL, f"{self._waiting} callers wait for a room already"
@@ -222,7 +283,11 @@ class WebSocketRooms:
                     refusal = CloseCode.UNAUTHORIZED, "the token is missing or wrong"
                 elif hello.ticket is None:
                     transport.room = room = self._room_for(hello)
-                    return await self._spawn(room, transport)
+                    if await self._turn(transport):
+                        return await self._spawn(room, transport)
+                    if transport.gone:
+                        return await called(there, transport.last_words)
+                    refusal = CloseCode.FULL, "no room now: those that are open leave no time for another one"
                 elif (left := self._left_with(hello.ticket, there)) is not None:
                     return left
                 else:
@@ -262,9 +327,24 @@ class WebSocketRooms:
         allowed = self._allow(hello, headers)
         return bool(await allowed if inspect.isawaitable(allowed) else allowed)
 
+    async def _turn(self, transport: WebSocketTransport) -> bool:
+        stats = self._rooms.stats
+        if self._turns is None or stats.taken >= stats.max_sessions:  # who is refused need not wait
+            return True
+        return await self._turns.take(lambda: not transport.gone)
+
     async def _spawn(self, room: str, transport: WebSocketTransport) -> RoomHandle:
         heard, shown = self._options
         return await self._rooms.spawn(room, transport=transport, room_input_options=heard, room_output_options=shown)
+
+
+def too_often(wait: float) -> str:
+    """What a peer is told that is turned away.
+
+    Args:
+        wait: seconds until it may call again.
+    """
+    return f"too many connections of yours broke the rules: try again in {math.ceil(wait)} s"
 
 
 def _as_asked(hello: Hello) -> str:

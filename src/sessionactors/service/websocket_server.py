@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+import math
 import ssl as tls
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from sessionactors.session.across_loops import called
 from sessionactors.session.room_options_legacy import RoomInputOptions, RoomOutputOptions
 from sessionactors.transports.websocket.limits import WebSocketLimits
 from sessionactors.transports.websocket.listening import ProcessRequest, asked_on, listening
 from sessionactors.transports.websocket.native_wire import NativeWire
+from sessionactors.transports.websocket.sockets import WebsocketsSocket
 from sessionactors.transports.websocket.wire import Hello, Wire
 
 from .room_supervisor import RoomSupervisor
-from .websocket_rooms import MAX_WAITING, Allow, WebSocketRooms, WebSocketRoomsStats
+from .unwelcome import PeerLimits, PeerOf, public_address
+from .websocket_rooms import (
+    DEFAULT_PEER_LIMITS,
+    MAX_WAITING,
+    OPENINGS_PER_SECOND,
+    Allow,
+    WebSocketRooms,
+    WebSocketRoomsStats,
+    too_often,
+)
+
+if TYPE_CHECKING:
+    from websockets.asyncio.server import ServerConnection
+    from websockets.http11 import Request, Response
 
 
 class RoomServer:
@@ -45,6 +62,9 @@ async def serve_rooms(
     room_for: Callable[[Hello], str] | None = None,
     allow: Allow | None = None,
     max_waiting: int = MAX_WAITING,
+    openings_per_second: float | None = OPENINGS_PER_SECOND,
+    peer_limits: PeerLimits | None = DEFAULT_PEER_LIMITS,
+    peer_of: PeerOf = public_address,
     room_input_options: RoomInputOptions | None = None,
     room_output_options: RoomOutputOptions | None = None,
     origins: Sequence[str | None] | None = None,
@@ -66,6 +86,9 @@ async def serve_rooms(
         room_for: names rooms.
         allow: decides who may come in.
         max_waiting: connections without a room.
+        openings_per_second: rooms opened a second.
+        peer_limits: how often a peer may break the rules; the next time it is answered with HTTP 429.
+        peer_of: names the peer of a connection.
         room_input_options: for each room.
         room_output_options: for each room.
         origins: pages of browsers that may connect, None among them for clients that are none; all if not given.
@@ -83,13 +106,24 @@ async def serve_rooms(
         room_for=room_for,
         allow=allow,
         max_waiting=max_waiting,
+        openings_per_second=openings_per_second,
+        peer_limits=peer_limits,
+        peer_of=peer_of,
         room_input_options=room_input_options,
         room_output_options=room_output_options,
     )
 
     users, actors = rooms.loop, rooms.system.loop
     page = process_request if process_request is None or users is actors else asked_on(users, process_request)
-    accepting = listening(calls.serve, host, port, calls.limits, origins=origins, ssl=ssl, process_request=page)
+    accepting = listening(
+        calls.serve,
+        host,
+        port,
+        calls.limits,
+        origins=origins,
+        ssl=ssl,
+        process_request=_unless_turned_away(calls, page),
+    )
     bound = await called(actors, accepting.__aenter__)
     try:
         yield RoomServer(calls, host, bound, secure=ssl is not None)
@@ -97,3 +131,16 @@ async def serve_rooms(
         calls.expect_nobody()
         if not actors.is_closed():  # with the loop all its sockets are
             await called(actors, lambda: accepting.__aexit__(None, None, None))
+
+
+def _unless_turned_away(calls: WebSocketRooms, page: ProcessRequest | None) -> ProcessRequest:
+    """Those whose peer broke the rules too often are refused before there is a WebSocket: that is the cheapest."""
+
+    def asked(connection: ServerConnection, request: Request) -> Response | Awaitable[Response | None] | None:
+        if wait := calls.turn_away(WebsocketsSocket(connection)):
+            refusal = connection.respond(HTTPStatus.TOO_MANY_REQUESTS, f"{too_often(wait)}\n")
+            refusal.headers["Retry-After"] = str(math.ceil(wait))
+            return refusal
+        return None if page is None else page(connection, request)
+
+    return asked

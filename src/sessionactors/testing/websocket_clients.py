@@ -114,6 +114,8 @@ class _Client(ABC):
 
     receive_buffer: int | None = None
     """Bytes that the kernel keeps of what is not read, roughly; None: as it likes, which may be megabytes."""
+    source = ""
+    """Address of this machine to call from, where ``receive_buffer`` is given; "": the usual one."""
 
     def __init__(self, url: str, sample_rate: int) -> None:
         self.url = url
@@ -176,6 +178,7 @@ class _Client(ABC):
         sock = socket.socket()
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)  # before it connects, or it has no effect
+        sock.bind((self.source, 0))
         await asyncio.get_running_loop().sock_connect(sock, (where.hostname, where.port))
         return sock
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from .close_code import CloseCode, WireError
     from .limits import WebSocketLimits
-    from .link import WebSocketStatistics
     from .media_stream import MediaStream, TwilioMediaStream
     from .native_wire import NativeWire
     from .sockets import AiohttpSocket, Socket, StarletteSocket, WebsocketsSocket
+    from .statistics import WebSocketStatistics
     from .transport import WebSocketTransport
     from .wire import Hello, Wire
 
@@ -46,7 +46,7 @@ _HOMES: Final = {
     "StarletteSocket": "sockets",
     "TwilioMediaStream": "media_stream",
     "WebSocketLimits": "limits",
-    "WebSocketStatistics": "link",
+    "WebSocketStatistics": "statistics",
     "WebSocketTransport": "transport",
     "WebsocketsSocket": "sockets",
     "Wire": "wire",

@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import structlog
@@ -24,6 +23,7 @@ from .close_code import CloseCode, WireError
 from .limits import Allowance, WebSocketLimits
 from .send_queue import SendQueue
 from .sockets import Socket
+from .statistics import WebSocketStatistics
 from .wire import (
     Alive,
     Begin,
@@ -56,39 +56,6 @@ LATE = 0.05
 """Seconds by which a timer may be late before that counts as this loop's own stall."""
 
 
-@dataclass(frozen=True, slots=True)
-class WebSocketStatistics:
-    """The account of a connection."""
-
-    received: int
-    """Messages of the client."""
-    sent: int
-    """Messages to the client."""
-    waiting: int
-    """Messages that wait to be sent."""
-    audio_dropped: float
-    """Seconds of the agent's voice that were dropped because the client read too slowly."""
-    flood_dropped: float
-    """Seconds of the client's audio that were dropped because they came faster than anybody speaks."""
-    faults: dict[CloseCode, int] = field(default_factory=dict)
-    """Messages of the client that were wrong or too many."""
-
-
-def sum_of(statistics: Sequence[WebSocketStatistics]) -> WebSocketStatistics:
-    """Of one connection after the other. What waits is what waits on the last one."""
-    faults: Counter[CloseCode] = Counter()
-    for each in statistics:
-        faults.update(each.faults)
-    return WebSocketStatistics(
-        received=sum(each.received for each in statistics),
-        sent=sum(each.sent for each in statistics),
-        waiting=statistics[-1].waiting,
-        audio_dropped=sum(each.audio_dropped for each in statistics),
-        flood_dropped=sum(each.flood_dropped for each in statistics),
-        faults=dict(faults),
-    )
-
-
 class Link:
     """A connection from the hello to its end.
 
@@ -114,7 +81,7 @@ class Link:
         self._forgiven = Allowance(1 / FORGIVEN_EVERY, limits.faults, now)
         self._faults: Counter[CloseCode] = Counter()
         self._received = self._sent = 0
-        self._flood = 0.0
+        self._flood, self._flood_fault = 0.0, limits.audio_burst
         self._heard_at = self._look_at = now
         self._sending_since: float | None = None
         self._pinged = False
@@ -183,6 +150,16 @@ class Link:
                     return heard
                 raise WireError(CloseCode.OUT_OF_ORDER, f"{type(heard).__name__} came before hello")
         raise WireError(CloseCode.GOING_AWAY, "the client left before its hello", fatal=True)
+
+    async def last_words(self) -> CloseCode | None:
+        """Read what came before the end of a connection that is over: what a client does that waits in vain."""
+        try:
+            while await self._socket.receive() is not None:
+                self._received += 1
+        except WireError as error:
+            self._faults[error.code] += 1
+            return error.code
+        return None
 
     # -- life --------------------------------------------------------------------------------------------------------
 
@@ -303,6 +280,9 @@ class Link:
                 raise WireError(CloseCode.RATE_LIMITED, f"more than {self._limits.keys_per_second:g} keys a second")
             if isinstance(heard, Spoken) and not self._audio.take(heard.frame.duration, now):
                 self._flood += heard.frame.duration
+                if self._flood >= self._flood_fault:
+                    self._flood_fault += self._limits.audio_burst
+                    raise WireError(CloseCode.RATE_LIMITED, "audio comes faster than anybody speaks")
             elif not isinstance(heard, Alive):
                 understood.append(heard)
         return understood

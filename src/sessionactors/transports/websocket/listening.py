@@ -19,6 +19,8 @@ from .sockets import Socket, WebsocketsSocket
 SEND_BUFFER: Final = 32768
 """Bytes that the kernel keeps for a client that does not read (it takes them twice). By itself it keeps megabytes: a
 minute of audio, before anybody could notice that nobody reads."""
+RECEIVE_BUFFER: Final = 131072
+"""Bytes that it keeps of what is not read yet: what is sent to a connection that ends must be read all the same."""
 ProcessRequest: TypeAlias = Callable[[ServerConnection, Request], "Response | Awaitable[Response | None] | None"]
 """Answers a plain HTTP request, such as that for a page; None: it is for a WebSocket."""
 
@@ -53,6 +55,7 @@ async def listening(
         sock = connection.transport.get_extra_info("socket")
         if sock is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
         await served(WebsocketsSocket(connection))
 
     async with serve(

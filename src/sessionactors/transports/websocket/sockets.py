@@ -21,6 +21,14 @@ class Socket(Protocol):
     def headers(self) -> Mapping[str, str]:
         """Of the request that opened it, names in lower case."""
 
+    @property
+    def address(self) -> str | None:
+        """Of the other end, as the network has it (behind a proxy: the proxy's); None if that is not known."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether it is known to be closed, though not all was received that came before. From any thread."""
+
     async def send(self, data: Data) -> None:
         """Send a message; waits while the peer does not read.
 
@@ -69,6 +77,15 @@ class WebsocketsSocket:
         request = self._connection.request
         return {} if request is None else {name.lower(): value for name, value in request.headers.raw_items()}
 
+    @property
+    def address(self) -> str | None:
+        remote = self._connection.remote_address  # a tuple; of a Unix socket a string
+        return str(remote[0]) if isinstance(remote, tuple) else None
+
+    @property
+    def closed(self) -> bool:
+        return self._connection.close_code is not None
+
     async def send(self, data: Data) -> None:
         try:
             await self._connection.send(data)
@@ -102,6 +119,16 @@ class StarletteSocket:
     @property
     def headers(self) -> Mapping[str, str]:
         return {name.lower(): value for name, value in self._websocket.headers.items()}
+
+    @property
+    def address(self) -> str | None:
+        client = self._websocket.client
+        return None if client is None else str(client.host)
+
+    @property
+    def closed(self) -> bool:
+        """ASGI tells of it to who receives only."""
+        return bool(self._websocket.client_state.name == "DISCONNECTED")
 
     async def send(self, data: Data) -> None:
         kind = "text" if isinstance(data, str) else "bytes"
@@ -147,6 +174,15 @@ class AiohttpSocket:
     @property
     def headers(self) -> Mapping[str, str]:
         return {name.lower(): value for name, value in self._request.headers.items()}
+
+    @property
+    def address(self) -> str | None:
+        return cast("str | None", self._request.remote)
+
+    @property
+    def closed(self) -> bool:
+        transport = cast("asyncio.Transport | None", self._request.transport)
+        return transport is None or transport.is_closing()
 
     async def send(self, data: Data) -> None:
         send: Awaitable[None] = (

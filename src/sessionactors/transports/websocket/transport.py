@@ -17,11 +17,12 @@ from sessionactors.model.events import PublicEvent, UserState, UserStateChangedE
 
 from .close_code import CloseCode, WireError
 from .limits import WebSocketLimits
-from .link import Link, WebSocketStatistics, sum_of
+from .link import Link
 from .native_wire import NativeWire
 from .playout import RemotePlayout
 from .sockets import Socket
 from .source import WebSocketSource
+from .statistics import WebSocketStatistics, sum_of
 from .wire import (
     Alive,
     Bye,
@@ -119,6 +120,16 @@ class WebSocketTransport(Transport):
         """Send the client away; instead of :meth:`connect`."""
         self._closed = True
         await self._link.end(code, reason)
+
+    @property
+    def gone(self) -> bool:
+        """Whether the connection is known to be over, before anybody reads on. From any thread."""
+        return self._socket.closed
+
+    async def last_words(self) -> CloseCode | None:
+        """Of a client that is :attr:`gone`: the code with which the connection was closed here; None: it left."""
+        self._closed = True
+        return await self._link.last_words()
 
     def follow(self, session: HasUserState) -> None:
         """Tell the client what the user does, too, as the session sees it. What the agent does it is told anyway."""
