@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import ssl as tls
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from http import HTTPStatus
-from typing import TYPE_CHECKING
 
 from sessionactors.session.across_loops import called
 from sessionactors.session.room_options_legacy import RoomInputOptions, RoomOutputOptions
 from sessionactors.transports.websocket.limits import WebSocketLimits
 from sessionactors.transports.websocket.listening import ProcessRequest, asked_on, listening
 from sessionactors.transports.websocket.native_wire import NativeWire
-from sessionactors.transports.websocket.sockets import WebsocketsSocket
 from sessionactors.transports.websocket.wire import Hello, Wire
 
 from .room_supervisor import RoomSupervisor
@@ -26,12 +22,7 @@ from .websocket_rooms import (
     Allow,
     WebSocketRooms,
     WebSocketRoomsStats,
-    too_often,
 )
-
-if TYPE_CHECKING:
-    from websockets.asyncio.server import ServerConnection
-    from websockets.http11 import Request, Response
 
 
 class RoomServer:
@@ -131,16 +122,3 @@ async def serve_rooms(
         calls.expect_nobody()
         if not actors.is_closed():  # with the loop all its sockets are
             await called(actors, lambda: accepting.__aexit__(None, None, None))
-
-
-def _unless_turned_away(calls: WebSocketRooms, page: ProcessRequest | None) -> ProcessRequest:
-    """Those whose peer broke the rules too often are refused before there is a WebSocket: that is the cheapest."""
-
-    def asked(connection: ServerConnection, request: Request) -> Response | Awaitable[Response | None] | None:
-        if wait := calls.turn_away(WebsocketsSocket(connection)):
-            refusal = connection.respond(HTTPStatus.TOO_MANY_REQUESTS, f"{too_often(wait)}\n")
-            refusal.headers["Retry-After"] = str(math.ceil(wait))
-            return refusal
-        return None if page is None else page(connection, request)
-
-    return asked

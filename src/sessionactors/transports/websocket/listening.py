@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import socket
 import ssl as tls
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from typing import Final, TypeAlias
 
 from websockets.asyncio.server import ServerConnection, serve
@@ -84,5 +86,26 @@ def asked_on(loop: asyncio.AbstractEventLoop, process_request: ProcessRequest) -
 
     async def asked(connection: ServerConnection, request: Request) -> Response | None:
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(ask(connection, request), loop))
+
+    return asked
+
+
+def turning_away(
+    wait_of: Callable[[Socket], float], why: Callable[[float], str], process_request: ProcessRequest | None
+) -> ProcessRequest:
+    """The same, behind one that refuses before there is a WebSocket: nothing is cheaper.
+
+    Args:
+        wait_of: seconds until the peer of a connection may call again; 0.0: let it in.
+        why: what it is told, by those seconds.
+        process_request: asked about who is let in.
+    """
+
+    def asked(connection: ServerConnection, request: Request) -> Response | Awaitable[Response | None] | None:
+        if wait := wait_of(WebsocketsSocket(connection)):
+            refusal = connection.respond(HTTPStatus.TOO_MANY_REQUESTS, f"{why(wait)}\n")
+            refusal.headers["Retry-After"] = str(math.ceil(wait))
+            return refusal
+        return None if process_request is None else process_request(connection, request)
 
     return asked
