@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from sessionactors.session.across_loops import called
 from sessionactors.session.room_options_legacy import RoomInputOptions, RoomOutputOptions
 from sessionactors.transports.websocket.limits import WebSocketLimits
-from sessionactors.transports.websocket.listening import ProcessRequest, asked_on, listening
+from sessionactors.transports.websocket.listening import ProcessRequest, asked_on, listening, turning_away
 from sessionactors.transports.websocket.native_wire import NativeWire
 from sessionactors.transports.websocket.wire import Hello, Wire
 
@@ -22,6 +22,7 @@ from .websocket_rooms import (
     Allow,
     WebSocketRooms,
     WebSocketRoomsStats,
+    too_often,
 )
 
 
@@ -113,7 +114,7 @@ async def serve_rooms(
         calls.limits,
         origins=origins,
         ssl=ssl,
-        process_request=_unless_turned_away(calls, page),
+        process_request=turning_away(calls.turn_away, too_often, page),
     )
     bound = await called(actors, accepting.__aenter__)
     try:
