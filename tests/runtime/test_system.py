@@ -548,10 +548,8 @@ async def _awaited(future: Any) -> object:
 # -- how late actors are -----------------------------------------------------------------------------------------------
 
 
-async def test_actors_are_as_late_as_the_oldest_data_that_waits(mode: Mode) -> None:
-    system = mode.new_system()
-    assert system.lateness() == 0.0  # it does not run
-    system.start()
+async def test_actors_are_as_late_as_the_oldest_data_that_waits(make_system: Any, mode: Mode) -> None:
+    system = await make_system()
     ref = await spawn(system, "room", Scripted)
     before = system.clock.now()
 
@@ -568,3 +566,4 @@ async def test_actors_are_as_late_as_the_oldest_data_that_waits(mode: Mode) -> N
     await state_of(ref)
     assert await on_loop(system, system.lateness) == 0.0
     await system.aclose()
+    assert system.lateness() == 0.0  # it does not run
