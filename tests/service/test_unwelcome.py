@@ -12,6 +12,7 @@ from websockets.exceptions import InvalidStatus
 
 from sessionactors import Agent, OptionError, PeerLimits, RoomSupervisor, SessionSpec, forwarded_for, public_address
 from sessionactors.model.audio import AudioFrame
+from sessionactors.runtime import ActorSystem
 from sessionactors.service.pace import Pace, Turns
 from sessionactors.service.unwelcome import Breaches
 from sessionactors.service.websocket_rooms import WebSocketRooms
@@ -203,8 +204,8 @@ async def until_ended(server: RoomServer, number: int) -> None:
 
 
 async def test_no_room_is_opened_for_who_left_while_the_actors_were_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ActorSystem, "lateness", lambda _: 0.05)
     async with serving() as (server, rooms):
-        monkeypatch.setattr(type(rooms.system), "lateness", lambda _: 0.05)
         async with NativeClient(server.url) as left, NativeClient(server.url) as too_big:
             await too_big.connection.send(bytes(100_000))
             assert await too_big.closed() == CloseCode.TOO_BIG
@@ -215,10 +216,10 @@ async def test_no_room_is_opened_for_who_left_while_the_actors_were_late(monkeyp
 
 
 async def test_who_is_to_be_refused_does_not_wait_for_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ActorSystem, "lateness", lambda _: 1.0)
     async with RoomSupervisor(spec, max_sessions=1, system="running") as rooms:
         calls = WebSocketRooms(rooms, token=None)
         await rooms.spawn("r")
-        monkeypatch.setattr(type(rooms.system), "lateness", lambda _: 1.0)
         socket = ToldSocket(json.dumps({"type": "hello", "version": 1}))
         await calls.serve(socket)
         assert socket.ended is not None
