@@ -31,3 +31,10 @@ def mute() -> ScriptedLLM:
 
 def broken() -> ScriptedLLM:
     return ScriptedLLM()
+
+
+def of_all() -> ScriptedLLM:
+    """Accuracy is fine, safety is not, and about coherence it says nothing."""
+    words = [json.dumps({"verdict": word, "reasoning": "so"}) for word in ("pass", "fail")]
+    calls = [FunctionToolCall("v", "submit_verdict", arguments) for arguments in words]
+    return ScriptedLLM([*(ScriptedReply(tool_calls=(call,), ttft=0.0) for call in calls), ScriptedReply("Hm.")])

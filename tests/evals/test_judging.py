@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from sessionactors.evals.reading import EvalFileError
+
 from tests.evals.agents import held, written
 
 STEPS = "- {type: hello, answers: Hello to you., expect: {judge: greets the caller}}"
@@ -42,3 +44,19 @@ def test_f24_silence_is_judged_as_failed_without_asking(tmp_path: Path) -> None:
 def test_the_agents_own_model_judges_only_where_it_is_used(tmp_path: Path) -> None:
     trial = held(written(tmp_path, STEPS, head="judge: {llm: own}\n"))
     assert "the agent's own model is not used here" in trial.failures[0].came
+
+
+def test_judges_look_at_the_whole_conversation(tmp_path: Path) -> None:
+    steps = "- {type: hello, answers: Hello to you.}"
+    more = "judges: [accuracy, safety, coherence]\n"
+    trial = held(written(tmp_path, steps, head="judge: {llm: 'tests.evals.judges:of_all'}\n", more=more))
+    assert [(failure.line, failure.expected, failure.came[:10]) for failure in trial.failures] == [
+        (5, "safety to pass", "fail: so"),
+        (5, "coherence to pass", "not judged"),
+    ]
+    assert trial.notes[0] == "accuracy: the judge says pass: so"
+
+
+def test_a_judge_that_there_is_not_is_told(tmp_path: Path) -> None:
+    with pytest.raises(EvalFileError, match="there is no judge 'kindness'; there are accuracy, coherence, concise"):
+        written(tmp_path, "- {type: a, answers: b}", more="judges: kindness\n")

@@ -12,7 +12,10 @@ from typing import Annotated, Final, Literal, TypeAlias
 import pydantic
 from pydantic import BeforeValidator, Field
 
+from sessionactors.model.errors import OptionError
 from sessionactors.session.turn_latency import LatencyKind
+
+from .judges import judge_named
 
 TOTAL: Final = "total"
 ACTORS: Final = (
@@ -237,11 +240,18 @@ class Step(Part):
         return self
 
 
-class Judge(Part):
+class JudgeNamed(Part):
     """Who judges."""
 
     llm: str
     """``own``: the agent's own model, with ``--real-time``. ``MODULE:NAME``: a model, or a function that makes one."""
+
+
+def _known_judge(name: str) -> str:
+    try:
+        return judge_named(plain_key(name)).name
+    except OptionError as error:
+        raise ValueError(str(error)) from error
 
 
 class Conversation(Part):
@@ -256,6 +266,8 @@ class Conversation(Part):
     """Of the scripted model before the first step that has some, such as to a greeting."""
     otherwise: Annotated[Answer | None, BeforeValidator(_answer)] = None
     """Its answer when a step has no more."""
+    judges: Annotated[tuple[Annotated[str, pydantic.AfterValidator(_known_judge)], ...], BeforeValidator(_listed)] = ()
+    """Judges of the whole conversation, such as ``accuracy``: none may say fail."""
     steps: Annotated[tuple[Step, ...], Field(min_length=1)]
 
     @property
@@ -270,7 +282,7 @@ class Conversation(Part):
 
     @pydantic.model_validator(mode="after")
     def _can_be_held(self) -> Conversation:
-        if all(step.expect is None for step in self.steps):
+        if not self.judges and all(step.expect is None for step in self.steps):
             raise ValueError("expects nothing in any step: it would pass whatever happened")
         if not self.has_voice and any(step.spoken is not None for step in self.steps):
             raise ValueError("room: text, and yet something is said aloud")
@@ -296,7 +308,7 @@ class EvalFile(Part):
     """``own`` (if not given), ``offline``: the rules of the front desk, or ``MODULE:NAME``."""
     environment: Mapping[str, str] = {}
     """Variables for the time of the run, such as keys that must be there and are not used."""
-    judge: Judge | None = None
+    judge: JudgeNamed | None = None
     conversations: Annotated[tuple[Conversation, ...], Field(min_length=1)]
 
     @pydantic.model_validator(mode="after")
@@ -308,7 +320,8 @@ class EvalFile(Part):
         judged = [
             conversation.name
             for conversation in self.conversations
-            if any(step.expect is not None and step.expect.judge is not None for step in conversation.steps)
+            if conversation.judges
+            or any(step.expect is not None and step.expect.judge is not None for step in conversation.steps)
         ]
         if judged and self.judge is None:
             raise ValueError(f"{judged[0]!r} expects a judge's verdict, and there is no judge: add judge: {{llm: ...}}")

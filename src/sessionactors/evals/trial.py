@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from sessionactors.model.audio import AudioFrame
+from sessionactors.model.chat import ChatContext
 from sessionactors.model.errors import SessionActorsError
 from sessionactors.runtime import ActorSystem
 from sessionactors.runtime.dispatcher import LoopDispatcher
@@ -29,6 +30,7 @@ from sessionactors.testing.virtual_loop import VirtualLoop
 from .caller import Caller, Missed, ToJudge, Voice
 from .checks import Difference
 from .course import Course, Line, Room
+from .judges import JudgeGroup, judge_named
 from .marked_line import RATE, MarkedSTT, MarkedVAD, Sayings
 from .models import OWN, Models
 from .reading import Evals
@@ -131,7 +133,7 @@ def hold(evals: Evals, name: str, find: FindModule, *, seed: int = 0, how: How =
         holding.models.prepare(conversation, how.llm)
         with asyncio.Runner(loop_factory=None if how.real_time else VirtualLoop) as runner:
             runner.run(holding.hold(entry_point))
-        if holding.to_judge:
+        if holding.unjudged:
             asyncio.run(holding.judge())
     return replace(holding.trial(), took=time.perf_counter() - began)
 
@@ -153,6 +155,13 @@ class _Holding:
         self._where = ("conversations", evals.index(conversation.name))
         self.models = Models(evals)
         self.to_judge: list[ToJudge] = []
+        self._history: ChatContext | None = None
+        """The whole conversation, until it has been judged."""
+
+    @property
+    def unjudged(self) -> bool:
+        """Whether there is something for a judge to look at."""
+        return bool(self.to_judge) or (self._history is not None and bool(self._conversation.judges))
 
     async def hold(self, entry_point: EntryPoint) -> None:
         """All of it, on its own loop."""
@@ -178,7 +187,7 @@ class _Holding:
                 session = await self._session(ctx, serving, started)
                 self.models.check(session.llm, real_time=self._how.real_time)
                 caller = Caller(self._conversation, session, room, course, self._voice(real), model)
-                await self._converse(caller, serving)
+                await self._converse(caller, session, serving)
         except TimeoutError:
             self._fail(Difference("time", f"an end within {AT_MOST:g} s", "it went on"))
         except Exception as error:  # noqa: BLE001  whatever it is, the trial has failed, and says why
@@ -263,7 +272,7 @@ class _Holding:
         finally:
             waiting.cancel()
 
-    async def _converse(self, caller: Caller, serving: asyncio.Task[None]) -> None:
+    async def _converse(self, caller: Caller, session: AgentSession[object], serving: asyncio.Task[None]) -> None:
         try:
             await caller.converse()
             if serving.done() and not serving.cancelled():
@@ -271,8 +280,9 @@ class _Holding:
         finally:
             self._failures += [self._failure(missed) for missed in caller.missed]
             self.to_judge = caller.to_judge
+            self._history = session.history
         judge = self._evals.file.judge
-        if self.to_judge and judge is not None and judge.llm == OWN:
+        if self.unjudged and judge is not None and judge.llm == OWN:
             await self.judge()  # its model is closed with the session
 
     async def _end(self, ctx: JobContext, serving: asyncio.Task[None]) -> None:
@@ -287,6 +297,7 @@ class _Holding:
     async def judge(self) -> None:
         """Have a model judge what is still to be judged. No verdict is no pass."""
         to_judge, self.to_judge = self.to_judge, []
+        history, self._history = self._history, None
         judge = self.models.judge()
         for words in to_judge:
             verdict = await judged_words(judge, words.text, words.intent)
@@ -295,6 +306,23 @@ class _Holding:
                 came = f"{verdict.verdict}: {verdict.reason}; the agent said {words.text!r}"
                 missed = Missed(words.step, words.at, Difference("judge", words.intent, came))
                 self._failures.append(self._failure(missed))
+        if history is not None and self._conversation.judges:
+            await self._judge_all(
+                JudgeGroup(llm=judge, judges=list(map(judge_named, self._conversation.judges))), history
+            )
+
+    async def _judge_all(self, judges: JudgeGroup, history: ChatContext) -> None:
+        """Have the whole conversation judged."""
+        result = await judges.evaluate(history)
+        line = self._evals.line(*self._where, "judges")
+        for name, judgment in result.judgments.items():
+            self._notes.append(f"{name}: the judge says {judgment.verdict}: {judgment.reasoning}")
+            if judgment.failed:
+                came = f"{judgment.verdict}: {judgment.reasoning}"
+                self._failures.append(Failure(line, 0, self._seconds, "judges", f"{name} to pass", came))
+        for name, error in result.unjudged.items():
+            came = f"not judged: {type(error).__name__}: {error}"
+            self._failures.append(Failure(line, 0, self._seconds, "judges", f"{name} to pass", came))
 
     def _failure(self, missed: Missed) -> Failure:
         found = missed.difference
