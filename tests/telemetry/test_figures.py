@@ -262,8 +262,9 @@ async def test_a_session_is_observed_from_its_start_and_told_of_while_it_runs() 
     with pytest.raises(SessionStateError, match="not been started"):
         telemetry.report(session)
     await session.start(Agent(instructions="x"))
+    telemetry.observe(session)  # once is enough
     with pytest.raises(SessionStateError, match="begins with it"):
-        telemetry.observe(session)
+        Telemetry().observe(session)
     assert telemetry.report(session).ended_at is None
     scraped: list[dict[tuple[str, ...], float]] = []
     reader = threading.Thread(target=lambda: scraped.append(_samples(telemetry)))

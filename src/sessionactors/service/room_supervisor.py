@@ -20,6 +20,7 @@ from sessionactors.model.errors import OptionError, SessionStateError
 from sessionactors.runtime import ActorSystem, CloseReport, InternalError, awaited
 from sessionactors.session.callbacks import Callbacks
 from sessionactors.session.room_options_legacy import RoomInputOptions, RoomOutputOptions
+from sessionactors.telemetry import Telemetry
 
 from .admission import Admission
 from .drain import DrainReport, drain
@@ -27,6 +28,7 @@ from .farewell import Farewell, LastWords, farewell_of
 from .hosted_room import HostedRoom
 from .http.doors import HttpDoors
 from .http.options import HttpOptions
+from .observed_rooms import observed
 from .restart_policy import RestartPolicy, policy_of
 from .room_end import RoomEndCause
 from .room_events import RoomEnded, RoomEvent
@@ -70,6 +72,7 @@ class RoomSupervisor(RoomRegister):
         restart: whether a room whose session failed gets another one: ``"never"``, ``"on_failure"``, or a policy.
         farewell: what a room hears before it is closed by a limit or a drain.
         http: who may use :attr:`router`; nobody if it is not given.
+        telemetry: observes all rooms; ``HttpOptions(metrics=True)`` serves its metrics.
         close_deadline: seconds >= 0 in which a room is closed, if the call says nothing else.
         drain_deadline: seconds >= 0 in which a drain is over, closes included.
 
@@ -87,6 +90,7 @@ class RoomSupervisor(RoomRegister):
         restart: RestartPolicy | Literal["never", "on_failure"] = "never",
         farewell: Farewell | LastWords | None = None,
         http: HttpOptions | None = None,
+        telemetry: Telemetry | None = None,
         close_deadline: float = DEFAULT_CLOSE_DEADLINE,
         drain_deadline: float = DEFAULT_DRAIN_DEADLINE,
     ) -> None:
@@ -103,11 +107,11 @@ class RoomSupervisor(RoomRegister):
         admission = Admission(max_sessions)
         own = system if isinstance(system, ActorSystem) else ActorSystem(system or "own")
         super().__init__(admission, own)
-        self._session_for = session_for
+        self._session_for = observed(session_for, telemetry)
         self._owns_system = own is not system
         self._rules = rules
         self._watch = RoomWatch()
-        self._doors = HttpDoors(self, http)
+        self._doors = HttpDoors(self, http, telemetry)
         self._close_deadline = close_deadline
         self._drain_deadline = drain_deadline
         self._stays: set[asyncio.Task[None]] = set()

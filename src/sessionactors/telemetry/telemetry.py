@@ -69,12 +69,14 @@ class Telemetry:
     # -- sessions ----------------------------------------------------------------------------------------------------
 
     def observe(self, session: AgentSession[Userdata]) -> None:
-        """Observe a session from its start to its end; again, if it is started again.
+        """Observe a session from its start to its end; again, if it is started again. A second call does nothing.
 
         Raises:
             SessionStateError: it runs already.
         """
         observed = cast("AgentSession[object]", session)  # its userdata is not looked at
+        if observed in self._watched:
+            return
         watched = _Watched(self, observed)
         session.observe(watched)
         session.on_any(watched.note)

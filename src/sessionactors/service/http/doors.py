@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sessionactors.model.errors import OptionError
+from sessionactors.telemetry import Telemetry
 
 from .options import HttpOptions
 
@@ -25,11 +26,25 @@ class HttpDoors:
     Args:
         rooms: the supervisor.
         options: who may use it; None: nobody.
+        telemetry: whose metrics are served, if the options ask for that.
+
+    Raises:
+        OptionError: the options ask for metrics, and there are none.
     """
 
-    def __init__(self, rooms: RoomSupervisor, options: HttpOptions | None) -> None:
+    def __init__(self, rooms: RoomSupervisor, options: HttpOptions | None, telemetry: Telemetry | None = None) -> None:
         self._rooms = rooms
         self._options = options or HttpOptions()
+        self.telemetry = telemetry
+        """Whose metrics are served; None: none are."""
+        if self._options.metrics:
+            if telemetry is None:
+                raise OptionError(
+                    "HttpOptions(metrics=True) has no metrics to serve: RoomSupervisor(telemetry=Telemetry())"
+                )
+            _ = telemetry.registry  # says now, in words, if the extra is not installed
+        else:
+            self.telemetry = None
         self._router: APIRouter | None = None
         self._endpoint: InspectionEndpoint | None = None
 
@@ -49,7 +64,7 @@ class HttpDoors:
                 raise OptionError(
                     f"the HTTP API needs {missing.name}: pip install 'sessionactors[service]'"
                 ) from missing
-            self._router = router_of(self._rooms, Gate(self._options))
+            self._router = router_of(self._rooms, Gate(self._options), self.telemetry)
         return self._router
 
     @property
@@ -68,7 +83,7 @@ class HttpDoors:
             return
         from .inspection import InspectionEndpoint  # noqa: PLC0415  an extra
 
-        self._endpoint = InspectionEndpoint(self._rooms, self._options, port)
+        self._endpoint = InspectionEndpoint(self._rooms, self._options, port, self.telemetry)
         await self._endpoint.start()
 
     async def close(self) -> None:

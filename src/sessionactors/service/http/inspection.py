@@ -16,10 +16,12 @@ import uvicorn
 from fastapi import FastAPI
 
 from sessionactors.model.errors import OptionError
+from sessionactors.telemetry import Telemetry
 
 from .gate import Gate
 from .impatient import ImpatientProtocol
 from .looking import looking
+from .metrics import metrics
 from .options import HttpOptions
 from .whereabouts import Announcement, announce
 
@@ -53,12 +55,15 @@ class InspectionEndpoint:
         rooms: what is looked into.
         options: tokens and limits, as for the router; host and port.
         port: where to listen; 0: any free one.
+        telemetry: whose metrics are served here too.
 
     Raises:
         OptionError: the address cannot be used, or the port is taken.
     """
 
-    def __init__(self, rooms: RoomSupervisor, options: HttpOptions, port: int) -> None:
+    def __init__(
+        self, rooms: RoomSupervisor, options: HttpOptions, port: int, telemetry: Telemetry | None = None
+    ) -> None:
         host = options.inspection_host
         try:
             self._socket = socket.create_server((host, port), backlog=MOST)
@@ -71,7 +76,10 @@ class InspectionEndpoint:
         self._announcement: Announcement | None = None
         self.address = f"http://{host}:{self._port}"
         app = FastAPI(title="sessionactors inspection", docs_url=None, redoc_url=None)
-        app.include_router(looking(rooms, Gate(options)))
+        gate = Gate(options)
+        app.include_router(looking(rooms, gate))
+        if telemetry is not None:
+            app.include_router(metrics(telemetry, gate))
         config = uvicorn.Config(
             app,
             loop="asyncio",

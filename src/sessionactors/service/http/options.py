@@ -23,6 +23,8 @@ class Right(StrEnum):
     """Open and close rooms, have the agent say something, type something."""
     INTERVENE = "intervene"
     """Suspend, step and resume actors, and put messages into their mailboxes."""
+    METRICS = "metrics"
+    """Metrics, which name no room and no caller: what a scraper of Prometheus's needs, and nothing else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +53,8 @@ class HttpOptions:
     """WebSockets at once, >= 1."""
     redact: bool = False
     """Leave out what was said, typed and written: transcripts, texts and arguments are given as their length."""
+    metrics: bool = False
+    """Serve ``/metrics`` for Prometheus, to tokens with the right ``metrics``; ``RoomSupervisor(telemetry=...)``."""
     inspection_host: str = "127.0.0.1"
     """Where the inspection endpoint listens; it has a thread of its own, and answers while a loop is blocked, too."""
     inspection_port: int | None = 0

@@ -17,12 +17,14 @@ from sessionactors.model.sentinel import NOT_GIVEN
 from sessionactors.runtime import CloseReport
 from sessionactors.session.agent_session import AgentSession
 from sessionactors.session.speech_handle import SpeechHandle
+from sessionactors.telemetry import Telemetry
 
 from .calls import Calls
 from .gate import Gate, Refused
 from .guarded_route import RIGHT, guarded, problem_of
 from .intervening import intervening
 from .looking import LOOK, NO_ROOM, NOT_NOW, PROBLEMS, described, looking, room_info
+from .metrics import metrics
 from .models import (
     Closed,
     Line,
@@ -52,11 +54,13 @@ log = structlog.get_logger("sessionactors.service")
 T = TypeVar("T")
 
 
-def router_of(rooms: RoomSupervisor, gate: Gate) -> APIRouter:
+def router_of(rooms: RoomSupervisor, gate: Gate, telemetry: Telemetry | None = None) -> APIRouter:
     """The router of a supervisor."""
     bearer = Security(HTTPBearer(auto_error=False, description="A token of HttpOptions(tokens=...)."))
     router = APIRouter(dependencies=[bearer])
     router.include_router(looking(rooms, gate))
+    if telemetry is not None:
+        router.include_router(metrics(telemetry, gate))
     router.include_router(_talking(rooms, gate))
     router.include_router(intervening(rooms, gate))
     streams = Streams(rooms, gate)

@@ -39,6 +39,8 @@ from .world import World, identity_in, real_world
 if TYPE_CHECKING:
     from livekit.protocol import agent, models
 
+    from sessionactors.telemetry import Telemetry
+
     from .forsaken_rooms import ForsakenRooms
     from .health import HealthEndpoint, WorkerReport
     from .job_request import JobRequest
@@ -89,6 +91,7 @@ class AgentServer(ServerProgram):
         self._starting = asyncio.Lock()
         self._joins = asyncio.Semaphore(JOINS_AT_ONCE)
         self._health: HealthEndpoint | None = None
+        self._telemetry: Telemetry | None = None
         self._forsaken: ForsakenRooms | None = None
 
     @classmethod
@@ -195,7 +198,9 @@ class AgentServer(ServerProgram):
         )
         system.when_tree_ended(self._name, lambda: post(self._tree_ended))
         port = ServerEnvOption.getvalue(settings.port, self._devmode)
-        self._health = HealthEndpoint(settings.host, port, self._report, system.loop)
+        self._telemetry = settings.observer()
+        other = given(settings.prometheus_port, None)
+        self._health = HealthEndpoint(settings.host, port, self._report, system.loop, self._telemetry, other)
         await self._health.start()
         if registers and settings.rescue_every is not None:
             self._forsaken = look_after(self._endpoint, profile, settings.rescue_every, lambda: self._facts)
@@ -379,7 +384,8 @@ class AgentServer(ServerProgram):
     ) -> None:
         world, settings = self._outside(), self._settings
         endpoint = replace(self._endpoint, url=info.url)
-        ctx = JobContext(world.new_room(info), place=JobPlace(info, self._proc, endpoint, self._joins))
+        place = JobPlace(info, self._proc, endpoint, self._joins, self._telemetry)
+        ctx = JobContext(world.new_room(info), place=place)
         bounds = replace(
             world.bounds, session_end=settings.session_end_timeout, callbacks=settings.shutdown_process_timeout
         )

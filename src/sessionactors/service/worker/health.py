@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from aiohttp import web
 
 from sessionactors.model.errors import OptionError
+from sessionactors.telemetry import Telemetry
 
 from .options import WorkerType
 
@@ -44,17 +46,29 @@ class HealthEndpoint:
         port: 0: any free one.
         report: what is told; called on ``loop``.
         loop: where it answers.
+        telemetry: whose metrics are at ``/metrics``; None: there is no such page.
+        metrics_port: listen here too; None: only at ``port``.
     """
 
     def __init__(
-        self, host: str, port: int, report: Callable[[], WorkerReport], loop: asyncio.AbstractEventLoop
+        self,
+        host: str,
+        port: int,
+        report: Callable[[], WorkerReport],
+        loop: asyncio.AbstractEventLoop,
+        telemetry: Telemetry | None = None,
+        metrics_port: int | None = None,
     ) -> None:
         self._host = host
         self._report = report
         self._loop = loop
+        self._telemetry = telemetry
+        self._ports = (port,) if metrics_port is None else (port, metrics_port)
         self._runner: web.AppRunner | None = None
         self.port = port
         """Where it listens."""
+        self.metrics_port = metrics_port
+        """Where else."""
 
     async def start(self) -> None:
         """Listen.
@@ -71,18 +85,24 @@ class HealthEndpoint:
     async def _start(self) -> None:
         app = web.Application()
         app.add_routes([web.get("/", self._health), web.get("/worker", self._worker)])
+        if self._telemetry is not None:
+            app.add_routes([web.get("/metrics", partial(self._metrics, self._telemetry))])
         self._runner = runner = web.AppRunner(app, access_log=None)
         await runner.setup()
-        site = web.TCPSite(runner, self._host or None, self.port)
-        try:
-            await site.start()
-        except OSError as error:
-            await runner.cleanup()
-            raise OptionError(
-                f"the health endpoint cannot listen at {self._host or '*'}:{self.port}: {error.strerror or error}; "
-                "give another host or port, or port=0 for any free one"
-            ) from error
-        self.port = runner.addresses[0][1]
+        found = []
+        for port in self._ports:
+            try:
+                site = web.TCPSite(runner, self._host or None, port)
+                await site.start()
+            except OSError as error:
+                await runner.cleanup()
+                raise OptionError(
+                    f"the health endpoint cannot listen at {self._host or '*'}:{port}: {error.strerror or error}; "
+                    "give another host or port, or port=0 for any free one"
+                ) from error
+            found.append(runner.addresses[-1][1])
+        self.port = found[0]
+        self.metrics_port = found[1] if len(found) > 1 else None
 
     async def _stop(self) -> None:
         if self._runner is not None:
@@ -97,6 +117,14 @@ class HealthEndpoint:
         if self._report().failed:
             return web.Response(status=503, text="failed to connect to livekit")
         return web.Response(text="OK")
+
+    @staticmethod
+    async def _metrics(telemetry: Telemetry, request: web.Request) -> web.Response:
+        try:
+            body, content_type = await asyncio.to_thread(telemetry.exposition, request.headers.get("accept", ""))
+        except OptionError as error:  # the extra is not installed
+            return web.Response(status=501, text=str(error))
+        return web.Response(body=body, headers={"content-type": content_type})
 
     async def _worker(self, _: web.Request) -> web.Response:
         report = self._report()

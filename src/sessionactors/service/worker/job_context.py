@@ -21,9 +21,11 @@ from sessionactors.model.errors import SessionStateError
 from sessionactors.session.agent_session import AgentSession
 from sessionactors.session.drop_in import AnyDropIn
 from sessionactors.session.job import current_job, job_serves
+from sessionactors.telemetry import Telemetry
 
 from .endpoint import Endpoint
 from .job_process import JobProcess
+from .job_reports import JobReports
 from .joining import AutoSubscribe, join
 from .local_job import local_job
 from .messages import RunningJobInfo
@@ -51,9 +53,10 @@ class JobPlace:
     endpoint: Endpoint = field(repr=False)
     joins: asyncio.Semaphore = field(repr=False)
     """Of all jobs of the worker: so many rooms are joined at once."""
+    telemetry: Telemetry | None = field(default=None, repr=False)
 
 
-class JobContext(ServerCalls):
+class JobContext(ServerCalls, JobReports):
     """Given to an entry point: the room it is called for.
 
     Args:
@@ -75,9 +78,9 @@ class JobContext(ServerCalls):
         self._room = room
         self._actors = tuple(actors)
         self._on_session = on_session
-        self._place = place
+        self._place, self._info = place, None if place is None else place.info
         self._proc = place.proc if place is not None else JobProcess()
-        self._info = None if place is None else place.info
+        self.telemetry = place and place.telemetry
         self._sessions: list[AgentSession[object]] = []
         self._callbacks: list[Callable[[str], object]] = []
         self._entrypoints = ParticipantEntrypoints(self)
@@ -201,6 +204,7 @@ class JobContext(ServerCalls):
             self._connecting.add_done_callback(_log_failure)  # the session waits for the room, not for this
         if session not in self._sessions:
             self._sessions.append(session)
+        self._observe(session)
         if self._on_session is not None:
             self._on_session(session)
         return self._actors

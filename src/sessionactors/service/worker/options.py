@@ -13,7 +13,8 @@ import structlog
 from typing_extensions import TypedDict
 
 from sessionactors.model.errors import OptionError
-from sessionactors.model.sentinel import NOT_GIVEN, NotGiven, NotGivenOr
+from sessionactors.model.sentinel import NOT_GIVEN, NotGiven, NotGivenOr, given
+from sessionactors.telemetry import Telemetry
 
 from .user_functions import EntryPoint, LoadFunction, RequestFunction, SetupFunction
 
@@ -119,13 +120,16 @@ class ServerSettings:
     """Port of the health endpoint; 0: any free one."""
     http_proxy: NotGivenOr[str | None] = NOT_GIVEN
     """For the connection to the server; environment: ``HTTPS_PROXY``, ``HTTP_PROXY``."""
+    telemetry: Telemetry | None = None
+    """Observes the sessions of all jobs; ``/metrics`` of the health endpoint serves its metrics."""
+    prometheus_port: NotGivenOr[int | None] = NOT_GIVEN
+    """Serve ``/metrics`` here too, 0: at any free port; without ``telemetry`` of one that only counts."""
     job_executor_type: NotGivenOr[JobExecutorType] = NOT_GIVEN
     """Without effect, as all that follow but the limit: a job is no process of its own."""
     num_idle_processes: NotGivenOr[int | ServerEnvOption[int]] = NOT_GIVEN
     multiprocessing_context: NotGivenOr[Literal["spawn", "forkserver"]] = NOT_GIVEN
     preload_modules: NotGivenOr[list[str] | None] = NOT_GIVEN
     job_memory_warn_mb: NotGivenOr[float] = NOT_GIVEN
-    prometheus_port: NotGivenOr[int | None] = NOT_GIVEN
     prometheus_multiproc_dir: NotGivenOr[str | None] = NOT_GIVEN
     job_memory_limit_mb: float = 0
     """Must be 0: one job of a process cannot be killed for its memory."""
@@ -142,8 +146,20 @@ class ServerSettings:
             log.warning(
                 "worker_options_without_effect",
                 options=idle,
-                why="jobs are sessions on this process's actor loop, not processes; metrics are not served yet",
+                why="jobs are sessions on this process's actor loop, not processes",
             )
+
+    def observer(self) -> Telemetry | None:
+        """Who observes the sessions; None: nobody.
+
+        Raises:
+            OptionError: the extra ``prometheus`` is not installed.
+        """
+        telemetry = self.telemetry
+        if given(self.prometheus_port, None) is not None:
+            telemetry = telemetry or Telemetry(traces=False)
+            _ = telemetry.registry
+        return telemetry
 
     def _check_numbers(self) -> None:
         number: object = self.max_sessions
@@ -167,7 +183,6 @@ WITHOUT_EFFECT: Final = (
     "multiprocessing_context",
     "preload_modules",
     "job_memory_warn_mb",
-    "prometheus_port",
     "prometheus_multiproc_dir",
 )
 
@@ -196,6 +211,7 @@ class ServerOptionsGiven(TypedDict, total=False):
     multiprocessing_context: NotGivenOr[Literal["spawn", "forkserver"]]
     preload_modules: NotGivenOr[list[str] | None]
     job_memory_warn_mb: NotGivenOr[float]
+    telemetry: Telemetry | None
     prometheus_port: NotGivenOr[int | None]
     prometheus_multiproc_dir: NotGivenOr[str | None]
     job_memory_limit_mb: float
