@@ -48,7 +48,7 @@ async def scraped(client: httpx.AsyncClient, url: str = "/metrics", token: str =
 async def test_rooms_are_counted_and_served_over_http_also_from_the_thread_that_looks_on() -> None:
     async with service(metrics=True) as (client, rooms):
         await rooms.spawn("alices-room")
-        await rooms.get("alices-room").session.generate_reply(user_input="Hello")
+        _ = await rooms.get("alices-room").session.generate_reply(user_input="Hello")
         seen = read((await scraped(client)).text)
         assert seen["sessionactors_sessions_open",] == 1
         assert seen["sessionactors_actors", "floor"] == 1

@@ -80,7 +80,7 @@ class JobContext(ServerCalls, JobReports):
         self._on_session = on_session
         self._place, self._info = place, None if place is None else place.info
         self._proc = place.proc if place is not None else JobProcess()
-        self.telemetry = place and place.telemetry
+        self.telemetry = None if place is None else place.telemetry
         self._sessions: list[AgentSession[object]] = []
         self._callbacks: list[Callable[[str], object]] = []
         self._entrypoints = ParticipantEntrypoints(self)
