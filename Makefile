@@ -7,6 +7,8 @@
 #   make conformance  what each provider must do: the table provider x check
 #   make peer      the same programs on livekit-agents and on ours
 #   make every-index  each fault at each index, a close at each message with each actor blocked, 1,000 sessions
+#   make soak      60 rooms that talk for half an hour with faults, and what must not grow
+#   make sigterm   SIGTERM to a process with a hundred rooms that talk
 #   make mutants   removes each guard and shows that its test fails
 #   make order-mutants  seeds faults of order and shows that exploration finds them
 #   make evals     the conversations of examples/evals, in virtual time
@@ -114,6 +116,17 @@ peer: $(PEER_VENV)/.ready ## the same programs on livekit-agents, in an environm
 .PHONY: every-index
 every-index: $(DEV) ## each fault at each index, close at each message, 1,000 sessions; ARGS="signals --one-of 20"
 	$(BIN)/python -m tests.every_index $(ARGS)
+
+MINUTES ?= 30
+ROOMS ?= 60
+
+.PHONY: soak
+soak: $(DEV) ## rooms that talk, opened and closed for MINUTES=30, ROOMS=60 at once, with faults: does anything grow?
+	$(BIN)/python -m benchmarks.soak --minutes $(MINUTES) --rooms $(ROOMS) $(ARGS)
+
+.PHONY: sigterm
+sigterm: $(DEV) ## SIGTERM to a process with 100 rooms that talk: who is refused, who hears what, when all is over
+	$(BIN)/python -m benchmarks.sigterm $(ARGS)
 
 .PHONY: mutants
 mutants: $(DEV) ## removes each guard by a patch and shows that its named test fails

@@ -44,18 +44,6 @@ async def test_a_room_that_has_lived_long_enough_is_closed_and_its_session_is_to
         await rooms.spawn("a")  # its place is free
 
 
-async def test_a_room_in_which_nothing_happens_is_closed_and_one_that_talks_is_not(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    async with watched(monkeypatch, idle=0.15) as rooms:
-        silent, talking = await rooms.spawn("silent"), await rooms.spawn("talking")
-        async with asyncio.timeout(5.0):
-            while not silent.closed.done():
-                await talking.session.generate_reply(user_input="Hi").wait_for_playout()
-                await asyncio.sleep(0.01)
-        assert not talking.closed.done()
-
-
 async def test_tokens_are_counted_and_a_warning_comes_once(monkeypatch: pytest.MonkeyPatch) -> None:
     async with watched(monkeypatch, tokens=Limit(1, "warn"), handling=Limit(1e-9, "warn")) as rooms:
         handle = await rooms.spawn("a")

@@ -9,18 +9,18 @@ from __future__ import annotations
 import array
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from types import MappingProxyType
-from typing import Final
+from typing import Final, cast
 
 from sessionactors.runtime import ActorSystem
 from sessionactors.session.agent_session import AgentSession
 
-_LEAVES: Final = frozenset({str, bytes, bytearray, int, float, complex, array.array})
-_SEQUENCES: Final = frozenset({tuple, list, set, frozenset, deque})
-_MAPPINGS: Final = frozenset({dict, MappingProxyType})
+_LEAVES: Final = (str, bytes, bytearray, int, float, complex, array.array)
+_SEQUENCES: Final = (tuple, list, set, frozenset, deque)
+_MAPPINGS: Final = (dict, MappingProxyType)
 
 
 def held_memory(system: ActorSystem, session: AgentSession[object]) -> int:
@@ -32,7 +32,7 @@ def held_memory(system: ActorSystem, session: AgentSession[object]) -> int:
     native memory, tasks and stacks, the journal; nor what the allocator and fragments take. A value that several rooms
     share is counted for each.
 
-    From any thread; takes about a millisecond for a conversation of a thousand items.
+    From any thread; takes about 15 us for each item of the history.
     """
     return size_of(_roots(system, session))
 
@@ -43,7 +43,8 @@ def _roots(system: ActorSystem, session: AgentSession[object]) -> Iterator[objec
         userdata = session.userdata
     except ValueError:  # none was given
         userdata = None
-    yield userdata if _fields(type(userdata)) is not None else getattr(userdata, "__dict__", None)
+    yield userdata
+    yield getattr(userdata, "__dict__", None)
     tree = system.trees.get(session.room_name)
     if tree is None:
         return
@@ -58,38 +59,55 @@ def _roots(system: ActorSystem, session: AgentSession[object]) -> Iterator[objec
 
 def size_of(roots: Iterable[object]) -> int:
     """Bytes of values and of the values in them, each once."""
-    seen: set[int] = set()
     keep = list(roots)  # and what is made below: an object that is gone would lend its id to another
+    seen: set[int] = set()
     waiting, total = keep.copy(), 0
     while waiting:
         value = waiting.pop()
         kind = type(value)
-        names = _fields(kind)
-        if names is None or id(value) in seen:
+        shape = _SHAPES.get(kind)
+        if shape is None:
+            shape = _SHAPES[kind] = _shape_of(kind)
+        if shape is _Shape.NOT_COUNTED:
             continue
-        seen.add(id(value))
+        identity = id(value)
+        if identity in seen:
+            continue
+        seen.add(identity)
         total += sys.getsizeof(value)
-        if kind in _SEQUENCES:
-            inner: list[object] = list(value)  # type: ignore[call-overload]  # in one step: its owner may go on
-            waiting += inner
-        elif kind in _MAPPINGS and isinstance(value, Mapping):
+        if shape is _Shape.LEAF:
+            continue
+        if isinstance(shape, tuple):
+            inside = [getattr(value, name, None) for name in shape]
+        elif isinstance(value, _MAPPINGS):
             copy = dict(value)
             keep.append(copy)
-            waiting += copy.keys()
-            waiting += copy.values()
-        elif kind not in _LEAVES:
-            waiting += [getattr(value, name, None) for name in names]
-            waiting.append(getattr(value, "__dict__", None) if not hasattr(kind, "__slots__") else None)
+            inside = [*copy.keys(), *copy.values()]
+        else:
+            inside = list(cast("Iterable[object]", value))  # in one step: its owner may go on
+        waiting += [one for one in inside if one is not None]
     return total
 
 
-_KNOWN: Final[dict[type[object], tuple[str, ...] | None]] = dict.fromkeys((*_LEAVES, *_SEQUENCES, *_MAPPINGS), ())
-"""By class: the fields of its objects; None: they are not counted."""
+class _Shape(Enum):
+    """How objects of a class are looked at, if not by the names of their fields."""
+
+    LEAF = "leaf"
+    CONTAINER = "container"
+    NOT_COUNTED = "not counted"
 
 
-def _fields(kind: type[object]) -> tuple[str, ...] | None:
-    if kind not in _KNOWN:
-        _KNOWN[kind] = None
-        if is_dataclass(kind) and not issubclass(kind, Enum):
-            _KNOWN[kind] = tuple(field.name for field in fields(kind))
-    return _KNOWN[kind]
+_SHAPES: Final[dict[type[object], _Shape | tuple[str, ...]]] = {}
+
+
+def _shape_of(kind: type[object]) -> _Shape | tuple[str, ...]:
+    if issubclass(kind, (Enum, bool)):  # one object for the whole process
+        return _Shape.NOT_COUNTED
+    if issubclass(kind, _LEAVES):
+        return _Shape.LEAF
+    if issubclass(kind, (*_SEQUENCES, *_MAPPINGS)):
+        return _Shape.CONTAINER
+    if is_dataclass(kind):
+        own = () if hasattr(kind, "__slots__") else ("__dict__",)
+        return (*own, *(field.name for field in fields(kind)))
+    return _Shape.NOT_COUNTED
