@@ -25,8 +25,12 @@ def doubtful() -> ScriptedLLM:
     return ScriptedLLM([verdict("maybe")])
 
 
+def mute_reply() -> ScriptedReply:
+    return ScriptedReply("No.", ttft=0.0, duration=0.0)
+
+
 def mute() -> ScriptedLLM:
-    return ScriptedLLM(["I would rather not say."])
+    return ScriptedLLM([mute_reply()])
 
 
 def broken() -> ScriptedLLM:
@@ -37,4 +41,4 @@ def of_all() -> ScriptedLLM:
     """Accuracy is fine, safety is not, and about coherence it says nothing."""
     words = [json.dumps({"verdict": word, "reasoning": "so"}) for word in ("pass", "fail")]
     calls = [FunctionToolCall("v", "submit_verdict", arguments) for arguments in words]
-    return ScriptedLLM([*(ScriptedReply(tool_calls=(call,), ttft=0.0) for call in calls), ScriptedReply("Hm.")])
+    return ScriptedLLM([*(ScriptedReply(tool_calls=(call,), ttft=0.0, duration=0.0) for call in calls), mute_reply()])

@@ -67,7 +67,7 @@ async def test_f24_where_nothing_was_judged_nothing_has_passed() -> None:
 
 
 async def test_f24_a_judge_that_fails_is_told_and_has_not_let_it_pass() -> None:
-    llm = ScriptedLLM([says("pass"), "I had rather not."])
+    llm = ScriptedLLM([says("pass"), ScriptedReply("No.", ttft=0.0, duration=0.0)])
     result = await JudgeGroup(llm=llm, judges=[accuracy_judge(), safety_judge()]).evaluate(conversation())
     assert result.judgments["accuracy"].passed
     assert "did not call submit_verdict" in str(result.unjudged["safety"])

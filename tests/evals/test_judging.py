@@ -60,3 +60,9 @@ def test_judges_look_at_the_whole_conversation(tmp_path: Path) -> None:
 def test_a_judge_that_there_is_not_is_told(tmp_path: Path) -> None:
     with pytest.raises(EvalFileError, match="there is no judge 'kindness'; there are accuracy, coherence, concise"):
         written(tmp_path, "- {type: a, answers: b}", more="judges: kindness\n")
+
+
+def test_a_judge_may_stand_beside_the_file(tmp_path: Path) -> None:
+    (tmp_path / "judges_beside.py").write_text("from tests.evals.judges import kind as chosen\n")
+    trial = held(written(tmp_path, STEPS, head="judge: {llm: 'judges_beside:chosen'}\n"))
+    assert trial.notes == ("step 1: the judge says pass: it is kind",)

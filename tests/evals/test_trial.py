@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,16 +11,6 @@ from sessionactors.evals.trial import How, Trial
 from sessionactors.testing import ScriptedLLM
 
 from tests.evals.agents import AGENT, held, written
-
-
-@pytest.fixture(autouse=True)
-def imports_as_before() -> Iterator[None]:
-    modules, path = set(sys.modules), list(sys.path)
-    yield
-    for name in set(sys.modules) - modules:
-        if name.startswith("desk_agent"):
-            del sys.modules[name]
-    sys.path[:] = path
 
 
 def failed(trial: Trial) -> list[tuple[int, str, str]]:
@@ -225,6 +213,22 @@ def test_a_model_that_is_somewhere_else_is_refused_in_virtual_time(tmp_path: Pat
 def test_a_model_that_is_not_there_is_told(tmp_path: Path, name: str, problem: str) -> None:
     with pytest.raises(ModelNotUsable, match=problem):
         held(written(tmp_path, "- {type: a, expect: {text: b}}", head=f"llm: {name}\n"))
+
+
+@pytest.mark.leaves_behind("a loop that stands still is given up, with what ran on it")
+def test_a_module_that_stops_the_clock_is_a_failure_and_no_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sessionactors.testing.virtual_loop.MOST_ROUNDS", 2000)
+    busy = AGENT.replace("await ctx.connect()", "import asyncio\n    while True: await asyncio.sleep(0)")
+    trial = held(written(tmp_path, "- {type: a, answers: b, expect: {text: b}}", agent=busy))
+    assert trial.failures[-1].came.startswith("Livelock: the clock stands at ")
+
+
+def test_that_nobody_hears_what_is_said_is_noted(tmp_path: Path) -> None:
+    deaf = AGENT.replace("room=ctx.room)", "room=ctx.room, room_options=RoomOptions(audio_input=False))").replace(
+        "AgentSession, JobContext", "AgentSession, JobContext, RoomOptions"
+    )
+    trial = held(written(tmp_path, "- {say: a, answers: b, expect: {text: b}}", agent=deaf))
+    assert "nobody hears it: the session takes no audio" in [line.text for line in trial.transcript]
 
 
 @pytest.mark.waits("holds a conversation in real time")

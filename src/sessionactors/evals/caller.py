@@ -146,6 +146,9 @@ class Caller:
     async def _say(self, step: Step, words: str) -> None:
         sound = await self._voice(step, words)
         self._course.add("says", words)
+        snapshot = self._snapshot()
+        if snapshot is not None and not any(path.startswith(f"{snapshot.room}/ear-") for path in snapshot.actors):
+            self._course.add("note", "nobody hears it: the session takes no audio")
         self._room.play(sound)
         await self._rest(sound.duration + LOOK)
 

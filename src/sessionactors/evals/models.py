@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import sys
+from pathlib import Path
 from typing import Final
 
 from sessionactors.interfaces.llm import LLM
@@ -12,6 +14,7 @@ from sessionactors.model.errors import OptionError
 
 from .reading import Evals
 from .scenario_file import Conversation
+from .scripted_model import AnswersFromFile
 
 OWN: Final = "own"
 OFFLINE: Final = "offline"
@@ -35,9 +38,10 @@ class Models:
         self._own: LLM | None = None
         self.model: LLM | None = None
         """In place of the agent's; None: the agent's own, or the file's answers."""
+        self._judge: LLM | None = None
 
     def prepare(self, conversation: Conversation, wanted: str | None) -> None:
-        """Find the model that answers.
+        """Find the models: who answers, and who judges. Imports modules: not on a loop.
 
         Args:
             conversation: what is to be held.
@@ -56,6 +60,9 @@ class Models:
                 self.model = offline.RuleBasedLLM(offline.FRONT_DESK)
             case _:
                 self.model = self._named(name)
+        judge = self._evals.file.judge
+        if judge is not None and judge.llm != OWN:
+            self._judge = self._named(judge.llm)
 
     def check(self, own: AnyModel | None, *, real_time: bool) -> None:
         """Look at the model that the session has.
@@ -73,17 +80,14 @@ class Models:
             )
 
     def judge(self) -> LLM:
-        """Who judges.
+        """Who judges: found before, or the agent's own model.
 
         Raises:
-            ModelNotUsable: there is none.
+            ModelNotUsable: the own one is wanted, and is not used.
         """
-        wanted = self._evals.file.judge
-        if wanted is None:
-            raise ModelNotUsable(f"{self._evals.path}: there is no judge: add judge: {{llm: MODULE:NAME}}")
-        if wanted.llm != OWN:
-            return self._named(wanted.llm)
-        if self._own is None or self.model is not None or type(self._own).label == "scripted":
+        if self._judge is not None:
+            return self._judge
+        if self._own is None or self.model is not None or isinstance(self._own, AnswersFromFile):
             raise ModelNotUsable(
                 f"{self._evals.path}: judge: own, and the agent's own model is not used here: run it with --real-time "
                 "--llm own, or name another judge: MODULE:NAME"
@@ -95,6 +99,9 @@ class Models:
         module, colon, attribute = name.partition(":")
         if not colon or not attribute:
             raise ModelNotUsable(f"{self._evals.path}: llm {name!r}: there are own, offline, or MODULE:NAME")
+        for folder in (str(Path.cwd()), str(self._evals.path.parent.absolute())):
+            if folder not in sys.path:  # a console script does not look where it is run, nor beside the file
+                sys.path.append(folder)
         try:
             found = getattr(importlib.import_module(module), attribute)
         except (ImportError, AttributeError) as error:

@@ -25,7 +25,7 @@ from sessionactors.testing.choices import Choices
 from sessionactors.testing.marked_voice import MarkedVoice
 from sessionactors.testing.schedule import Schedule
 from sessionactors.testing.seeded_dispatcher import SeededDispatcher
-from sessionactors.testing.virtual_loop import VirtualLoop
+from sessionactors.testing.virtual_loop import Livelock, Quiescent, VirtualLoop
 
 from .caller import Caller, Missed, ToJudge, Voice
 from .checks import Difference
@@ -131,8 +131,11 @@ def hold(evals: Evals, name: str, find: FindModule, *, seed: int = 0, how: How =
         audio = conversation.has_voice and how.real_time
         entry_point = find(evals.agent, audio=audio, note=lambda _: None)
         holding.models.prepare(conversation, how.llm)
-        with asyncio.Runner(loop_factory=None if how.real_time else VirtualLoop) as runner:
-            runner.run(holding.hold(entry_point))
+        try:
+            with asyncio.Runner(loop_factory=None if how.real_time else VirtualLoop) as runner:
+                runner.run(holding.hold(entry_point))
+        except (Livelock, Quiescent) as error:  # the module's doing: somebody waits for what virtual time cannot bring
+            holding.stands_still(error)
         if holding.unjudged:
             asyncio.run(holding.judge())
     return replace(holding.trial(), took=time.perf_counter() - began)
@@ -201,6 +204,12 @@ class _Holding:
             self._seconds = course.now
         for at, what in course.broken:
             self._failures.append(Failure(self._evals.line(*self._where), 0, at, "errors", "none", what))
+
+    def stands_still(self, error: Exception) -> None:
+        """Its loop has been given up."""
+        line = self._evals.line(*self._where)
+        came = f"{type(error).__name__}: {error}"
+        self._failures.append(Failure(line, 0, self._seconds, "agent", "that virtual time goes on", came))
 
     def _system(self) -> ActorSystem:
         if not self._seed:
