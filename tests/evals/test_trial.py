@@ -72,8 +72,8 @@ SPOKEN = """
     - say: um
       hears: ""
       expect: {silent: true}
-    - wait: 20
-      expect: {silent: true, state: {user: away}}
+    - wait: 1
+      expect: {silent: true, state: {user: listening}}
 """
 
 
