@@ -121,6 +121,7 @@ async def test_sigterm_drains_and_then_leaves(capsys: pytest.CaptureFixture[str]
         served.server.worker.offer(job("J1"), job("J2"))
         await until(lambda: len(served.server.ended("running")) == 2)
         served.rooms["J1"].lose()
+        await until(lambda: served.server.jobs["J1"] == "success")
         os.kill(os.getpid(), signal.SIGTERM)
         await serving
         assert served.server.worker.statuses[-1].full
