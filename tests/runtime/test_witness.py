@@ -122,6 +122,27 @@ def test_what_people_tell_enters_and_what_handlers_tell_does_not() -> None:
     ]
 
 
+@pytest.mark.parametrize("burst", [1, 3])
+def test_what_another_tree_tells_enters(burst: int) -> None:
+    async def script(system: ActorSystem, root: Ref[Any]) -> None:
+        other = system.spawn("elsewhere", Scripted)
+
+        def tell_room(out: Out) -> None:
+            for number in range(burst):
+                out.tell(root, Note(str(number)))
+
+        other.tell(Do(tell_room))
+        await asyncio.sleep(0.1)
+        await system.stop_tree("elsewhere")
+
+    assert witnessed(script) == [
+        "hooked room started",
+        *["entered room Note from elsewhere"] * burst,
+        *["handled room Note 0", "committed room well"] * burst,
+        *END,
+    ]
+
+
 def test_timers_and_effects_enter_and_their_ends_are_told() -> None:
     async def work(port: EffectPort[Any]) -> None:
         await port.send(Note("said"))

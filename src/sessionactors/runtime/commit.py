@@ -37,7 +37,7 @@ def carry_out(cell: Cell, ops: list[Operation], now: int, cause: int) -> BaseExc
     what a message costs is here. Messages of one type to one actor in a row are a run: after the first, which finds
     nothing special, each costs its envelope only, and they go into the lane in one step, for nothing runs in between.
     """
-    system, sender, turn = cell.system, cell.path, cell.outbox.turn
+    system, sender, turn, own = cell.system, cell.path, cell.outbox.turn, cell.tree
     first: BaseException | None = None
     told = cell  # whom the message before was told
     kind: type[object] | None = None  # its type; None: no run can go on
@@ -66,11 +66,17 @@ def carry_out(cell: Cell, ops: list[Operation], now: int, cause: int) -> BaseExc
             policy = policies[kind]
             envelope = Envelope()
             envelope.message = message
-            envelope.id = next(target.tree.message_ids)
+            tree = target.tree
+            envelope.id = next(tree.message_ids)
             envelope.facts = facts = (sender, cause, turn, now, policy, policy.checked, None, None)
             mailbox = target.mailbox
             waiting = mailbox.data
-            if policy.plain and waiting is not None and not target.held:
+            if (
+                policy.plain
+                and waiting is not None
+                and not target.held
+                and (tree is own or tree.witness is None)  # what comes from another tree enters
+            ):
                 depth = len(waiting)
                 if depth < mailbox.bounds.data:
                     mailbox.accounts.received += 1
