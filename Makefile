@@ -14,6 +14,7 @@
 #   make evals     the conversations of examples/evals, in virtual time
 #   make serve     rooms over HTTP, on this machine
 #   make fuzz-http  the HTTP API under schemathesis
+#   make demo-replay  records the demo, replays it, and a part of it cut by kill -9
 #   make explore   scenarios in 20,000 orders, with every promise checked
 #   make bench     kernel benchmark
 #   make help      all targets
@@ -158,6 +159,10 @@ order-mutants: $(DEV) ## seeded faults that only exploration finds: how many sch
 .PHONY: evals
 evals: $(DEV) ## the conversations of examples/evals, in virtual time; ARGS="--real-time --parallel 2"
 	$(BIN)/sessionactors eval $(ARGS) $(sort $(wildcard examples/evals/*.yaml))
+
+.PHONY: demo-replay
+demo-replay: $(DEV) ## records the demo, replays it, replays it cut by kill -9 and by a changed handler; a minute
+	$(BIN)/python -m tests.journal.demo_replay $(ARGS)
 
 .PHONY: bench
 bench: $(DEV) ## kernel benchmark against Pykka threads and asyncio queues

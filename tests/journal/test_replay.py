@@ -11,7 +11,9 @@ import pytest
 
 from sessionactors import Agent, RunContext, function_tool
 from sessionactors.actors.history import History
+from sessionactors.cli.replay import Showing
 from sessionactors.journal import recorder
+from sessionactors.journal.code_hash import code_hash
 from sessionactors.journal.errors import JournalDamaged
 from sessionactors.journal.journal import Journal
 from sessionactors.journal.plain import differences, plain
@@ -215,6 +217,28 @@ def test_what_is_no_journal_of_a_whole_session_says_so(tmp_path: Path) -> None:
         Replay(b"RIFF no journal")
     with pytest.raises(FileNotFoundError):
         Replay(tmp_path / "none.journal")
+
+
+def test_a_journal_of_other_code_of_this_version_says_so(
+    call: tuple[bytes, Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replay = Replay(call[0])
+    assert replay.header.code == code_hash() != ""
+    assert not replay.other_code
+    assert "other code" not in "".join(Showing(replay, as_json=False).all())
+    monkeypatch.setattr(recorder, "code_hash", lambda: "0123456789abcdef")
+    recorded(tmp_path / "other.journal", lambda **options: typed(None, "How are you?", **options))
+    other = Replay(tmp_path / "other.journal")
+    assert other.other_code
+    _, said, same = Showing(other, as_json=False).all()
+    assert said.startswith("recorded by other code of the same version (0123456789abcdef, here ")
+    assert "the same again" in same
+
+
+def test_a_header_of_before_says_nothing_of_its_code(call: tuple[bytes, Run], monkeypatch: pytest.MonkeyPatch) -> None:
+    replay = Replay(call[0])
+    monkeypatch.setattr(replay._again, "header", replace(replay.header, code=""))
+    assert not replay.other_code
 
 
 def test_a_journal_becomes_a_test(call: tuple[bytes, Run], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from sessionactors.journal.code_hash import code_hash
 from sessionactors.journal.plain import differences
 from sessionactors.journal.plain import plain as plain_state
 from sessionactors.journal.replay import Moment, Replay
@@ -63,6 +64,12 @@ class Showing:
         if header.version != (here := version("sessionactors")):
             yield self._line(
                 f"this is sessionactors {here}: where handlers have changed, the runs part", {"other_version": here}
+            )
+        elif replay.other_code:
+            yield self._line(
+                f"recorded by other code of the same version ({header.code}, here {code_hash()}): "
+                "where handlers have changed, the runs part",
+                {"other_code": code_hash()},
             )
         if replay.cut:
             yield self._line(

@@ -16,6 +16,7 @@ from sessionactors.model.errors import OptionError
 from sessionactors.runtime.messages import Kill
 from sessionactors.runtime.witness import Hook, Witness
 
+from .code_hash import code_hash
 from .encoding import Redacts
 from .file import Packer
 from .journal import FLUSH_INTERVAL, given_to, redactor
@@ -76,6 +77,7 @@ class BlackBox:
         for name, value in (("seconds", seconds), ("most_bytes", most_bytes), ("most_files", most_files)):
             if not value > 0:
                 raise OptionError(f"BlackBox({name}={value}): it must be positive")
+        code_hash()  # reads files, so not while the session starts
         self.directory = Path(directory)
         self.seconds = seconds
         self.most_bytes = most_bytes

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from sessionactors.model.errors import OptionError, SessionStateError
 from sessionactors.runtime.witness import Witness
 
+from .code_hash import code_hash
 from .encoding import Redacts
 from .errors import JournalError
 from .recorder import Recorder
@@ -75,6 +76,7 @@ class Journal:
     ) -> None:
         if not flush_interval > 0:
             raise OptionError(f"Journal(flush_interval={flush_interval}): it must be positive")
+        code_hash()  # reads files, so not while the session starts
         self._path = str(path)
         self._captured = Captured(
             audio=audio, transcripts=transcripts, redacted=transcripts and redact is not None, hashes=hashes

@@ -120,8 +120,8 @@ def _header(reader: JournalReader, parts: list[Any]) -> Record:
     written, *facts = parts
     if written != FORMAT:
         raise JournalVersionError(f"the journal has format {written}; this version reads {FORMAT}")
-    version, python, room, seed, at, wall, captured, notes = map(reader.value, facts)
-    return Header(*cast("tuple[Any, ...]", (version, python, room, seed, at, wall, captured, notes)))
+    version, python, room, seed, at, wall, captured, notes, *code = map(reader.value, facts)
+    return Header(*cast("tuple[Any, ...]", (version, python, room, seed, at, wall, captured, notes, *code[:1])))
 
 
 def _entered(reader: JournalReader, parts: list[Any]) -> Record:

@@ -18,6 +18,7 @@ import msgspec
 from sessionactors.runtime import NS, Terminated, commit
 from sessionactors.runtime.witness import Fate, Happening, Hook
 
+from .code_hash import code_hash
 from .digest import Digest
 from .encoding import Encoder, Redacts, to_bytes
 from .flattening import CLASSES, FLATTEN, Node, flatten
@@ -82,7 +83,8 @@ class Recorder:
         # As the clock counts, so that seconds since the epoch come out the same, to the last bit.
         at, python = system.clock.origin, platform.python_version()
         return Header(
-            version("sessionactors"), python, room, system.seed, at, system.clock.wall(at), self.captured, dict(notes)
+            *(version("sessionactors"), python, room, system.seed, at, system.clock.wall(at), self.captured),
+            *(dict(notes), code_hash()),
         )
 
     def begin(self, header: Header, given: object) -> None:

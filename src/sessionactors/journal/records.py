@@ -51,6 +51,8 @@ class Header:
     captured: Captured
     notes: Mapping[str, str]
     """What the user wants to find again, such as the id of a call."""
+    code: str = ""
+    """A hash of the code that decided; empty if it is not known."""
 
 
 @dataclass(frozen=True, slots=True)

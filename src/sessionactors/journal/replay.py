@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
 from typing import Any, cast
 
 from sessionactors.runtime import NS, TreeSnapshot, snapshot
 
+from .code_hash import code_hash
 from .divergence import Divergence
 from .errors import JournalDamaged, JournalError
 from .reading import JournalReader
@@ -86,6 +88,12 @@ class Replay:
     def header(self) -> Header:
         """What the journal says of itself."""
         return self._again.header
+
+    @property
+    def other_code(self) -> bool:
+        """It was recorded by other code than this, be it of the same version. False also where nobody knows."""
+        recorded, here = self.header.code, code_hash()
+        return self.header.version != version("sessionactors") or bool(recorded and here and recorded != here)
 
     @property
     def messages(self) -> int:
@@ -226,8 +234,10 @@ class _Contents:
                 )
             case Header(captured=captured) if captured.seconds is not None:
                 raise NotReplayable(
-                    f"this is a black box: it has the last {captured.seconds:g} s of a session, and actors are run "
-                    "again from its beginning only. Its records can be read"
+                    f"this is a black box of a session that began before it: it has the last {captured.seconds:g} s, "
+                    "and actors can be run again from the beginning of a session only. It can be read: `sessionactors "
+                    "journal FILE --whole`, or JournalReader, whose Checkpoint has the states of all actors at its "
+                    "beginning. To run calls again too, record them beside it: journal=[Journal(...), BlackBox(...)]"
                 )
             case Header() if index:
                 raise JournalDamaged("the journal has a second header")
