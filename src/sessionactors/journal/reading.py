@@ -121,7 +121,7 @@ def _header(reader: JournalReader, parts: list[Any]) -> Record:
     if written != FORMAT:
         raise JournalVersionError(f"the journal has format {written}; this version reads {FORMAT}")
     version, python, room, seed, at, wall, captured, notes, *code = map(reader.value, facts)
-    return Header(*cast("tuple[Any, ...]", (version, python, room, seed, at, wall, captured, notes, *code[:1])))
+    return Header(version, python, room, seed, at, wall, captured, notes, *code[:1])
 
 
 def _entered(reader: JournalReader, parts: list[Any]) -> Record:
