@@ -120,7 +120,8 @@ def _header(reader: JournalReader, parts: list[Any]) -> Record:
     written, *facts = parts
     if written != FORMAT:
         raise JournalVersionError(f"the journal has format {written}; this version reads {FORMAT}")
-    version, python, room, seed, at, wall, captured, notes, *code = map(reader.value, facts)
+    known: tuple[Any, ...] = tuple(map(reader.value, facts))
+    version, python, room, seed, at, wall, captured, notes, *code = known  # the code was not said in the beginning
     return Header(version, python, room, seed, at, wall, captured, notes, *code[:1])
 
 
