@@ -222,6 +222,7 @@ if TYPE_CHECKING:
     from .session.background_audio import AudioConfig, BackgroundAudioPlayer, PlayHandle
     from .session.builtin_clips import BuiltinAudioClip
     from .session.drop_in import AnyDropIn, DropIn
+    from .session.dtmf_task import GetDtmfResult, GetDtmfTask
     from .session.endpoints import (
         AudioInput,
         AudioOutput,
@@ -390,6 +391,8 @@ __all__ = [
     "FunctionToolInfo",
     "FunctionToolsExecutedEvent",
     "GenerationCreated",
+    "GetDtmfResult",
+    "GetDtmfTask",
     "HookCutOffError",
     "HttpOptions",
     "ImageContent",
@@ -925,6 +928,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
         "AnyDropIn",
         "DropIn",
     ),
+    "session.dtmf_task": ("GetDtmfResult", "GetDtmfTask"),
     "session.endpoints": (
         "AudioInput",
         "AudioOutput",
@@ -1015,9 +1019,9 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "transports.websocket.close_code": ("CloseCode",),
     "transports.websocket.limits": ("WebSocketLimits",),
-    "transports.websocket.statistics": ("WebSocketStatistics",),
     "transports.websocket.media_stream": ("MediaStream", "TwilioMediaStream"),
     "transports.websocket.sockets": ("AiohttpSocket", "StarletteSocket", "WebsocketsSocket"),
+    "transports.websocket.statistics": ("WebSocketStatistics",),
     "transports.websocket.transport": ("WebSocketTransport",),
 }
 _HOME_OF: Final = {name: module for module, names in _HOMES.items() for name in names}
