@@ -55,10 +55,13 @@ class RemotePlayout(AudioSink):
         self._line = line
         self._marks = wire.marks
         self._answered = wire.answers_clear
-        self._frame = self.sample_rate * wire.frame_ms // 1000
+        self.frame = self.sample_rate * wire.frame_ms // 1000
+        """Samples of which messages have a whole number, but for the last of a stretch."""
+        self._filled: int | None = None
+        """The stretch that fills a pause."""
         self._ahead = round(limits.send_ahead * self.sample_rate)
-        whole = min(round(PIECE * self.sample_rate), self._ahead // 4) // self._frame
-        self._piece = max(1, whole) * self._frame
+        whole = min(round(PIECE * self.sample_rate), self._ahead // 4) // self.frame
+        self._piece = max(1, whole) * self.frame
         self._every = round(MARK_EVERY * self.sample_rate)
         self._clear_within = limits.clear_within
         self._on_event: SinkCallback | None = None
@@ -98,7 +101,7 @@ class RemotePlayout(AudioSink):
             raise SessionStateError(f"segment {segment!r} was begun before and is still playing: names must be unique")
         self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
         if self._muted_at is not None:
-            self._be_muted()
+            self._cut_all(self._muted_at)
             self._muted_at = None
             self._line.unsilence()
         if self._closed or self._away:
@@ -171,6 +174,18 @@ class RemotePlayout(AudioSink):
             self._cut_all(None)
             self._report()
 
+    def fill(self, pcm: bytes) -> bool:
+        """Have whole frames of something else heard in a pause of the agent's; False: there is none, or no listener."""
+        heard = self._clearing or any(each.paused or each.stretch is not None for each in self._segments)
+        if heard or self._closed or self._away or self._muted_at is not None:
+            return False
+        if self._filled is None:
+            self._stretches += 1
+            self._filled = self._stretches
+            self._line.post(Begin(self._filled))
+        self._line.post(Sound(self._filled, pcm))
+        return True
+
     # -- reports of the client ---------------------------------------------------------------------------------------
 
     def heard(self, report: Played | Cleared) -> None:
@@ -183,7 +198,7 @@ class RemotePlayout(AudioSink):
 
     def away(self) -> None:
         """The client may come back: what plays ends where it is, and what begins meanwhile ends unheard."""
-        self._away = True
+        self._away, self._filled = True, None
         self._soon(self._be_away)
 
     def back(self, line: Line, wire: Wire) -> None:
@@ -256,6 +271,9 @@ class RemotePlayout(AudioSink):
         words: list[Told] = []
         while size := self._next_piece(segment, now):
             if segment.stretch is None:
+                if self._filled is not None:
+                    words.append(Clear(self._filled))
+                    self._filled = None
                 self._stretches += 1
                 segment.stretch, segment.offset = self._stretches, segment.sent
                 words.append(Begin(segment.stretch))
@@ -277,20 +295,20 @@ class RemotePlayout(AudioSink):
     def _next_piece(self, segment: HeardSegment, now: float) -> int:
         """Samples to send now: few messages of a tenth of a second rather than many, and nothing beyond the lead."""
         there = segment.written - segment.sent
-        if there < self._frame and not segment.ended:
+        if there < self.frame and not segment.ended:
             return 0  # a whole frame, unless it is the last
-        size = min(there, self._frame if segment.stretch is None else self._piece)
+        size = min(there, self.frame if segment.stretch is None else self._piece)
         if self._marks and segment.stretch is not None:
-            size = min(size, max(self._frame, self._every - (segment.sent - segment.marked)))
-        if there >= self._frame and not (segment.ended and size == there):
-            size -= size % self._frame
+            size = min(size, max(self.frame, self._every - (segment.sent - segment.marked)))
+        if there >= self.frame and not (segment.ended and size == there):
+            size -= size % self.frame
         ahead = segment.sent - segment.reckoned(now)
         return size if not ahead or ahead + size <= self._ahead else 0
 
     def _is_mark_due(self, segment: HeardSegment) -> bool:
         """After the first frame, then now and then, and where the client will run dry."""
         since = segment.sent - segment.marked
-        dry = segment.written - segment.sent < self._frame
+        dry = segment.written - segment.sent < self.frame
         return segment.marked == segment.offset or since >= (self._every * 2 // 5 if dry else self._every)
 
     def _look_again(self, segment: HeardSegment, now: float) -> None:
@@ -354,11 +372,8 @@ class RemotePlayout(AudioSink):
     def _muted(self) -> None:
         """On the loop, behind :meth:`mute`."""
         if self._muted_at is not None:
-            self._be_muted()
+            self._cut_all(self._muted_at)
             self._report()
-
-    def _be_muted(self) -> None:
-        self._cut_all(self._muted_at)
 
     def _cut_all(self, at: float | None) -> None:
         """Everything ends where it is, or was at a time. The connection is told by who calls this."""

@@ -9,12 +9,14 @@ from collections.abc import Callable, Mapping
 from typing import ClassVar, Final, Protocol, assert_never
 
 from sessionactors.interfaces.audio_io import AudioSink
+from sessionactors.interfaces.background_audio import BackgroundSink
 from sessionactors.interfaces.home import Home
 from sessionactors.interfaces.room_wants import RoomWants
 from sessionactors.interfaces.transport import TranscriptSegment, Transport, TransportEvents
 from sessionactors.model.errors import APIConnectionError, SessionStateError
 from sessionactors.model.events import PublicEvent, UserState, UserStateChangedEvent
 
+from .beside import WebSocketBackground
 from .close_code import CloseCode, WireError
 from .limits import WebSocketLimits
 from .link import Link
@@ -185,6 +187,16 @@ class WebSocketTransport(Transport):
     @property
     def audio_sink(self) -> AudioSink | None:
         return self._sink
+
+    async def open_background(self, options: object | None = None) -> BackgroundSink | None:
+        """What is heard beside the agent fills the pauses of its voice.
+
+        Raises:
+            SessionStateError: it is not connected.
+        """
+        if self._sink is None:
+            raise SessionStateError("the WebSocketTransport is not connected: start the session first")
+        return WebSocketBackground(self._sink)
 
     def publish_transcript(self, segment: TranscriptSegment) -> None:
         self._tell(Transcript(segment))
