@@ -170,7 +170,7 @@ bench: $(DEV) ## kernel benchmark against Pykka threads and asyncio queues
 
 .PHONY: check
 check: $(DEV) ## all that is below up to docs; goes on after a failure, to tell them all
-	@$(MAKE) --no-print-directory --keep-going lint types levels promises surface docs
+	@$(MAKE) --no-print-directory --keep-going lint types levels promises surface audit docs
 
 .PHONY: lint
 lint: $(DEV) ## ruff: rules and format
@@ -192,6 +192,10 @@ promises: $(DEV) ## the table of promises names the tests that exist
 .PHONY: surface
 surface: $(DEV) ## the tables of the surface and of the fragilities name what exists
 	$(BIN)/python docs/surface_table.py
+
+.PHONY: audit
+audit: $(DEV) ## the lock is what pyproject.toml asks for; no advisory against it, where a database can be reached
+	$(BIN)/python tests/dependency_audit.py
 
 .PHONY: docs
 docs: $(DEV) ## the site, into site/

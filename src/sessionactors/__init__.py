@@ -177,6 +177,7 @@ if TYPE_CHECKING:
     from .service.farewell import Farewell
     from .service.held_memory import held_memory
     from .service.http.options import HttpOptions, Right
+    from .service.mailbox_dump import dump_mailboxes, dumping_at_signal
     from .service.restart_policy import RestartPolicy, RoomFailure
     from .service.room_end import RoomEnd, RoomEndCause
     from .service.room_events import (
@@ -627,6 +628,8 @@ __all__ = [
     "WorkerPermissions",
     "WorkerStats",
     "WorkerType",
+    "dump_mailboxes",
+    "dumping_at_signal",
     "forwarded_for",
     "function_tool",
     "get_job_context",
@@ -880,6 +883,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "service.farewell": ("Farewell",),
     "service.held_memory": ("held_memory",),
     "service.http.options": ("HttpOptions", "Right"),
+    "service.mailbox_dump": ("dump_mailboxes", "dumping_at_signal"),
     "service.restart_policy": ("RestartPolicy", "RoomFailure"),
     "service.room_end": ("RoomEnd", "RoomEndCause"),
     "service.room_events": (

@@ -6,11 +6,13 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from typer.testing import CliRunner
 
@@ -204,6 +206,95 @@ def test_names_are_completed_from_the_service(service: RunningService, room: str
     assert room in completed(f"why {room[:6]}").split()
     assert "llm" in completed(f"suspend {room} l").split()
     assert completed("why room --url http://127.0.0.1:9 ").split() in ([], ["--token"])
+
+
+# -- strangers -------------------------------------------------------------------------------------------------------
+
+
+def connected(service: RunningService) -> socket.socket:
+    at = httpx.URL(service.url)
+    return socket.create_connection((at.host, at.port or 80), 10)
+
+
+def test_p25_a_thousand_connections_that_say_nothing_keep_nobody_out(service: RunningService, room: str) -> None:
+    dumb = [connected(service) for _ in range(1000)]
+    try:
+        for number, one in enumerate(dumb[:100]):
+            one.sendall(b"GET /sessions/rooms HTTP/1.1\r\nX-Drip: 1\r\n" if number % 2 else b"P")
+        assert f"{room}  open" in service.ask("ps")
+        assert service.post(f"/rooms/{room}/text", {"text": "Hi", "wait": 5}).json()["said"] == ["At your service."]
+    finally:
+        for one in dumb:
+            one.close()
+
+
+@pytest.mark.parametrize(
+    "sent, answered",
+    [
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", b"HTTP/1.1 400 "),
+        (b"GET /sessions/rooms HTTP/1.1\r\nHost: a\r\n\r\n", b"HTTP/1.1 401 "),
+        (
+            b"GET /sessions/rooms/..%2f..%2fetc%2fpasswd HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer @\r\n\r\n",
+            b"HTTP/1.1 404 ",
+        ),
+        (b"POST /sessions/rooms HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n\r\n", b"HTTP/1.1 401 "),
+        (
+            b"POST /sessions/rooms HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer @\r\nContent-Length: 99999999\r\n\r\n",
+            b"HTTP/1.1 413 ",
+        ),
+        (b"GET /sessions/rooms HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 400_000, b"HTTP/1.1 400 "),
+    ],
+)
+def test_p25_what_is_no_request_or_too_much_is_refused(
+    service: RunningService, room: str, sent: bytes, answered: bytes
+) -> None:
+    with connected(service) as stranger:
+        stranger.sendall(sent.replace(b"@", service.token.encode()))
+        assert stranger.recv(4096).startswith(answered)
+    assert "- llm  idle" in service.ask("tree", room)
+
+
+def test_p25_malformed_frames_end_their_stream_and_nothing_else(service: RunningService, room: str) -> None:
+    with connected(service) as stranger:
+        stranger.sendall(
+            f"GET /sessions/rooms/{room}/events HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n"
+            f"Authorization: Bearer {service.token}\r\n\r\n".encode()
+        )
+        heard = stranger.recv(4096)
+        assert heard.startswith(b"HTTP/1.1 101 ")
+        while b'"state"' not in heard:
+            heard += stranger.recv(4096)
+        stranger.sendall(b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff")  # reserved bits, no mask, no length
+        while more := stranger.recv(4096):
+            heard += more
+        assert b"\x88" in heard  # a frame that closes, with the reason
+    assert "- llm  idle" in service.ask("tree", room)
+
+
+def test_what_cannot_be_served_is_said(tmp_path: Path, service: RunningService) -> None:
+    open_to_all = tmp_path / "tokens.json"
+    open_to_all.write_text('{"everything-0123456789": ["look"]}')
+    open_to_all.chmod(0o644)
+    odd = tmp_path / "odd.json"
+    odd.write_text('["everything-0123456789"]')
+    odd.chmod(0o600)
+    worker = tmp_path / "a_worker.py"
+    worker.write_text("async def entrypoint(ctx): ...")
+    taken = str(httpx.URL(service.url).port)
+    module = "examples/fastapi_service.py"
+    for arguments, what in (
+        (["gone.py"], "NotLoaded: gone.py: there is no such file"),
+        ([str(worker)], "which is for rooms of a LiveKit server"),
+        ([module, "--tokens", str(open_to_all)], "holds tokens, and others may read it: chmod 600"),
+        ([module, "--tokens", str(odd)], 'must hold {"token": ["look", "talk", "intervene"], ...}'),
+        ([module, "--tokens", str(tmp_path / "none")], "cannot be read: No such file"),
+        ([module, "--token", "short"], "a token has fewer than 16 characters"),
+        ([module, "--port", taken], f"cannot listen at 127.0.0.1:{taken}: Address already in use"),
+    ):
+        result = service.run("serve", *arguments)
+        assert (result.exit_code, what in result.output) == (1, True), result.output
+        assert "everything-0123456789" not in result.output
 
 
 # -- hung sessions ---------------------------------------------------------------------------------------------------

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,13 +18,15 @@ from sessionactors.service.http.options import HttpOptions
 from sessionactors.service.mailbox_dump import dumping_at_signal
 from sessionactors.service.room_supervisor import RoomSupervisor
 from sessionactors.service.session_spec import SessionFactory, SessionSpec
+from sessionactors.service.signals import DrainOnSignals
 
 from .entry_points import session_factory
-from .signals import signalled
 
 if TYPE_CHECKING:
     from sessionactors.service.drain import DrainReport
 
+MOST: Final = 2048
+"""Connections that may wait to be accepted."""
 HANGING_UP: Final = 2
 """Seconds for requests that are under way when all rooms are over."""
 
@@ -49,11 +50,13 @@ def tokens_in(file: Path) -> dict[str, tuple[str, ...]]:
         OptionError: it cannot be read, others may read it, or it is no such JSON. Names no token.
     """
     try:
-        if os.name == "posix" and file.stat().st_mode & 0o077:
-            raise OptionError(f"{file} holds tokens, and others may read it: chmod 600 {file}")
-        held = json.loads(file.read_text(encoding="utf-8"))
+        mode, text = file.stat().st_mode, file.read_text(encoding="utf-8")
     except OSError as error:
         raise OptionError(f"{file} cannot be read: {error.strerror or error}") from None
+    if os.name == "posix" and mode & 0o077:
+        raise OptionError(f"{file} holds tokens, and others may read it: chmod 600 {file}")
+    try:
+        held = json.loads(text)
     except ValueError:
         raise OptionError(f"{file} is no JSON") from None
     if not isinstance(held, dict) or not all(
@@ -77,16 +80,18 @@ def rooms_of(
     """A supervisor of the sessions of a module.
 
     Raises:
-        OptionError: the module offers no sessions, or an option is out of range.
+        OptionError: the module offers no sessions, an option is out of range, or the extra is not installed.
     """
     factory = session_factory(module, note=note)
     http = HttpOptions(tokens=tokens, remote=remote, inspection_port=inspection_port)
-    return RoomSupervisor(
+    rooms = RoomSupervisor(
         factory if black_boxes is None else _boxed(factory, black_boxes),
         max_sessions=max_sessions,
         http=http,
         drain_deadline=drain_within,
     )
+    _ = rooms.router  # imported before a loop runs: it takes a second
+    return rooms
 
 
 def _boxed(factory: SessionFactory, directory: Path) -> SessionFactory:
@@ -106,7 +111,7 @@ def _boxed(factory: SessionFactory, directory: Path) -> SessionFactory:
 async def serve_until_signalled(
     rooms: RoomSupervisor, host: str, port: int, prefix: str, listens: Callable[[Serving], None]
 ) -> DrainReport:
-    """Serve rooms until SIGTERM, which drains them, or SIGINT, which closes them.
+    """Serve rooms until SIGTERM or SIGINT, and until they are over; a second signal closes them.
 
     While rooms drain the service answers: who asks for a room is refused with a reason, and calls go on. A server that
     is told of the signal itself would hang up on them first.
@@ -115,12 +120,13 @@ async def serve_until_signalled(
         What came of the drain.
 
     Raises:
-        OptionError: the extra is not installed, or the address cannot be used.
+        OptionError: the address cannot be used.
         SessionStateError: the server failed.
     """
-    router = rooms.router
     import uvicorn
     from fastapi import FastAPI
+
+    from sessionactors.service.http.impatient import ImpatientProtocol
 
     class Server(uvicorn.Server):
         @contextmanager
@@ -128,27 +134,31 @@ async def serve_until_signalled(
             yield
 
     try:
-        listener = socket.create_server((host, port))
+        listener = socket.create_server((host, port), backlog=MOST)
     except OSError as error:
         raise OptionError(f"cannot listen at {host}:{port}: {error.strerror or error}; --port gives another") from None
-    number = listener.getsockname()[1]
     app = FastAPI(title="sessionactors")
-    app.include_router(router, prefix=prefix)
-    config = uvicorn.Config(
-        app, lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=HANGING_UP
+    app.include_router(rooms.router, prefix=prefix)
+    server = Server(
+        uvicorn.Config(
+            app,
+            http=ImpatientProtocol,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=HANGING_UP,
+        )
     )
-    server = Server(config)
-    at = f"http://{host}:{number}"
-    with signalled() as asked, dumping_at_signal(rooms):
-        async with rooms.lifespan(app):
+    at = f"http://{host}:{listener.getsockname()[1]}"
+    async with rooms.lifespan(app):
+        with DrainOnSignals(rooms) as draining, dumping_at_signal(rooms):
             serving = asyncio.create_task(server.serve([listener]), name="uvicorn")
-            waiting = asyncio.create_task(asked.wait())
+            drained = asyncio.create_task(draining.wait())
             listens(Serving(at + prefix, f"{at}/docs", rooms.inspection, os.getpid()))
-            await asyncio.wait((serving, waiting), return_when=asyncio.FIRST_COMPLETED)
-            waiting.cancel()
-            report = await rooms.drain(0.0 if asked.number == signal.SIGINT else None)
+            await asyncio.wait((serving, drained), return_when=asyncio.FIRST_COMPLETED)
             server.should_exit = True
             await serving
-    if not asked.is_set():
-        raise SessionStateError("the server has ended without being told to: the log says more")
-    return report
+            if not drained.done():
+                drained.cancel()
+                raise SessionStateError("the server has ended without being told to: the log says more")
+            return drained.result()

@@ -59,8 +59,8 @@ def serve(
 ) -> None:
     """Serve the rooms of an agent module over HTTP and WebSocket, on this machine.
 
-    SIGTERM: no new rooms, and an end when those that talk are over; Ctrl-C: an end at once; SIGUSR1: every mailbox is
-    logged.
+    SIGTERM or Ctrl-C: no new rooms, and an end when those that talk are over; again: an end at once. SIGUSR1: every
+    mailbox is logged.
     """
     from .app import fail, note, run
     from .rooms_server import Serving, rooms_of, serve_until_signalled, tokens_in

@@ -6,20 +6,24 @@ The first SIGINT or SIGTERM ends it in order: ``start`` drains first. The second
 from __future__ import annotations
 
 import asyncio
+import os
 import shlex
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from sessionactors.model.errors import OptionError
 
-from .signals import signalled
-
 if TYPE_CHECKING:
     from sessionactors.service.worker.agent_server import AgentServer
 
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 RELOAD_WITHIN: Final = 5
 """Seconds for the program before a change to end; then it is killed."""
 
@@ -59,7 +63,7 @@ async def serve(server: AgentServer, *, devmode: bool) -> None:
     Raises:
         SessionActorsError: what :meth:`AgentServer.run` raised.
     """
-    with signalled() as asked:
+    with _signals() as asked:
         running = asyncio.create_task(server.run(devmode=devmode), name="worker")
         waiting = asyncio.create_task(asked.wait())
         await asyncio.wait((running, waiting), return_when=asyncio.FIRST_COMPLETED)
@@ -75,7 +79,7 @@ async def connect(server: AgentServer, room: str, identity: str | None) -> None:
     from sessionactors.service.worker.world import make_room
 
     room_info = await make_room(Endpoint.of(server.settings), room)
-    with signalled() as asked:
+    with _signals() as asked:
         started = asyncio.Event()
         server.once("worker_started", started.set)
         running = asyncio.create_task(server.run(devmode=True, unregistered=True), name="worker")
@@ -101,6 +105,27 @@ async def _end(server: AgentServer, *, drains: bool) -> None:
             jobs = len(server.active_jobs)
             typer.echo(f"{jobs} jobs have not ended within {server.settings.drain_timeout:g} s: ending them", err=True)
     await server.aclose()
+
+
+@contextmanager
+def _signals() -> Iterator[asyncio.Event]:
+    """The first sets the event; the second ends the process, whatever its loops do."""
+    loop, asked = asyncio.get_running_loop(), asyncio.Event()
+    told = False
+
+    def on_signal(number: int, _: FrameType | None) -> None:
+        nonlocal told
+        if told:
+            os._exit(128 + number)
+        told = True
+        loop.call_soon_threadsafe(asked.set)
+
+    before = {number: signal.signal(number, on_signal) for number in SIGNALS}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def reload_on_change(command: list[str], directory: Path) -> None:

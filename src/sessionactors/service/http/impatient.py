@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 REQUEST_WITHIN = 5.0
@@ -25,6 +26,12 @@ class ImpatientProtocol(H11Protocol):
         if self._late is not None:
             self._late.cancel()
         super().connection_lost(exc)
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """It has said what it wants; another protocol goes on."""
+        if self._late is not None:
+            self._late.cancel()
+        super().handle_websocket_upgrade(event)
 
     def _too_late(self) -> None:
         if getattr(self, "cycle", None) is None:  # uvicorn sets it with the first request that is whole
