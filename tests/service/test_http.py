@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import re
+import time
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -325,6 +328,32 @@ async def test_the_inspection_endpoint_answers_while_the_loop_that_serves_is_blo
     assert [effect["ending"] for effect in effects] == [False]  # the call that blocks
     assert (wrong, say) == (401, 404)  # it only looks
     assert rooms.inspection is None
+
+
+@pytest.mark.may_block("the tool blocks the loop of everybody", in_functions=["block"])
+async def test_a_tool_that_blocks_the_actor_loop_is_named_with_its_line() -> None:
+    told = ""
+
+    @function_tool
+    async def block() -> str:
+        """Block the loop of this process."""
+        nonlocal told
+        limit = time.monotonic() + 20.0
+        with ThreadPoolExecutor(1) as elsewhere:
+            while "; it blocks the actor loop for " not in told and time.monotonic() < limit:
+                time.sleep(0.02)
+                told = elsewhere.submit(rooms.get("a").session.why).result()
+        return "done"
+
+    model = ScriptedLLM([ScriptedReply(tool_calls=(FunctionToolCall("call-1", "block", "{}"),))], otherwise=PROMPT)
+    specs = Specs(agent=lambda: Agent(instructions="Be brief.", tools=[block]), llm=lambda: model)
+    async with RoomSupervisor(specs, system="running") as rooms:
+        _ = await (await rooms.spawn("a")).session.generate_reply(user_input="Go")
+    assert re.fullmatch(
+        r"a/tools has been running call-1 for [\d.]+ s, asked for by RunTool #\d+; it blocks the actor loop "
+        r"for [\d.]+ s, at \S+test_http\.py:\d+ in \S+\.<locals>\.block.*",
+        told,
+    )
 
 
 async def test_an_inspection_port_that_is_taken_is_an_error_that_says_so() -> None:

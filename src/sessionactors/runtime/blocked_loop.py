@@ -6,10 +6,16 @@ import asyncio
 import sys
 import sysconfig
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import Final
 
-_NOT_THE_USERS: Final = (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), "<frozen")
+_NOT_THE_USERS: Final = (
+    sysconfig.get_path("stdlib"),
+    sysconfig.get_path("purelib"),
+    str(Path(__file__).parents[1]),
+    "<frozen",
+)
 
 
 @dataclass(frozen=True, slots=True)
