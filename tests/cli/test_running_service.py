@@ -17,7 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sessionactors.cli.app import app
-from sessionactors.cli.service_client import NoSuchThing, actor_path, room_path
+from sessionactors.cli.service_client import NoSuchThing, Service, ServiceNotThere, actor_path, room_path
 from sessionactors.cli.service_options import printable
 from sessionactors.service.http import whereabouts
 from sessionactors.service.http.intervening import Killed
@@ -178,6 +178,19 @@ def test_a_wrong_prefix_is_told_from_a_wrong_room(service: RunningService, room:
     assert (result.exit_code, "has no rooms there: give the whole URL" in result.output) == (3, True)
     unknown = service.run("inspect", room, "nobody")
     assert (unknown.exit_code, "has no actor 'nobody'; there are: " in unknown.output) == (5, True)
+
+
+def test_who_takes_the_connection_and_is_silent_is_told_from_who_is_not_there(
+    service: RunningService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sessionactors.transports.websocket.dialing.OPENED_WITHIN", 0.05)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        told = "took the connection and does not answer within "
+        assert told in service.run("tail", "a", "--url", url).output
+        with pytest.raises(ServiceNotThere, match=told):
+            Service(url, None, 0.05).order("DELETE", "/rooms/a")
 
 
 def test_names_are_no_paths() -> None:

@@ -147,7 +147,7 @@ class Service:
         except httpx.TimeoutException:
             if patience == TOO_QUIET:
                 raise
-            raise ServiceNotThere(self._silent(patience)) from None
+            raise self.silent(patience) from None
         except httpx.TransportError as error:
             raise self.not_there(str(error)) from None
         try:
@@ -165,8 +165,9 @@ class Service:
             "SESSIONACTORS_URL where it is"
         )
 
-    def _silent(self, patience: float) -> str:
-        return (
+    def silent(self, patience: float) -> ServiceNotThere:
+        """What to raise when somebody listens and does not answer."""
+        return ServiceNotThere(
             f"{self.url} took the connection and does not answer within {patience:g} s: its loop may be blocked. "
             "`sessionactors why ROOM`, on its machine and as its user, says by what"
         )

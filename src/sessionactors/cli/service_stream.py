@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from sessionactors.transports.websocket.dialing import Unanswered, dialled
+from sessionactors.transports.websocket.dialing import OPENED_WITHIN, Unanswered, dialled
 
 from .service_client import Service, ServiceNotThere, refuse
 
@@ -26,6 +26,8 @@ async def follow(service: Service, path: str, line: Callable[[str], None]) -> No
         except ValueError:
             said = None
         refuse(service.url, refused.status, said)
+    except TimeoutError:
+        raise service.silent(OPENED_WITHIN) from None
     except ConnectionResetError as error:
         raise ServiceNotThere(f"the stream of {service.url} was cut off: {error}") from None
     except OSError as error:

@@ -38,7 +38,8 @@ async def dialled(
         by_proxy: whether a proxy that the environment names is used.
 
     Raises:
-        Unanswered: the handshake was refused.
+        Unanswered: the handshake was refused, or answered by something else.
+        TimeoutError: it was not answered.
         ConnectionResetError: the connection was cut.
         OSError: nobody listens there.
     """
@@ -54,7 +55,7 @@ async def dialled(
         raise Unanswered(
             refused.response.status_code, (refused.response.body or b"").decode(errors="replace")
         ) from None
-    except (InvalidHandshake, EOFError, TimeoutError) as error:
+    except (InvalidHandshake, EOFError) as error:
         raise Unanswered(502, str(error)) from None
     async with connection, aclosing(_texts(connection)) as texts:
         yield texts
