@@ -155,6 +155,7 @@ async def test_what_is_typed_cuts_off_what_may_be_and_waits_no_longer_than_said(
         await opened(http)
         first = (await http.post("/rooms/a/text", json={"text": "Count!", "wait": 0.02})).json()
         assert first["done"] is False
+        await until(lambda: slow.requests, http, "/rooms/a")  # else the second reply would be the slow one
         second = (await http.post("/rooms/a/text", json={"text": "Stop!", "wait": 5})).json()
         assert second["said"] == [ANSWER]
 
