@@ -106,6 +106,7 @@ def test_what_is_being_said_is_heard_before_the_farewell_and_a_kill_waits_for_no
         handle = await rooms.spawn("a", transport=MemoryTransport())
         await asyncio.sleep(9.8)
         _ = handle.session.say("One moment, please.")
+        _ = handle.session.say("This waits for the floor, and nobody will be there to hear it.")
         await handle.wait_closed()
         assert words(handle) == ["One moment, please.", GOODBYE]
 

@@ -24,6 +24,7 @@ from sessionactors import (
     RoomExists,
     RoomFailure,
     RoomHandle,
+    RoomLimits,
     RoomRestarted,
     RoomRestarting,
     RoomSupervisor,
@@ -347,3 +348,36 @@ def test_policies_that_cannot_be_are_refused() -> None:
         RestartPolicy(when="always")  # type: ignore[arg-type]
     with pytest.raises(OptionError, match="restart must be"):
         RoomSupervisor(Specs(), restart="always")  # type: ignore[arg-type]
+
+
+def test_a_transport_that_does_not_close_is_waited_for_no_longer_than_a_close_may_take() -> None:
+    class Stuck(MemoryTransport):
+        async def aclose(self) -> None:
+            await asyncio.Event().wait()
+
+    async def play(rooms: RoomSupervisor, events: list[RoomEvent]) -> None:
+        made = [Stuck(audio=False), MemoryTransport(audio=False)]
+        handle = await rooms.spawn("a", transport=lambda: made.pop(0))
+        await crash(rooms)
+        await asyncio.sleep(7.0)  # a close may take five seconds, the restart waits for one more
+        assert handle.restarts == 1
+        assert made == []
+
+    restarting(POLICY, play)
+
+
+def test_limits_of_the_spec_after_a_restart_are_looked_after() -> None:
+    limits = [None, RoomLimits(lifetime=60.0)]
+
+    def session_for(room: str) -> SessionSpec:
+        return SessionSpec(agent=Agent(instructions=""), llm=answering(), limits=limits.pop(0))
+
+    async def play() -> None:
+        async with RoomSupervisor(session_for, system="running", restart=POLICY) as rooms:
+            handle = await rooms.spawn("a")
+            await crash(rooms)
+            await asyncio.sleep(70.0)
+            assert handle.end is not None
+            assert handle.end.cause is RoomEndCause.LIFETIME
+
+    run(play)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from sessionactors.model.errors import OptionError
+from sessionactors.model.speech import SPEECH_PRIORITY_HIGH
 
 from .room_end import RoomEndCause
 
@@ -20,7 +21,7 @@ LastWords: TypeAlias = "str | Callable[[RoomHandle, RoomEndCause], object]"
 
 @dataclass(frozen=True, slots=True)
 class Farewell:
-    """What a room hears before it is closed, behind what is being said already.
+    """What a room hears before it is closed, right after what is being said.
 
     Raises:
         OptionError: nothing to say, or a negative time.
@@ -38,8 +39,15 @@ class Farewell:
         if not self.within >= 0:
             raise OptionError(f"the seconds for a farewell must be >= 0, got {self.within!r}")
 
+    @property
+    def ends_it(self) -> bool:
+        """Whether nothing is to be heard after what :meth:`bid` gave; a function may have asked for more."""
+        return isinstance(self.says, str)
+
     def bid(self, handle: RoomHandle, cause: RoomEndCause) -> Awaitable[object] | None:
         """Say it. Gives what has to be awaited before the room may be closed, if anything.
+
+        A text is heard next: before replies that wait for the floor, which nobody will be there to hear.
 
         Raises:
             SessionStateError: the session cannot speak now.
@@ -48,8 +56,7 @@ class Farewell:
         if self.says is None:
             return None
         if isinstance(self.says, str):
-            _ = handle.session.say(self.says, allow_interruptions=False)
-            return None
+            return handle.session.say(self.says, allow_interruptions=False, priority=SPEECH_PRIORITY_HIGH)
         result = self.says(handle, cause)
         return result if inspect.isawaitable(result) else None
 

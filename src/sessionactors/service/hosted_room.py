@@ -40,8 +40,8 @@ GIVEN_UP_START = 1.0
 class RoomsHost(Protocol):
     """What a room tells its supervisor."""
 
-    def room_opened(self, hosted: HostedRoom) -> None:
-        """It listens."""
+    def room_listens(self, hosted: HostedRoom) -> None:
+        """It has opened, or was restarted: its limits may be others."""
 
     def room_event(self, hosted: HostedRoom, event: RoomEvent) -> None:
         """Something happened to it."""
@@ -160,7 +160,6 @@ class HostedRoom:
         self.handle = handle = RoomHandle(self.name, facts, self.ended, self.close, self.account)
         self._listens(session)
         self.opened.set_result(None)
-        self._host.room_opened(self)
         self.tell(RoomOpened(self.name, self.wall()))
         while True:
             await self._live(session)
@@ -175,12 +174,13 @@ class HostedRoom:
         """A session that failed has not left its room: else its ghost would sit beside the next one."""
         transport, self._transport = self._transport, None
         if transport is not None and self._failed() is not None:
-            await left(transport, self._system, self.name)
+            await left(transport, self._system, self.name, self._rules.close_deadline)
 
     def _listens(self, session: AgentSession[object]) -> None:
         self.account.follow(session)
         self.slot.phase = RoomPhase.OPEN
         self._restarts.listens()
+        self._host.room_listens(self)
 
     def _failed(self) -> BaseException | None:
         """Why the session failed; None: it ended as it should, or the close was asked for."""
@@ -349,16 +349,18 @@ class HostedRoom:
         loop = asyncio.get_running_loop()
         until = loop.time() + within
 
-        def leave() -> None:
-            handle.session.shutdown(
-                reason=self._asked_reason, deadline=deadline, drain_deadline=max(0.0, until - loop.time())
-            )
+        drain = True
 
+        def leave() -> None:
+            left = max(0.0, until - loop.time())
+            handle.session.shutdown(drain=drain, reason=self._asked_reason, deadline=deadline, drain_deadline=left)
+
+        last_words = None
         try:
             last_words = self._farewell.bid(handle, cause)
+            drain = not self._farewell.ends_it
         except Exception as error:
             log.exception("farewell_failed", room=self.name, actor="", message_id=0, error=repr(error))
-            last_words = None
         if last_words is None:
             leave()
         else:

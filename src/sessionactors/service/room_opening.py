@@ -107,11 +107,11 @@ async def started(
         raise RoomExists(room, "in the actor system, of another owner") from error
 
 
-async def left(transport: Transport, system: ActorSystem, room: str) -> None:
-    """Close the transport of a session that failed, whatever it does; closing it twice is safe."""
+async def left(transport: Transport, system: ActorSystem, room: str, deadline: float) -> None:
+    """Close the transport of a session that failed, whatever it does, within seconds; closing it twice is safe."""
     home = asyncio.get_running_loop() if transport.home is Home.USER else system.loop
     try:
-        async with asyncio.timeout(LEAVE_WITHIN):
+        async with asyncio.timeout(min(deadline, LEAVE_WITHIN)):
             await called(home, transport.aclose)
     except Exception as error:  # of a room that is broken anyway; the loop may be closed, too
         log.exception("transport_left_badly", room=room, actor="", message_id=0, error=repr(error))

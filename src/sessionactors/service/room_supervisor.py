@@ -339,8 +339,8 @@ class RoomSupervisor(RoomRegister):
                 "use asyncio.run_coroutine_threadsafe(..., rooms.loop)"
             )
 
-    def room_opened(self, hosted: HostedRoom) -> None:
-        """A room listens."""
+    def room_listens(self, hosted: HostedRoom) -> None:
+        """A room has opened, or was restarted."""
         self._watch.watch(hosted)
 
     def room_event(self, hosted: HostedRoom, event: RoomEvent) -> None:

@@ -34,9 +34,9 @@ class RoomWatch:
         self._task: asyncio.Task[None] | None = None
 
     def watch(self, hosted: HostedRoom) -> None:
-        """Look after a room that has opened, if it has any limit, until it is over."""
+        """Look after a room that listens (again), if it has any limit, until it is over."""
         if hosted.limits.are_set:
-            self._rooms[hosted] = set()
+            self._rooms.setdefault(hosted, set())
             if self._task is None or self._task.done():
                 self._task = asyncio.create_task(self._look_on(), name="room limits")
 

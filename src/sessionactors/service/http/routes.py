@@ -121,7 +121,7 @@ def _talking(rooms: RoomSupervisor, gate: Gate) -> APIRouter:
     @router.get("/rooms/{room}/history", openapi_extra=LOOK)
     async def history(room: str) -> JSONResponse:
         """What was said, called and handed over."""
-        items = rooms.get(room).session.history.items
+        items = rooms.get(room).history.items
         return JSONResponse({"items": plain(items, redact=redact)})
 
     @router.get("/rooms/{room}/diagram", openapi_extra=LOOK, tags=["inspection"])
