@@ -110,6 +110,14 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
         read_evals(tmp_path / "nothing.yaml")
 
 
+def test_aliases_that_mean_millions_of_parts_or_have_no_end_are_refused(tmp_path: Path) -> None:
+    levels = "".join(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 10)}]\n" for n in range(1, 8))
+    assert told(tmp_path, f"l0: &l0 [a]\n{levels}")[0].endswith(
+        "has more than 50000 parts: make it simpler, or several files"
+    )
+    assert "is deeper than 20 levels" in told(tmp_path, "a: &a {b: *a}\n")[0]
+
+
 def test_two_conversations_of_one_name_are_an_error(tmp_path: Path) -> None:
     one = "  - {name: c, steps: [{type: a, expect: {text: b}}]}\n"
     assert told(tmp_path, f"agent: a.py\nconversations:\n{one}{one}")[0].endswith("have the same name: c")

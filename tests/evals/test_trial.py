@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
+from sessionactors import SessionStateError
 from sessionactors.evals.models import ModelNotUsable, Models
 from sessionactors.evals.trial import How, Trial
 from sessionactors.testing import ScriptedLLM
@@ -213,6 +215,33 @@ def test_a_model_that_is_somewhere_else_is_refused_in_virtual_time(tmp_path: Pat
 def test_a_model_that_is_not_there_is_told(tmp_path: Path, name: str, problem: str) -> None:
     with pytest.raises(ModelNotUsable, match=problem):
         held(written(tmp_path, "- {type: a, expect: {text: b}}", head=f"llm: {name}\n"))
+
+
+def test_a_greeting_is_barged_into_after_so_many_seconds(tmp_path: Path) -> None:
+    greets = AGENT.replace(
+        "class Desk(Agent):",
+        """class Desk(Agent):
+    async def on_enter(self) -> None:
+        await self.session.say("Welcome to the museum of clocks, watches, bells and sundials, founded by a monk.")
+""",
+    )
+    steps = (
+        "- {barge in: stop, after: 3.2, takes: 1, answers: Yes., expect: {interrupted: museum of clocks, text: 'Yes.'}}"
+    )
+    trial = held(written(tmp_path, steps, agent=greets))
+    assert trial.failures == ()
+    began = next(line.at for line in trial.transcript if line.who == "says")
+    assert began == pytest.approx(3.2 + 0.21, abs=0.02)
+
+
+def test_a_conversation_is_not_held_on_a_loop_that_runs(tmp_path: Path) -> None:
+    evals = written(tmp_path, "- {type: a, answers: b, expect: {text: b}}")
+
+    async def hold_it() -> None:
+        with pytest.raises(SessionStateError, match="has a loop of its own"):
+            held(evals)
+
+    asyncio.run(hold_it())
 
 
 @pytest.mark.leaves_behind("a loop that stands still is given up, with what ran on it")

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 LARGEST: Final = 1_000_000
 """Characters of a file: more than anybody writes."""
+MOST_PARTS: Final = 50_000
+"""Keys and values of a file, each as often as it is referred to: a few lines of aliases can mean millions."""
+DEEPEST: Final = 20
+"""Levels of a file: nothing of ours has half of them, and a part that contains itself has no end."""
 
 
 class EvalFileError(OptionError):
@@ -99,9 +103,9 @@ def _parsed(path: Path, text: str) -> tuple[object, dict[tuple[str | int, ...], 
         from ruamel.yaml.error import MarkedYAMLError, YAMLError  # noqa: PLC0415
     except ImportError as missing:
         raise ImportError("eval files are YAML: pip install 'sessionactors[evals]'") from missing
-    yaml = YAML(typ="safe", pure=True)
+    lines: dict[tuple[str | int, ...], int] = {}
     try:
-        node = yaml.compose(text)
+        _note_lines(YAML(typ="safe", pure=True).compose(text), (), lines, path)
         value = YAML(typ="safe", pure=True).load(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -112,25 +116,28 @@ def _parsed(path: Path, text: str) -> tuple[object, dict[tuple[str | int, ...], 
         raise EvalFileError(f"{path}: is not YAML: {error}") from error
     if not isinstance(value, dict):
         raise EvalFileError(f"{path}:1: must be keys and values: agent, conversations, ...")
-    lines: dict[tuple[str | int, ...], int] = {}
-    _note_lines(node, (), lines)
     return value, lines
 
 
-def _note_lines(node: Node, way: tuple[str | int, ...], lines: dict[tuple[str | int, ...], int]) -> None:
+def _note_lines(
+    node: Node | None, way: tuple[str | int, ...], lines: dict[tuple[str | int, ...], int], path: Path
+) -> None:
     from ruamel.yaml.nodes import MappingNode, SequenceNode  # noqa: PLC0415
 
+    if node is None:
+        return  # an empty file
     lines.setdefault(way, node.start_mark.line + 1)
-    if len(way) > 20:
-        return  # nothing of ours is as deep
+    if len(lines) > MOST_PARTS or len(way) > DEEPEST:
+        what = f"is deeper than {DEEPEST} levels" if len(way) > DEEPEST else f"has more than {MOST_PARTS} parts"
+        raise EvalFileError(f"{path}:{node.start_mark.line + 1}: {what}: make it simpler, or several files")
     if isinstance(node, MappingNode):
         for key, item in node.value:
             below = (*way, plain_key(str(key.value)))
             lines[below] = key.start_mark.line + 1
-            _note_lines(item, below, lines)
+            _note_lines(item, below, lines, path)
     elif isinstance(node, SequenceNode):
         for number, item in enumerate(node.value):
-            _note_lines(item, (*way, number), lines)
+            _note_lines(item, (*way, number), lines, path)
 
 
 def _told(

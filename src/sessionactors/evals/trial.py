@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 
 from sessionactors.model.audio import AudioFrame
 from sessionactors.model.chat import ChatContext
-from sessionactors.model.errors import SessionActorsError
+from sessionactors.model.errors import SessionActorsError, SessionStateError
 from sessionactors.runtime import ActorSystem
 from sessionactors.runtime.dispatcher import LoopDispatcher
 from sessionactors.service.worker.job_context import JobContext
@@ -123,7 +123,12 @@ def hold(evals: Evals, name: str, find: FindModule, *, seed: int = 0, how: How =
 
     Raises:
         OptionError: the conversation or the module is not there, or cannot be used so.
+        SessionStateError: a loop runs here.
     """
+    if _loop_runs():
+        raise SessionStateError(
+            "a conversation has a loop of its own: hold it where none runs, as a test that is not async"
+        )
     conversation = evals.conversation(name)
     holding = _Holding(evals, conversation, seed, how)
     began = time.perf_counter()
@@ -139,6 +144,14 @@ def hold(evals: Evals, name: str, find: FindModule, *, seed: int = 0, how: How =
         if holding.unjudged:
             asyncio.run(holding.judge())
     return replace(holding.trial(), took=time.perf_counter() - began)
+
+
+def _loop_runs() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 class _Holding:
