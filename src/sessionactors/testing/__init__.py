@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from .cases_of_evals import EvalCase, eval_cases
     from .covered import Covered
+    from .escapes import Escaped
     from .exploration import PromiseBroken, expecting, explore
     from .invariants import Broken
     from .journal_tests import RunsPart, from_journal
@@ -35,6 +36,7 @@ __all__ = [
     "SPEAKING",
     "Broken",
     "Covered",
+    "Escaped",
     "EvalCase",
     "Faults",
     "HeardAudio",
@@ -71,6 +73,7 @@ __all__ = [
 _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "cases_of_evals": ("EvalCase", "eval_cases"),
     "covered": ("Covered",),
+    "escapes": ("Escaped",),
     "exploration": ("PromiseBroken", "expecting", "explore"),
     "invariants": ("Broken",),
     "journal_tests": ("RunsPart", "from_journal"),

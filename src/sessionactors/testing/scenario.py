@@ -26,6 +26,7 @@ from sessionactors.session.room_options_legacy import RoomInputOptions, RoomOutp
 from sessionactors.transports.memory import MemoryTransport
 
 from .choices import Choices, choices_of
+from .escapes import refused
 from .faults.fault import Fault, parse
 from .faults.injection import Injection
 from .interventions import Moment
@@ -321,7 +322,7 @@ class Scenario(Moments):
 
     def play(self, schedule: Schedule | int | Choices | None = None) -> Run:
         """Run it in virtual time and return when it is over: for code that is not on a loop. As :meth:`run`."""
-        with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        with refused(schedule is not None), asyncio.Runner(loop_factory=VirtualLoop) as runner:
             return runner.run(self._perform(choices_of(schedule), "virtual"))
 
     async def _perform(self, choices: Choices | None, mode: Mode) -> Run:

@@ -12,11 +12,12 @@ import selectors
 import threading
 from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
-from typing import TypeVar, TypeVarTuple, Unpack, cast
+from typing import Any, TypeVar, TypeVarTuple, Unpack, cast
 
 from sessionactors.runtime.clock import NS, nanoseconds
 
 from .choices import Choices
+from .escapes import refuse
 from .ready_queue import ReadyQueue
 
 T = TypeVar("T")
@@ -130,6 +131,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._lent.add(lent)
         lent.add_done_callback(self._lent.discard)
         return future
+
+    async def getaddrinfo(self, *args: Any, **options: Any) -> Any:
+        """As ever; refused in a seeded run, whose context a helper thread would not have."""
+        refuse("socket.getaddrinfo")
+        return await super().getaddrinfo(*args, **options)
 
     def patience(self, *, forever: bool) -> float:
         """Real seconds in which the clock should stand still because a thread works and may call back.
