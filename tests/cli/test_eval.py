@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import pickle
 import shlex
 import sys
-from collections.abc import Iterator
-from concurrent.futures import Future
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -15,7 +16,8 @@ import pytest
 from typer.testing import CliRunner
 
 from sessionactors.cli.app import app
-from sessionactors.evals.suite import NothingToEvaluate, Wanted, result_of, wanted_of
+from sessionactors.cli.entry_points import find_entry_point
+from sessionactors.evals.suite import NothingToEvaluate, Wanted, result_of, trials, wanted_of
 from sessionactors.evals.trial import How, Trial
 
 from tests.evals.agents import written
@@ -110,6 +112,25 @@ def test_a_file_that_is_wrong_is_told_and_nothing_is_held(tmp_path: Path) -> Non
 def test_f24_nothing_that_was_evaluated_is_nothing_that_has_passed() -> None:
     with pytest.raises(NothingToEvaluate, match="there is no conversation to hold"):
         wanted_of([])
+
+
+def test_trials_of_several_processes_come_as_they_end_and_can_be_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process costs a second: here it is a thread, and what would be sent is packed and unpacked."""
+    begun: list[int] = []
+
+    def threads(most: int, *, mp_context: object, initializer: Callable[[], object]) -> ThreadPoolExecutor:
+        begun.append(most)
+        return ThreadPoolExecutor(1, initializer=initializer)
+
+    monkeypatch.setattr("sessionactors.evals.suite.ProcessPoolExecutor", threads)
+    wanted = wanted_of([written(tmp_path, STEPS)], repeat=2)
+    made = list(trials(wanted, find_entry_point, parallel=8, begin=lambda: begun.append(0)))
+    assert begun == [2, 0]
+    assert sorted((trial.seed, trial.passed) for trial in made) == [(0, True), (1, True)]
+    for value in (made, wanted, find_entry_point, How(real_time=True)):
+        assert pickle.loads(pickle.dumps(value)) == value
 
 
 def test_a_trial_whose_process_ended_is_one_that_failed(tmp_path: Path) -> None:
