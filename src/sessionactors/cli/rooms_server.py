@@ -19,6 +19,7 @@ from sessionactors.service.mailbox_dump import dumping_at_signal
 from sessionactors.service.room_supervisor import RoomSupervisor
 from sessionactors.service.session_spec import SessionFactory, SessionSpec
 from sessionactors.service.signals import DrainOnSignals
+from sessionactors.telemetry import Telemetry
 
 from .entry_points import session_factory
 
@@ -75,6 +76,7 @@ def rooms_of(
     inspection_port: int,
     black_boxes: Path | None,
     drain_within: float,
+    metrics: bool,
     note: Callable[[str], object],
 ) -> RoomSupervisor:
     """A supervisor of the sessions of a module.
@@ -83,12 +85,13 @@ def rooms_of(
         OptionError: the module offers no sessions, an option is out of range, or the extra is not installed.
     """
     factory = session_factory(module, note=note)
-    http = HttpOptions(tokens=tokens, remote=remote, inspection_port=inspection_port)
+    http = HttpOptions(tokens=tokens, remote=remote, inspection_port=inspection_port, metrics=metrics)
     rooms = RoomSupervisor(
         factory if black_boxes is None else _boxed(factory, black_boxes),
         max_sessions=max_sessions,
         http=http,
         drain_deadline=drain_within,
+        telemetry=Telemetry() if metrics else None,
     )
     _ = rooms.router  # imported before a loop runs: it takes a second
     return rooms

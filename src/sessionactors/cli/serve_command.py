@@ -24,7 +24,7 @@ InspectionPort = Annotated[
 ]
 Tokens = Annotated[
     Path | None,
-    typer.Option(help='A JSON file of tokens and their rights: {"...": ["look", "talk", "intervene"]}.'),
+    typer.Option(help='A JSON file of tokens and their rights: {"...": ["look", "talk", "intervene", "metrics"]}.'),
 ]
 ServeToken = Annotated[
     str | None,
@@ -32,6 +32,7 @@ ServeToken = Annotated[
 ]
 MaxSessions = Annotated[int, typer.Option(min=1, help="Rooms at once.")]
 Remote = Annotated[bool, typer.Option("--remote", help="Answer requests of other machines, such as through a proxy.")]
+Metrics = Annotated[bool, typer.Option("--metrics", help="Serve Prometheus metrics at /metrics below the rooms' URL.")]
 BlackBoxes = Annotated[
     Path | None, typer.Option(help="Keep the last seconds of each room, written here by `record ROOM` and at a crash.")
 ]
@@ -53,6 +54,7 @@ def serve(
     tokens: Tokens = None,
     max_sessions: MaxSessions = 200,
     remote: Remote = False,  # noqa: FBT002
+    metrics: Metrics = False,  # noqa: FBT002
     black_boxes: BlackBoxes = None,
     drain_within: DrainWithin = 20.0,
     as_json: ServeJson = False,  # noqa: FBT002
@@ -62,6 +64,8 @@ def serve(
     SIGTERM or Ctrl-C: no new rooms, and an end when those that talk are over; again: an end at once. SIGUSR1: every
     mailbox is logged.
     """
+    from sessionactors.service.http.options import Right
+
     from .app import fail, note, run
     from .rooms_server import Serving, rooms_of, serve_until_signalled, tokens_in
 
@@ -79,7 +83,7 @@ def serve(
     try:
         known = {} if tokens is None else tokens_in(tokens)
         if token is not None:
-            known[token] = ("look", "talk", "intervene")
+            known[token] = tuple(Right)
         rooms = rooms_of(
             module,
             tokens=known,
@@ -88,6 +92,7 @@ def serve(
             inspection_port=inspection_port,
             black_boxes=black_boxes,
             drain_within=drain_within,
+            metrics=metrics,
             note=note,
         )
     except SessionActorsError as error:
