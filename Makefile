@@ -170,7 +170,7 @@ bench: $(DEV) ## kernel benchmark against Pykka threads and asyncio queues
 
 .PHONY: check
 check: $(DEV) ## all that is below up to docs; goes on after a failure, to tell them all
-	@$(MAKE) --no-print-directory --keep-going lint types levels promises surface audit docs
+	@$(MAKE) --no-print-directory --keep-going lint types levels promises surface pages audit docs
 
 .PHONY: lint
 lint: $(DEV) ## ruff: rules and format
@@ -196,6 +196,11 @@ surface: $(DEV) ## the tables of the surface and of the fragilities name what ex
 .PHONY: audit
 audit: $(DEV) ## the lock is what pyproject.toml asks for; no advisory against it, where a database can be reached
 	$(BIN)/python tests/dependency_audit.py
+
+.PHONY: pages
+pages: $(DEV) ## the table of log events and the schema of session reports are those of the code
+	$(BIN)/python docs/log_events.py
+	$(BIN)/python docs/report_schema.py
 
 .PHONY: docs
 docs: $(DEV) ## the site, into site/

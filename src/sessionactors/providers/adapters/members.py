@@ -191,7 +191,7 @@ class Members(Generic[P]):
             worked = member.rests_until is None
             rest = self._cooldown * min(2**member.rests, LONGEST_REST)
             member.rests_until, member.rests, member.error = now + rest, member.rests + 1, error
-        log.warning("provider failed", kind=self._kind, provider=provider.label, error=repr(error), rests=rest)
+        log.warning("provider_failed", kind=self._kind, provider=provider.label, error=repr(error), rests=rest)
         if worked:
             self._tell(AvailabilityChangedEvent(provider, available=False, error=error))
 
@@ -202,7 +202,7 @@ class Members(Generic[P]):
             rested = member.rests_until is not None
             member.rests_until, member.rests, member.error = None, 0, None
         if rested:
-            log.info("provider works again", kind=self._kind, provider=provider.label)
+            log.info("provider_works_again", kind=self._kind, provider=provider.label)
             self._tell(AvailabilityChangedEvent(provider, available=True))
 
     def all_failed(self, errors: Sequence[tuple[P, BaseException]] | None = None) -> AllFailed:
@@ -271,7 +271,7 @@ class Members(Generic[P]):
             try:
                 callback(event)
             except Exception:
-                log.exception("callback of an adapter failed", kind=self._kind)
+                log.exception("callback_of_adapter_failed", kind=self._kind)
 
 
 def is_final(error: BaseException) -> bool:

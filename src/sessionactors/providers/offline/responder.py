@@ -162,7 +162,7 @@ def _told(output: FunctionCallOutput, call: FunctionCall | None, intents: Intent
     try:
         return fill_template(template, fields)
     except KeyError as missing:
-        log.warning("tool answer lacks a field of its reply", tool=output.name, field=missing.args[0])
+        log.warning("tool_answer_incomplete", tool=output.name, field=missing.args[0])
         return intents.fallback if output.is_error else output.output
 
 

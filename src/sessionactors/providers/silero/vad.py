@@ -205,7 +205,7 @@ class VAD(port.VAD):
             if now < self._warn_at:
                 return
             self._warn_at = now + WARN_EVERY  # overload hits all rooms at once: one line for all of them
-        log.warning("speech detection cannot keep up", behind=round(behind, 3), windows_skipped=self._skipped)
+        log.warning("speech_detection_behind", behind=round(behind, 3), windows_skipped=self._skipped)
 
     def _running(self) -> Inference:
         with self._lock:
