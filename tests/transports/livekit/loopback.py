@@ -288,6 +288,11 @@ class Loopback:
 @pytest.fixture
 def house(monkeypatch: pytest.MonkeyPatch) -> Loopback:
     """A room whose agent needs no server."""
+    return built(monkeypatch)
+
+
+def built(monkeypatch: pytest.MonkeyPatch) -> Loopback:
+    """The same, where there are no fixtures: it lasts as long as the patches."""
     house = Loopback()
 
     def open_queue(sample_rate: int, num_channels: int) -> NativeQueue:

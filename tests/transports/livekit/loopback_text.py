@@ -111,6 +111,11 @@ class Typed:
         self.closed = True
 
 
+def type_into(room: Any, reader: Typed, identity: str = "ann") -> None:
+    """Somebody in the room sends it as chat."""
+    room._text_stream_handlers["lk.chat"](reader, identity)
+
+
 def data_packet(data: bytes, topic: str = "lk-chat-topic", identity: str | None = "ann") -> rtc.DataPacket:
     """A packet of data as the room tells of it."""
     who: Any = None if identity is None else SimpleNamespace(identity=identity)

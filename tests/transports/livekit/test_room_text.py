@@ -19,7 +19,7 @@ from sessionactors.transports.livekit.transcripts import MAX_WAITING, Transcript
 from sessionactors.transports.livekit.typed_text import MAX_CHARACTERS
 
 from .loopback import Loopback, Mic, house
-from .loopback_text import Stream, Typed, data_packet
+from .loopback_text import Stream, Typed, data_packet, type_into
 from tests.transports.fakes import RoomLog
 from tests.transports.virtual import in_virtual_time
 
@@ -290,10 +290,6 @@ async def test_a_token_that_forbids_attributes_is_named(house: Loopback, allowed
     missing = [line["missing_grant"] for line in lines if line["event"] == "livekit_attributes_not_allowed"]
     assert missing == ([] if allowed else ["can_update_own_metadata"])
     await transport.aclose()
-
-
-def type_into(room: Any, reader: Typed, identity: str = "ann") -> None:
-    room._text_stream_handlers["lk.chat"](reader, identity)
 
 
 @in_virtual_time
