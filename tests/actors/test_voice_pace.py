@@ -67,7 +67,7 @@ def test_p13_a_voice_in_time_is_not_named() -> None:
 
 
 def test_p13_a_voice_that_drips_does_so_in_any_order() -> None:
-    explore(dripping, schedules=3)
+    explore(dripping, schedules=1)
 
 
 def test_a_pause_between_the_users_text_is_not_the_voices() -> None:
