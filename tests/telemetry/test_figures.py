@@ -19,6 +19,7 @@ from sessionactors.model.errors import APIConnectionError
 from sessionactors.model.events import ErrorEvent
 from sessionactors.model.usage import AgentSessionUsage, LLMModelUsage, TTSModelUsage
 from sessionactors.runtime import Scope
+from sessionactors.runtime.watchdog import LATENESS_BOUNDS, Lateness
 from sessionactors.telemetry.account import Account
 from sessionactors.telemetry.distribution import Distribution, percentile
 from sessionactors.telemetry.kept import HEADS, Kept
@@ -272,6 +273,7 @@ async def test_a_session_is_observed_from_its_start_and_told_of_while_it_runs() 
     await asyncio.to_thread(reader.join)
     assert scraped[0]["sessionactors_sessions_open",] == 1
     assert scraped[0]["sessionactors_actors", "agent"] == 1
+    assert ("sessionactors_loop_lateness_seconds_count", "actor") in scraped[0]
     await session.aclose()
     report = telemetry.report(session)
     assert report.ended_at is not None
@@ -280,3 +282,13 @@ async def test_a_session_is_observed_from_its_start_and_told_of_while_it_runs() 
     assert telemetry.report(session).ended_at is None, "another life"
     await session.aclose()
     assert _samples(telemetry)["sessionactors_sessions_closed_total", "user_initiated"] == 2
+
+
+def test_lateness_is_counted_by_bound() -> None:
+    late = Lateness()
+    for seconds in (0.0005, 0.001, 0.02, 9.0):
+        late.add(seconds)
+    assert late.counts[0] == 2
+    assert late.counts[LATENESS_BOUNDS.index(0.025)] == 1
+    assert late.counts[-1] == 1
+    assert late.seconds == pytest.approx(9.0215)
