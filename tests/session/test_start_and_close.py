@@ -16,6 +16,7 @@ from sessionactors import (
     ChatMessage,
     CloseEvent,
     CloseReason,
+    JobContext,
     OptionError,
     SessionStateError,
     TransportEvents,
@@ -110,6 +111,26 @@ def test_a_room_that_cannot_be_reached_fails_the_start_and_leaves_nothing() -> N
         assert system.leaks("closed") == []
         assert asyncio.all_tasks() == {asyncio.current_task()}
         await session.start(agent, room=MemoryTransport(audio=False), room_name="open")  # and may be started again
+        assert session.agent_state == "listening"
+        await session.aclose()
+
+    in_virtual_time(lambda: with_system(test))
+
+
+def test_a_job_that_refuses_the_session_fails_the_start_and_leaves_nothing() -> None:
+    def refuse(_: Session) -> None:
+        raise LookupError("not this one")
+
+    async def test(system: ActorSystem) -> None:
+        agent, room = keeper(), MemoryTransport(audio=False)
+        session: Session = AgentSession(system=system)
+        job = JobContext(room, on_session=refuse)
+        with pytest.raises(LookupError):
+            await session.start(agent, room=job.room, room_name="refused")
+        await session.aclose()
+        assert agent._session is None
+        assert system.leaks("refused") == []
+        await session.start(agent, room=MemoryTransport(audio=False), room_name="taken")
         assert session.agent_state == "listening"
         await session.aclose()
 

@@ -189,25 +189,26 @@ class SessionLife(SessionLink[Userdata_T]):
         self._ready, self._closed = loop.create_future(), loop.create_future()
         self._close_wanted, self._close_asked = None, False
         self._agent = agent
-        options = options_for(self._options, audio_output=wants.audio_output is not None and self._output.audio_enabled)
-        turns = turns_beside(self._llm, options, vad=self._vad is not None, stt=self._stt is not None)
-        if turns is not None and turns.ignored:
-            log.warning("turn_detection_ignored", room=self._room_name, reason=turns.ignored)
-        hears = self._stt is not None or (turns is not None and not turns.server)
-        if self._vad_absent and hears and wants.audio_input is not None:
-            self._default_vad = default_vad()
-        vad = self._vad or self._default_vad
-        self._roster.begin(
-            AgentComponents(self._stt, vad, self._llm, self._tts, self._turn_detector), lambda: system.threads
-        )
-        bound = self._roster.bind(agent)
-        prewarm(bound.stock, {Home.USER: loop, Home.ACTOR: system.loop})
-        entering = self._mirror.watch_entering(bound.key) if capture_run else None
-        wiring = self._wired(bound, transport, room, options, turns, system)
-        lifecycle = SessionLifecycle(system, self._room_name, self._post_close)
-        self._wiring, self._lifecycle = wiring, lifecycle
-        self._trace.begin(system, self._room_name)
         try:
+            heard = wants.audio_output is not None and self._output.audio_enabled
+            options = options_for(self._options, audio_output=heard)
+            turns = turns_beside(self._llm, options, vad=self._vad is not None, stt=self._stt is not None)
+            if turns is not None and turns.ignored:
+                log.warning("turn_detection_ignored", room=self._room_name, reason=turns.ignored)
+            hears = self._stt is not None or (turns is not None and not turns.server)
+            if self._vad_absent and hears and wants.audio_input is not None:
+                self._default_vad = default_vad()
+            vad = self._vad or self._default_vad
+            self._roster.begin(
+                AgentComponents(self._stt, vad, self._llm, self._tts, self._turn_detector), lambda: system.threads
+            )
+            bound = self._roster.bind(agent)
+            prewarm(bound.stock, {Home.USER: loop, Home.ACTOR: system.loop})
+            entering = self._mirror.watch_entering(bound.key) if capture_run else None
+            wiring = self._wired(bound, transport, room, options, turns, system)
+            lifecycle = SessionLifecycle(system, self._room_name, self._post_close)
+            self._wiring, self._lifecycle = wiring, lifecycle
+            self._trace.begin(system, self._room_name)
             await bound.set_up()
             root = await awaited.spawn(
                 system,
@@ -218,7 +219,7 @@ class SessionLife(SessionLink[Userdata_T]):
                 witness=watching(self._journal, self._monitors, system, self._room_name, wiring, self._post),
             )
         except BaseException as error:
-            if (beside := wiring.components.beside_room_text) is not None:
+            if self._wiring is not None and (beside := self._wiring.components.beside_room_text) is not None:
                 beside.detach()
             closed, self._closed = self._closed, None
             await self._end(self._let_go())
