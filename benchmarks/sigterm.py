@@ -1,6 +1,6 @@
 """SIGTERM to a process with a hundred rooms that talk: who is refused, who hears what, and when all is over.
 
-    python -m benchmarks.sigterm --rooms 100 --seconds 10 --deadline 24        (make sigterm)
+    python -m benchmarks.sigterm --rooms 100 --seconds 10 --deadline 30        (make sigterm)
 
 A child process hosts the rooms; providers go wrong now and then, and more callers want to come all the time. When all
 rooms have talked for a while it gets SIGTERM. A quarter of the callers hang up by themselves after that, the others
@@ -88,8 +88,12 @@ async def newcomers(rooms: RoomSupervisor, told: Told) -> None:
 
 async def child(options: argparse.Namespace) -> int:
     """Host the rooms until the signal comes."""
-    told, callers, dice = Told(), Callers(chance(options.seed, options.rate)), random.Random(options.seed)
-    farewell = Farewell(GOODBYE, within=7.0)
+    told, callers, dice = (
+        Told(),
+        Callers(chance(options.seed, options.rate), options.frame_ms),
+        random.Random(options.seed),
+    )
+    farewell = Farewell(GOODBYE, within=10.0)
     async with RoomSupervisor(
         callers.spec, max_sessions=options.rooms, restart=RESTART, farewell=farewell, drain_deadline=options.deadline
     ) as rooms:
@@ -147,8 +151,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rooms", type=int, default=100)
     parser.add_argument("--seconds", type=float, default=10.0, help="how long they talk before the signal")
-    parser.add_argument("--deadline", type=float, default=24.0, help="of the drain, seconds")
+    parser.add_argument("--deadline", type=float, default=30.0, help="of the drain, seconds")
     parser.add_argument("--rate", type=float, default=0.0002, help="how likely each signal of a provider goes wrong")
+    parser.add_argument("--frame-ms", type=int, default=100, help="length of the callers' frames")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
@@ -171,7 +176,10 @@ def main() -> int:
     if options.json:
         print(json.dumps({**asdict(told), "refused_after": told.first_refusal - sent, "wrong": wrong}, indent=1))
         return 1 if wrong else 0
-    print(f"{options.rooms} rooms that talk, {told.answers} answers, {told.faults} faults; SIGTERM")
+    print(
+        f"{options.rooms} rooms that talk, frames of {options.frame_ms} ms, {told.answers} answers, "
+        f"{told.faults} faults; SIGTERM"
+    )
     print(f"  the first newcomer was refused {1000 * (told.first_refusal - sent):.1f} ms later, as draining;", end=" ")
     print(f"{told.draining} in all; {told.opened_late} were let in")
     print(f"  {told.finished} rooms ended by themselves, {told.closed} were closed;", end=" ")
