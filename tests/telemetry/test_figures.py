@@ -292,3 +292,15 @@ def test_lateness_is_counted_by_bound() -> None:
     assert late.counts[LATENESS_BOUNDS.index(0.025)] == 1
     assert late.counts[-1] == 1
     assert late.seconds == pytest.approx(9.0215)
+
+
+def test_a_scrape_that_is_given_up_halfway_holds_up_nobody() -> None:
+    telemetry = Telemetry()
+    (collector,) = telemetry.registry._collector_to_names
+    half = iter(collector.collect())
+    next(half)
+    free: list[bool] = []
+    other = threading.Thread(target=lambda: free.append(telemetry._lock.acquire(blocking=False)))
+    other.start()
+    other.join()
+    assert free == [True]

@@ -48,11 +48,9 @@ class SessionCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """All metrics as of now."""
-        with self._telemetry.reading() as (sums, lives):
-            yield from list(_sessions(sums, lives))
-            yield from list(_conversation(sums))
-            yield from list(_work(sums, lives))
-            yield from list(_actors(sums, lives))
+        with self._telemetry.reading() as (sums, lives):  # not while they are written, which may take long, or stop
+            found = [*_sessions(sums, lives), *_conversation(sums), *_work(sums, lives), *_actors(sums, lives)]
+        yield from found
 
 
 def _sessions(sums: Sums, lives: Collection[Life]) -> Iterator[Metric]:
