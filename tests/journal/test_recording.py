@@ -30,6 +30,7 @@ from sessionactors.journal.records import (
     Noted,
     Record,
 )
+from sessionactors.journal.replay import Replay
 from sessionactors.journal.stand_ins import StandIn
 from sessionactors.journal.writer import JournalFile
 from sessionactors.messages.ear import FrameCaptured
@@ -191,6 +192,7 @@ def test_what_was_flushed_before_a_kill_9_is_there(tmp_path: Path) -> None:
         records = list(reader)
     assert isinstance(records[0], Header)
     assert not reader.closed
+    assert Replay(path).cut
     typed_in = [record.message for record in of(Entered, records) if "Number 3?" in repr(record.message)]
     assert typed_in, "what was said seconds before is there"
 

@@ -73,7 +73,7 @@ class Showing:
             )
         if replay.cut:
             yield self._line(
-                "the journal is cut, as that of a process that was killed: this is all up to its last flush",
+                "the journal was not closed: its process was killed, or still writes; this is all up to its last flush",
                 {"cut": True},
             )
         began = time.perf_counter()

@@ -102,7 +102,7 @@ class Replay:
 
     @property
     def cut(self) -> bool:
-        """The journal ends in the middle of something: its process was killed. All up to its last flush is there."""
+        """The journal was not closed: its process was killed, or still writes. All up to its last flush is there."""
         return self._contents.cut
 
     @property
@@ -211,7 +211,7 @@ class _Contents:
             for index, record in enumerate(reader):
                 self._look(index, record, ids, names)
         self.ids, self.names = frozenset(ids), frozenset(names)
-        self.cut = reader.cut
+        self.cut = reader.cut or not reader.closed
         if reader.header is None:
             raise JournalDamaged("the journal is empty: its process was killed before the first flush")
 
