@@ -91,7 +91,8 @@ def test_preemptive_generation_may_be_given_as_a_dict_too() -> None:
 
 
 def test_a_room_of_a_service_takes_the_options_of_a_session() -> None:
-    spec = {option.name for option in fields(SessionSpec)} - {"agent", "prepare"}
+    of_rooms = {"agent", "prepare", "limits", "restart", "farewell"}
+    spec = {option.name for option in fields(SessionSpec)} - of_rooms
     not_of_rooms = {"system", "loop", "agent_false_interruption_timeout", "keyterms_options", "mcp_servers"}
     session = set(inspect.signature(AgentSession).parameters) - not_of_rooms
     assert spec == session

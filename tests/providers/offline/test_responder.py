@@ -129,7 +129,7 @@ async def test_a_tool_answer_without_the_field_is_told_as_it_is(caplog: pytest.L
     tool = IntentTool("order_status", {}, reply="{state}")
     table = IntentTable((Intent("o", ("order",), "", tool),))
     assert await reply(with_tool_answer("[1, 2]", arguments="no json"), table=table) == "[1, 2]"
-    assert "lacks a field" in caplog.text
+    assert "tool_answer_incomplete" in caplog.text
 
 
 async def test_a_slot_that_was_not_said_leaves_nothing_in_the_reply() -> None:
