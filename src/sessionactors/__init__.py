@@ -9,8 +9,9 @@ A name is imported when it is first asked for: a command or a worker process pay
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import import_module
 from typing import TYPE_CHECKING, Final
+
+from sessionactors.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from .interfaces.audio_io import AudioSink, AudioSource, PlaybackFinished, PlaybackProgressed, PlaybackStarted
@@ -1028,16 +1029,5 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "transports.websocket.statistics": ("WebSocketStatistics",),
     "transports.websocket.transport": ("WebSocketTransport",),
 }
-_HOME_OF: Final = {name: module for module, names in _HOMES.items() for name in names}
 
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_exports(__name__, _HOMES)

@@ -24,7 +24,7 @@ def test_words_that_a_judge_lets_pass_pass_and_the_reason_is_noted(tmp_path: Pat
     "judge, came",
     [
         ("strict", "fail: it is rude; the agent said 'Hello to you.'"),
-        ("mute", "not judged: APIError: the judge scripted.LLM did not call submit_verdict"),
+        ("mute", "not judged: APIError: scripted.LLM did not call submit_verdict"),
         ("broken", "not judged: APIError: the script has 0 replies"),
     ],
 )

@@ -18,8 +18,8 @@ import pydantic
 from sessionactors.interfaces.llm import LLM
 from sessionactors.model.chat import AgentHandoff, ChatContext, ChatItem, ChatMessage, FunctionCall, FunctionCallOutput
 from sessionactors.model.chat_items import AgentConfigUpdate
-from sessionactors.model.errors import APIError, OptionError
-from sessionactors.model.tools import ToolDefinition
+from sessionactors.model.errors import OptionError
+from sessionactors.session.filled_form import filled_form
 
 Verdict: TypeAlias = Literal["pass", "fail", "maybe"]
 """``maybe``: it cannot be told from the conversation."""
@@ -150,20 +150,8 @@ class _Submitted(pydantic.BaseModel):
 
 
 async def _asked(llm: LLM, question: str) -> JudgmentResult:
-    context = ChatContext.empty()
-    context.add_message(role="system", content=_INSTRUCTIONS)
-    context.add_message(role="user", content=question)
-    tool = ToolDefinition(SUBMIT, "Give your verdict.", _Submitted.model_json_schema())
-    async with llm.chat(chat_ctx=context, tools=(tool,), tool_choice="required") as stream:
-        calls = [call async for chunk in stream for call in chunk.tool_calls]
-    for call in calls:
-        if call.name == SUBMIT:
-            try:
-                given = _Submitted.model_validate_json(call.arguments)
-            except pydantic.ValidationError as error:
-                raise APIError(f"the judge's verdict cannot be read: {call.arguments!r}", retryable=False) from error
-            return JudgmentResult(given.verdict, given.reasoning)
-    raise APIError(f"the judge {llm.label} did not call {SUBMIT}; use a model that calls tools", retryable=False)
+    given = await filled_form(llm, _INSTRUCTIONS, question, SUBMIT, "Give your verdict.", _Submitted)
+    return JudgmentResult(given.verdict, given.reasoning)
 
 
 def written_out(items: Sequence[ChatItem]) -> str:

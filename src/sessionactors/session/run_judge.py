@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import pydantic
 
-from sessionactors.model.chat import ChatContext
-from sessionactors.model.errors import APIError
-from sessionactors.model.tools import ToolDefinition
+from .filled_form import filled_form
 
 if TYPE_CHECKING:
     from sessionactors.interfaces.llm import LLM
@@ -45,16 +43,5 @@ async def judged(llm: LLM, message: str, intent: str) -> Verdict:
         return Verdict(verdict="fail", reason="the message is empty")
     if not intent.strip():
         raise ValueError("judge() needs an intent: say in words what the message should do")
-    context = ChatContext.empty()
-    context.add_message(role="system", content=_INSTRUCTIONS)
-    context.add_message(role="user", content=f"Intent:\n{intent}\n\nMessage:\n{message}")
-    tool = ToolDefinition(SUBMIT, "Give your verdict on the message.", Verdict.model_json_schema())
-    async with llm.chat(chat_ctx=context, tools=(tool,), tool_choice="required") as stream:
-        calls = [call async for chunk in stream for call in chunk.tool_calls]
-    for call in calls:
-        if call.name == SUBMIT:
-            try:
-                return Verdict.model_validate_json(call.arguments)
-            except pydantic.ValidationError as error:
-                raise APIError(f"the judge's verdict cannot be read: {call.arguments!r}", retryable=False) from error
-    raise APIError(f"the judge {llm.label} did not call {SUBMIT}; use a model that calls tools", retryable=False)
+    question = f"Intent:\n{intent}\n\nMessage:\n{message}"
+    return await filled_form(llm, _INSTRUCTIONS, question, SUBMIT, "Give your verdict on the message.", Verdict)

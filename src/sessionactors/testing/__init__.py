@@ -6,8 +6,9 @@ A name is imported when it is first asked for, as in :mod:`sessionactors`: pytes
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import import_module
 from typing import TYPE_CHECKING, Final
+
+from sessionactors.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from .cases_of_evals import EvalCase, eval_cases
@@ -92,16 +93,5 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "virtual_loop": ("Quiescent", "VirtualLoop", "run"),
     "watched": ("watched",),
 }
-_HOME_OF: Final = {name: module for module, names in _HOMES.items() for name in names}
 
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_exports(__name__, _HOMES)

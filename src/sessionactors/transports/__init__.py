@@ -7,8 +7,9 @@ clock. Each is imported when it is first asked for.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Final
+
+from sessionactors.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from .console import ConsoleTransport
@@ -42,32 +43,16 @@ __all__ = [
 ]
 
 _HOMES: Final = {
-    "AudioRun": "played_runs",
-    "CallerLine": "scripted_caller",
-    "ConsoleTransport": "console",
-    "DeviceSink": "device",
-    "DeviceSource": "device",
-    "FileSink": "file",
-    "FileSource": "file",
-    "FileTransport": "file",
-    "MemorySink": "memory",
-    "MemorySource": "memory_source",
-    "MemoryTransport": "memory",
-    "PacedPlayout": "playout",
-    "PlayoutStatistics": "segments",
-    "ScriptedCaller": "scripted_caller",
-    "StereoRecording": "recording",
-    "Track": "recording",
+    "console": ("ConsoleTransport",),
+    "device": ("DeviceSink", "DeviceSource"),
+    "file": ("FileSink", "FileSource", "FileTransport"),
+    "memory": ("MemorySink", "MemoryTransport"),
+    "memory_source": ("MemorySource",),
+    "played_runs": ("AudioRun",),
+    "playout": ("PacedPlayout",),
+    "recording": ("StereoRecording", "Track"),
+    "scripted_caller": ("CallerLine", "ScriptedCaller"),
+    "segments": ("PlayoutStatistics",),
 }
 
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_exports(__name__, _HOMES)

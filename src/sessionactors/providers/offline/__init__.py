@@ -9,8 +9,9 @@ Importing this package imports none of the engines; a missing one is a
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Final
+
+from sessionactors.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from .energy_vad import EnergyVAD
@@ -58,17 +59,5 @@ _MODULES: Final = {
     "turn_detector": ("GrammarTurnDetector",),
     "vad": ("SileroVAD",),
 }
-_HOME_OF: Final = {name: module for module, names in _MODULES.items() for name in names}
 
-
-def __getattr__(name: str) -> object:
-    # Imported on first use: a session that only needs the responder should not pay for numpy's detectors.
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_exports(__name__, _MODULES)

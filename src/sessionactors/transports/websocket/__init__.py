@@ -6,8 +6,9 @@ docs/websocket.md describes the protocol. Each name is imported when it is first
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Final
+
+from sessionactors.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from .close_code import CloseCode, WireError
@@ -37,30 +38,14 @@ __all__ = [
 ]
 
 _HOMES: Final = {
-    "AiohttpSocket": "sockets",
-    "CloseCode": "close_code",
-    "Hello": "wire",
-    "MediaStream": "media_stream",
-    "NativeWire": "native_wire",
-    "Socket": "sockets",
-    "StarletteSocket": "sockets",
-    "TwilioMediaStream": "media_stream",
-    "WebSocketLimits": "limits",
-    "WebSocketStatistics": "statistics",
-    "WebSocketTransport": "transport",
-    "WebsocketsSocket": "sockets",
-    "Wire": "wire",
-    "WireError": "close_code",
+    "close_code": ("CloseCode", "WireError"),
+    "limits": ("WebSocketLimits",),
+    "media_stream": ("MediaStream", "TwilioMediaStream"),
+    "native_wire": ("NativeWire",),
+    "sockets": ("AiohttpSocket", "Socket", "StarletteSocket", "WebsocketsSocket"),
+    "statistics": ("WebSocketStatistics",),
+    "transport": ("WebSocketTransport",),
+    "wire": ("Hello", "Wire"),
 }
 
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_exports(__name__, _HOMES)
