@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 import typer
 
 from sessionactors.model.errors import SessionActorsError
+from sessionactors.service.signal_wakeup import woken_by_signals
 
 from .intervening_commands import intervening
 from .looking_commands import looking
@@ -280,7 +281,8 @@ def app_for(program: WorkerOptions | AgentServer) -> typer.Typer:
 def run(command: Coroutine[object, object, T]) -> T:
     """Run a command; what went wrong is one line, and the exit code."""
     try:
-        return asyncio.run(command)
+        with asyncio.Runner() as runner, woken_by_signals(runner.get_loop()):
+            return runner.run(command)
     except SessionActorsError as error:
         fail(error)
 

@@ -122,6 +122,8 @@ def tail(
     import asyncio
     from urllib.parse import quote
 
+    from sessionactors.service.signal_wakeup import woken_by_signals
+
     from .service_client import room_path
     from .service_stream import follow
     from .service_views import event
@@ -133,7 +135,8 @@ def tail(
         path = room_path(room, "tap" if messages or types else "events")
         if types:
             path += "?types=" + quote(",".join(types), safe=",")
-        asyncio.run(follow(service, path, line))
+        with asyncio.Runner() as runner, woken_by_signals(runner.get_loop()):
+            runner.run(follow(service, path, line))
 
 
 def _text(body: dict[str, object]) -> str:

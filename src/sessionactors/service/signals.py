@@ -7,6 +7,7 @@ calls are refused at once also while a callback blocks the loop.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import threading
 from collections.abc import Callable, Sequence
@@ -20,6 +21,7 @@ from sessionactors.model.errors import OptionError, SessionStateError
 
 from .drain import DrainReport, together
 from .room_supervisor import RoomSupervisor
+from .signal_wakeup import woken_by_signals
 
 log = structlog.get_logger("sessionactors.service")
 
@@ -73,6 +75,7 @@ class DrainOnSignals:
         self._came: list[int] = []
         self._reports: dict[RoomSupervisor, DrainReport] = {}
         self._drains: set[asyncio.Task[None]] = set()
+        self._wakeup = contextlib.ExitStack()
         self._lock = threading.Lock()
         self._report: Future[DrainReport] = Future()
 
@@ -86,6 +89,8 @@ class DrainOnSignals:
             raise SessionStateError("DrainOnSignals: signals are handled in the main thread; enter it there")
         for rooms in self._rooms:
             _ = rooms.loop
+        with contextlib.suppress(RuntimeError):  # a program without a loop of its own
+            self._wakeup.enter_context(woken_by_signals(asyncio.get_running_loop()))
         for number in self._signals:
             self._before[number] = signal.getsignal(number)
             signal.signal(number, self._on_signal)
@@ -96,6 +101,7 @@ class DrainOnSignals:
     ) -> None:
         for number, before in self._before.items():
             signal.signal(number, signal.SIG_DFL if before is None else before)
+        self._wakeup.close()
 
     @property
     def signalled(self) -> bool:
