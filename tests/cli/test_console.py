@@ -6,7 +6,7 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 
 import pytest
@@ -283,6 +283,15 @@ async def test_agent_alone_is_answered_for_by_the_offline_rules(
     assert "the offline front desk answers, by rules" in notes[0]
 
 
+@pytest.fixture
+def heeded_sigint() -> Iterator[None]:
+    """A shell starts background jobs with SIGINT ignored, and whom they start inherits that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeded_sigint")
 async def test_interrupted_command_leaves_quietly(tmp_path: Path) -> None:
     module = tmp_path / "rooms.py"
     module.write_text(FACTORY)
